@@ -1,0 +1,26 @@
+// What every subcommand shares: the options that stand before or after any command, and the list of commands.
+// A subcommand lives in apps/<name>.cpp, which defines register_<name>: it adds its CLI11 subcommand to
+// `root` and sets a callback that does the work. Failures are thrown as Error; `main` turns them into one
+// line on stderr and the documented exit code (kernels/error.h).
+#pragma once
+
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+namespace melgrad {
+
+struct Settings {
+  std::string device = "auto";
+  int threads = 0;    // 0 = all cores
+  bool json = false;  // results for machines on stdout; progress and messages stay on stderr
+  int exit_code = 0;  // a command that ends without an Error may still set one
+};
+
+// Beside the exit codes of ErrorKind.
+constexpr int kExitProblemsFound = 6;  // `check` found something, `predict` or `extract` skipped files
+constexpr int kExitInterrupted = 130;  // Ctrl-C; the state was saved where there is one
+
+void register_info(CLI::App& root, Settings& settings);
+
+}  // namespace melgrad

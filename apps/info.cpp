@@ -1,0 +1,29 @@
+// melgrad info: what this binary is and what it runs on.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli.h"
+#include "kernels/device.h"
+
+namespace melgrad {
+namespace {
+
+void info(const Settings& settings) {
+  const auto device = make_device(settings.device == "auto" ? "cpu" : settings.device, {settings.threads});
+  if (settings.json) {
+    const nlohmann::json out = {
+        {"version", MELGRAD_VERSION}, {"device", device->name()}, {"description", device->description()}};
+    fmt::print("{}\n", out.dump(2));
+    return;
+  }
+  fmt::print("melgrad {}\n{:8} {}\n", MELGRAD_VERSION, device->name(), device->description());
+}
+
+}  // namespace
+
+void register_info(CLI::App& root, Settings& settings) {
+  auto* command = root.add_subcommand("info", "version, device and libraries");
+  command->callback([&settings] { info(settings); });
+}
+
+}  // namespace melgrad

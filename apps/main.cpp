@@ -1,0 +1,37 @@
+// melgrad: the command line. One file per subcommand; see apps/cli.h.
+#include <cstdio>
+#include <new>
+
+#include "apps/cli.h"
+#include "apps/interrupt.h"
+#include "kernels/error.h"
+
+int main(int argc, char** argv) {
+  using namespace melgrad;
+  Settings settings;
+  CLI::App root{"melgrad: classify music from log-mel spectrograms"};
+  root.require_subcommand(1);
+  root.fallthrough();
+  root.add_option("--device", settings.device, "auto or cpu")->capture_default_str();
+  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->check(CLI::NonNegativeNumber);
+  root.add_flag("--json", settings.json, "print results as JSON on standard output");
+  register_info(root, settings);
+
+  try {
+    install_interrupt_handler();
+    root.parse(argc, argv);
+    return settings.exit_code;
+  } catch (const CLI::ParseError& e) {
+    const int code = root.exit(e);
+    return code == 0 ? 0 : static_cast<int>(ErrorKind::usage);
+  } catch (const Error& e) {
+    std::fprintf(stderr, "melgrad: %s\n", e.what());
+    return static_cast<int>(e.kind());
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "melgrad: out of memory\n");
+    return static_cast<int>(ErrorKind::device);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "melgrad: internal error: %s\n", e.what());
+    return static_cast<int>(ErrorKind::internal);
+  }
+}

@@ -1,0 +1,46 @@
+// Device: the machine that computes. Created and owned by `main`; owns its streams, library handles and
+// its Ops. There is no global device and no static device state.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "kernels/ops.h"
+#include "kernels/tensor.h"
+
+namespace melgrad {
+
+class Device {
+ public:
+  Device() = default;
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  virtual ~Device() = default;
+
+  virtual std::string name() const = 0;         // "cpu", "cuda:0"
+  virtual std::string description() const = 0;  // one line for people: model, threads or memory, libraries
+  virtual Ops& ops() = 0;
+
+  // Raw memory, 256-byte aligned. Only Slab and Arena call these (engine/memory.h). `allocate` throws Error
+  // (device) with the number of bytes when there is no room.
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* memory) noexcept = 0;
+  // Marks memory as dead or alive for AddressSanitizer; nothing on devices without such a tool.
+  virtual void poison(void* memory, std::size_t bytes) = 0;
+  virtual void unpoison(void* memory, std::size_t bytes) = 0;
+
+  // Copies between host and device; both wait until the copy is done.
+  virtual void to_device(Tensor to, const void* from_host) = 0;
+  virtual void to_host(void* to_host, Tensor from) = 0;
+  virtual void synchronise() = 0;
+};
+
+struct DeviceOptions {
+  int threads = 0;  // CPU threads; 0 = all cores this process may use
+};
+
+// "cpu" or "cuda:N". Throws Error (device) that says why when there is none.
+std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions& options = {});
+
+}  // namespace melgrad

@@ -1,0 +1,176 @@
+// Ops: the whole vocabulary of a device. Every function here exists for every device; a missing one is a
+// compile error. This header is the specification: maths, shapes and conventions stand here once.
+//
+// Conventions
+//   * Activations are [N, T, F, C] (tensor.h); f32 unless said otherwise.
+//   * Outputs never overlap inputs unless the comment allows it. Nothing here allocates: outputs and scratch
+//     come from the caller, library workspaces belong to the device.
+//   * Backward functions take `Write`: `overwrite` for the first contribution to a gradient, `accumulate` for
+//     the later ones.
+//   * "device scalar" is a tensor [1] in device memory, so that a captured step can change it.
+//   * Random numbers are a pure function of (seed, stream, counter, element): kernels/math/philox.h. `counter`
+//     is the device scalar i64[1] that counts training steps.
+//   * All results are bit-identical between runs on the same device with the same number of threads.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/mel.h"
+#include "kernels/tensor.h"
+
+namespace melgrad {
+
+enum class Write { overwrite, accumulate };
+
+struct Conv2d {
+  std::int64_t stride_t = 1, stride_f = 1;
+  std::int64_t pad_t = 0, pad_f = 0;  // zeros added on both sides
+};
+
+struct Pool2d {
+  std::int64_t frames = 1, bands = 1;  // window, and also the stride: windows do not overlap; rest dropped
+};
+
+struct Dropout {
+  float rate = 0;            // probability of a zero; kept values are scaled by 1 / (1 - rate)
+  std::uint64_t seed = 0;    // of the run
+  std::uint32_t stream = 0;  // distinguishes the dropout layers of a model
+  Tensor counter;            // device scalar i64
+};
+
+// Learning rate as a function of the step counter t (0 for the first step); kernels/math/schedule.h.
+struct Schedule {
+  enum class Kind : std::int32_t {
+    constant,      // base
+    inverse_time,  // base / (1 + decay t)                       (Keras 2 `decay`)
+    cosine,        // base (f + (1 - f) (1 + cos(pi t / total)) / 2), f = final_fraction
+  };
+  Kind kind = Kind::constant;
+  double base = 1e-3;
+  double decay = 0;
+  double final_fraction = 0;
+  std::int64_t total = 0;   // steps
+  std::int64_t warmup = 0;  // steps of linear rise to the schedule's value
+};
+
+// Which rows of a resident data set make up a training batch. Device tensors, filled once per epoch.
+struct BatchPlan {
+  Tensor order;      // i32 [S, N] track of example n in step s of the epoch; -1 pads the last batch
+  Tensor first_row;  // i64 [tracks] first row of each track in the feature table
+  Tensor rows;       // i32 [tracks] number of rows
+  Tensor labels;     // i32 [tracks]
+  Tensor step;       // device scalar i64: which row of `order`; ops.advance moves it on
+  bool shared_start = false;  // one start for the whole batch, drawn from its shortest track's range
+  bool skip_last_start = false;  // never the last possible start (an off-by-one of the Dong 2018 code)
+  std::uint64_t seed = 0;
+  Tensor counter;  // device scalar i64
+};
+
+class Ops {
+ public:
+  Ops() = default;
+  Ops(const Ops&) = delete;
+  Ops& operator=(const Ops&) = delete;
+  virtual ~Ops() = default;
+
+  // ---- element-wise -------------------------------------------------------------------------------------
+  // y = value
+  virtual void fill(Tensor y, float value) = 0;
+  // y (+)= x
+  virtual void add(Tensor x, Tensor y, Write write) = 0;
+  // y = max(x, 0); y may be x
+  virtual void relu_forward(Tensor x, Tensor y) = 0;
+  // dx (+)= dy where y > 0
+  virtual void relu_backward(Tensor y, Tensor dy, Tensor dx, Write write) = 0;
+  // y = keep ? x / (1 - rate) : 0; keep is drawn per element: uniform >= rate
+  virtual void dropout_forward(Tensor x, const Dropout& dropout, Tensor y) = 0;
+  // dx (+)= keep ? dy / (1 - rate) : 0; the same draw, computed again instead of stored
+  virtual void dropout_backward(Tensor dy, const Dropout& dropout, Tensor dx, Write write) = 0;
+
+  // ---- linear: x [M, I], w [O, I], b [O], y [M, O] ------------------------------------------------------
+  // y = x w' + b
+  virtual void linear_forward(Tensor x, Tensor w, Tensor b, Tensor y) = 0;
+  // dx (+)= dy w
+  virtual void linear_backward_input(Tensor dy, Tensor w, Tensor dx, Write write) = 0;
+  // dw (+)= dy' x; db (+)= column sums of dy
+  virtual void linear_backward_params(Tensor x, Tensor dy, Tensor dw, Tensor db, Write write) = 0;
+
+  // ---- convolution (cross-correlation): x [N, T, F, C], w [O, kT, kF, C], b [O], y [N, T', F', O] --------
+  // T' = (T + 2 pad_t - kT) / stride_t + 1 (rounded down), F' likewise
+  // y[n,t,f,o] = b[o] + sum_{i,j,c} w[o,i,j,c] x[n, t stride_t + i - pad_t, f stride_f + j - pad_f, c]
+  virtual void conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Tensor y) = 0;
+  virtual void conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write) = 0;
+  virtual void conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw, Tensor db,
+                                      Write write) = 0;
+
+  // ---- max pooling: x [N, T, F, C], y and argmax [N, T / pool.frames, F / pool.bands, C] -------------------------
+  // argmax (u8) = position i * pool.bands + j of the first maximum in its window; pool.frames * pool.bands <= 256
+  virtual void max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) = 0;
+  // dx (+)= dy at argmax, 0 elsewhere
+  virtual void max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) = 0;
+
+  // ---- stem: first block of a spectrogram CNN, fused -------------------------------------------------------
+  // y, argmax = max_pool(relu(conv2d(x, w, b))) for one input channel, stride 1, no padding; the activation
+  // before pooling (4 to 8 times larger than y) is never stored. x [N, T, F, 1], w [O, kT, kF, 1]
+  virtual void stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) = 0;
+  // dw, db (+)= gradient through that block; there is no dx: x is the data
+  virtual void stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Tensor dw,
+                                    Tensor db, Write write) = 0;
+
+  // ---- classification: logits [N, K], labels i32 [N], weights [N] -----------------------------------------
+  // probs[n,:] = softmax(logits[n,:]); probs may be logits
+  virtual void softmax_forward(Tensor logits, Tensor probs) = 0;
+  // loss [1] = sum_n weights[n] * -log probs[n, labels[n]] / sum_n weights[n] (0 if all weights are 0);
+  // probs as above; hits [1] = sum_n weights[n] * (argmax probs[n,:] == labels[n]) / sum_n weights[n].
+  // A label whose example has weight 0 is not read.
+  virtual void cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
+                                     Tensor hits) = 0;
+  // dlogits (+)= dloss[0] weights[n] / sum weights * (probs - onehot(labels))
+  virtual void cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Tensor dlogits,
+                                      Write write) = 0;
+
+  // ---- L2 penalty, Keras's form (no one half): loss [1] (+)= lambda sum w^2; dw (+)= dloss[0] 2 lambda w --
+  virtual void l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) = 0;
+  virtual void l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Tensor dw, Write write) = 0;
+
+  // ---- optimizers: w, g and the moments are whole slabs of the same length --------------------------------
+  // `rate` and `scale` are device scalars; every update uses the gradient scale[0] g.
+  // v = momentum v + g;  w -= rate (nesterov ? g + momentum v : v)
+  virtual void sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum,
+                          bool nesterov) = 0;
+  // m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; with t = counter + 1 and decoupled decay (AdamW):
+  // w -= rate (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon) + decay w)
+  virtual void adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Tensor scale, Tensor counter,
+                           float beta1, float beta2, float epsilon, float decay) = 0;
+  // a = rho a + (1 - rho) g^2; u = g sqrt(d + epsilon) / sqrt(a + epsilon); w -= rate u;
+  // d = rho d + (1 - rho) u^2                                              (Zeiler 2012, Keras's form)
+  virtual void adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate, Tensor scale, float rho,
+                               float epsilon) = 0;
+  // norm [2] = { ||g||_2, scale }, scale = max_norm > 0 ? min(1, max_norm / ||g||) : 1
+  virtual void gradient_norm(Tensor g, float max_norm, Tensor norm) = 0;
+
+  // ---- the step's own state ---------------------------------------------------------------------------------
+  // rate [1] = schedule at counter
+  virtual void learning_rate(const Schedule& schedule, Tensor counter, Tensor rate) = 0;
+  // counter += by (i64 device scalar)
+  virtual void advance(Tensor counter, std::int64_t by) = 0;
+  // log[counter % rows, column] = x[0]; log is f32 [rows, columns]: what the host reads now and then
+  virtual void record(Tensor x, Tensor counter, std::int64_t column, Tensor log) = 0;
+
+  // ---- data -------------------------------------------------------------------------------------------------
+  // For example n of the batch with track k = order[step, n]: labels[n] = plan.labels[k], weights[n] = 1,
+  // first[n] = first_row[k] + start, start uniform over 0 ... rows[k] - T (every track has rows >= T);
+  // k = -1 gives label 0, weight 0 and the rows of the first example.
+  // labels i32 [N], weights [N], first i64 [N]; T = frames of a segment
+  virtual void pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first, Tensor labels,
+                          Tensor weights) = 0;
+  // x[n,t,f,0] = table[first[n] + t, f]; table f32 or f16 [rows, F], x f32 [N, T, F, 1]
+  virtual void gather_segments(Tensor table, Tensor first, Tensor x) = 0;
+
+  // ---- features ---------------------------------------------------------------------------------------------
+  // y [frames, bands] = log-mel of mono PCM [samples] in -1 ... 1; frames = mel.frames(samples),
+  // bands = mel.bands(): kernels/mel.h holds the maths.
+  virtual void log_mel(Tensor pcm, const MelTables& mel, Tensor y) = 0;
+};
+
+}  // namespace melgrad
