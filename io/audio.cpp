@@ -199,17 +199,16 @@ Audio read_audio(const fs::path& path, int sample_rate, const AudioLimits& limit
   Resampler resampler(audio.file_rate, audio.sample_rate);
   const sf_count_t block_frames = std::max<sf_count_t>(1, kBlockSamples / info.channels);
   std::vector<float> block(static_cast<std::size_t>(block_frames * info.channels));
-  while (true) {
-    const sf_count_t n = sf_readf_float(file.get(), block.data(), block_frames);
-    if (n <= 0) break;
+  for (sf_count_t n = 1; n > 0;) {
+    n = sf_readf_float(file.get(), block.data(), block_frames);
+    if (sf_error(file.get()) != SF_ERR_NO_ERROR) {  // asked every time: the next read forgets it
+      refuse(path, "decoding broke off after {:.2f} s ({})", audio.seconds(),
+             without_period(sf_strerror(file.get())));
+    }
     audio.file_frames += n;
     if (audio.seconds() > limits.max_seconds) refuse(path, "longer than {} s, the limit", limits.max_seconds);
     audio.scrubbed += mix_to_mono(block, n, info.channels);
     resampler.push(block.data(), static_cast<std::size_t>(n), audio.samples);
-  }
-  if (sf_error(file.get()) != SF_ERR_NO_ERROR) {
-    refuse(path, "decoding broke off after {:.2f} s ({})", audio.seconds(),
-           without_period(sf_strerror(file.get())));
   }
   resampler.finish(audio.samples);
   return audio;

@@ -80,6 +80,28 @@ TEST_P(EveryFormat, same_samples_give_the_same_bytes) {
   EXPECT_TRUE(test::read_bytes(folder / "a") == test::read_bytes(folder / "b"));
 }
 
+TEST_P(EveryFormat, damaged_files_are_refused_or_decode_to_finite_samples) {
+  const TempFolder folder;
+  write_audio(folder / "good", tone(440, 24000, 0.5), 24000, audio_format(GetParam()));
+  const std::string good = test::read_bytes(folder / "good");
+  // Every byte of the headers, then a sample of the rest; and the file cut off there.
+  testing::internal::CaptureStderr();  // mpg123 remarks on every resynchronisation
+  for (std::size_t at = 0; at < good.size(); at += at < 100 ? 1 : good.size() / 60) {
+    std::string bad = good;
+    bad[at] = static_cast<char>(bad[at] ^ 0x55);
+    for (const std::string_view bytes : {std::string_view(bad), std::string_view(good).substr(0, at)}) {
+      test::write_bytes(folder / "bad", bytes);
+      try {
+        const Audio audio = read_audio(folder / "bad", 22050);
+        for (const float x : audio.samples) ASSERT_TRUE(std::isfinite(x)) << "byte " << at;
+      } catch (const Error& e) {
+        EXPECT_EQ(e.kind(), ErrorKind::input) << "byte " << at << ": " << e.what();
+      }
+    }
+  }
+  testing::internal::GetCapturedStderr();
+}
+
 INSTANTIATE_TEST_SUITE_P(Audio, EveryFormat,
                          testing::Values("wav", "au", "aiff", "flac", "ogg", "opus", "mp3"),
                          [](const auto& test) { return std::string(test.param); });
@@ -189,24 +211,13 @@ TEST(Audio, limits_are_enforced) {
   EXPECT_NO_THROW(read_audio(folder / "a.wav", 16000, {.max_channels = 2, .max_seconds = 1}));
 }
 
-TEST(Audio, a_damaged_flac_is_refused_or_decodes_to_its_end) {
+TEST(Audio, a_flac_whose_data_is_damaged_is_refused) {
   const TempFolder folder;
-  write_audio(folder / "good.flac", tone(440, 22050, 2), 22050, AudioFormat::flac);
-  const std::string good = test::read_bytes(folder / "good.flac");
-  int refused = 0;
-  for (std::size_t at = 0; at < good.size(); at += 37) {
-    std::string bad = good;
-    bad[at] = static_cast<char>(bad[at] ^ 0x55);
-    test::write_bytes(folder / "bad.flac", bad);
-    try {
-      const Audio audio = read_audio(folder / "bad.flac", 16000);
-      for (const float x : audio.samples) ASSERT_TRUE(std::isfinite(x));
-    } catch (const Error& e) {
-      EXPECT_EQ(e.kind(), ErrorKind::input);
-      ++refused;
-    }
-  }
-  EXPECT_GT(refused, 0);
+  write_audio(folder / "a.flac", tone(440, 22050, 2), 22050, AudioFormat::flac);
+  std::string bytes = test::read_bytes(folder / "a.flac");
+  bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x55);
+  test::write_bytes(folder / "a.flac", bytes);
+  error_of(ErrorKind::input, [&] { read_audio(folder.path() / "a.flac", 0); });
 }
 
 TEST(Audio, digest_is_of_the_sound_not_of_the_file) {
