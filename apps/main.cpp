@@ -17,6 +17,11 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   register_check(root, settings);
+  register_extract(root, settings);
+  register_train(root, settings);
+  register_evaluate(root, settings);
+  register_predict(root, settings);
+  register_reproduce(root, settings);
   register_info(root, settings);
 
   try {

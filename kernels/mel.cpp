@@ -164,7 +164,8 @@ void parse(T& target, const char* field, const std::string& text) {
     const auto names = names_of<T>();
     const auto found = std::find(names.begin(), names.end(), text);
     if (found == names.end()) {
-      fail(ErrorKind::usage, "mel {}: '{}' is not one of {}", field, text, joined(names));
+      fail(ErrorKind::usage, "mel {}: '{}' is not one of {}", field, text,
+           joined({names.begin(), names.end()}));
     }
     target = static_cast<T>(found - names.begin());
   } else if constexpr (std::is_same_v<T, bool>) {
