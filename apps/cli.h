@@ -23,5 +23,6 @@ constexpr int kExitInterrupted = 130;  // Ctrl-C; the state was saved where ther
 
 void register_check(CLI::App& root, Settings& settings);
 void register_info(CLI::App& root, Settings& settings);
+void register_synth(CLI::App& root, Settings& settings);
 
 }  // namespace melgrad

@@ -17,6 +17,7 @@ int main(int argc, char** argv) {
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   register_check(root, settings);
   register_info(root, settings);
+  register_synth(root, settings);
 
   try {
     install_interrupt_handler();
