@@ -29,15 +29,23 @@ struct Part {
 
 enum class Melody { walk, arpeggio };
 
-struct Style {
-  const char* name;
+struct Meter {
   double slow, fast;  // beats a minute
   int beats;          // in a bar, of four sixteenths
-  const std::vector<int>* scale;
-  std::vector<int> roots;  // a chord's root per bar, as degrees of the scale
+};
+
+struct Harmony {
+  const std::vector<int>* scale;  // semitones
+  std::vector<int> roots;         // a chord's root per bar, as degrees of the scale
+};
+
+struct Style {
+  const char* name;
+  Meter meter;
+  Harmony harmony;
   Melody melody;
   Part lead, chord, bass;
-  std::string_view kick, snare, hat;
+  std::array<std::string_view, 3> drums;  // steps of kick, snare, hat
   double echo;
 };
 
@@ -47,144 +55,94 @@ using T = Timbre;
 const std::vector<Style>& styles() {
   static const std::vector<Style> table = {
       {"ambient",
-       55,
-       90,
-       4,
-       &kMajor,
-       {0, 3, 5, 4},
+       {55, 90, 4},
+       {&kMajor, {0, 3, 5, 4}},
        Melody::walk,
        {"x.......o.....o.", {T::sine, T::fm_bell}, 5, 6, 0.35, 0.2, 1.2},
        {"x...............", {T::organ, T::saw}, 3, 15, 0.3, 0.8, 1.5},
        {"x...............", {T::sine, T::organ}, 2, 14, 0.5, 0.5, 1},
-       "",
-       "",
-       "",
+       {"", "", ""},
        0.45},
       {"arpeggio",
-       95,
-       150,
-       4,
-       &kMinor,
-       {0, 5, 2, 6},
+       {95, 150, 4},
+       {&kMinor, {0, 5, 2, 6}},
        Melody::arpeggio,
        {"xoxoxoxoxoxoxoxo", {T::saw, T::pluck}, 4, 1.2, 0.6},
        {"x...............", {T::organ, T::saw}, 3, 14, 0.15, 0.3, 0.4},
        {"x.......x.......", {T::saw, T::sine}, 2, 6, 0.5},
-       "",
-       "",
-       "..o...o...o...o.",
+       {"", "", "..o...o...o...o."},
        0.3},
       {"march",
-       96,
-       132,
-       2,
-       &kMajor,
-       {0, 0, 3, 4},
+       {96, 132, 2},
+       {&kMajor, {0, 0, 3, 4}},
        Melody::walk,
        {"x.oox.o.x.x.x...", {T::fm_reed, T::saw}, 5, 1.6, 0.5},
        {"..x...x.", {T::fm_reed, T::saw}, 4, 1, 0.35},
        {"x...x...", {T::fm_reed, T::saw}, 2, 1.5, 0.6},
-       "x...x...",
-       "..x...xo..x.ooxo",
-       "",
+       {"x...x...", "..x...xo..x.ooxo", ""},
        0.1},
       {"folk",
-       80,
-       130,
-       4,
-       &kMajor,
-       {0, 4, 5, 3},
+       {80, 130, 4},
+       {&kMajor, {0, 4, 5, 3}},
        Melody::arpeggio,
        {"xoxoxoxoxoxoxoxo", {T::pluck, T::pluck}, 4, 3, 0.6},
        {"x.......x.......", {T::pluck, T::organ}, 3, 6, 0.3},
        {"x.......x.......", {T::pluck, T::sine}, 2, 6, 0.6},
-       "",
-       "",
-       "",
+       {"", "", ""},
        0.15},
       {"techno",
-       116,
-       140,
-       4,
-       &kMinor,
-       {0, 0, 0, 6},
+       {116, 140, 4},
+       {&kMinor, {0, 0, 0, 6}},
        Melody::walk,
        {"..x..x....x..x..", {T::square, T::saw}, 4, 0.7, 0.25},
        {"...x..x....x..x.", {T::saw, T::organ}, 4, 0.8, 0.3},
        {"..xx..xx..xx..xx", {T::saw, T::square}, 2, 0.8, 0.5},
-       "x...x...x...x...",
-       "....x.......x...",
-       "..x...x...x...x.",
+       {"x...x...x...x...", "....x.......x...", "..x...x...x...x."},
        0.25},
       {"waltz",
-       120,
-       186,
-       3,
-       &kMajor,
-       {0, 4, 4, 0, 3, 0, 4, 0},
+       {120, 186, 3},
+       {&kMajor, {0, 4, 4, 0, 3, 0, 4, 0}},
        Melody::walk,
        {"x...o...x.o.", {T::organ, T::fm_reed}, 5, 3.5, 0.5},
        {"....x...x...", {T::organ, T::fm_reed}, 4, 2, 0.3},
        {"x...........", {T::organ, T::fm_reed}, 2, 3, 0.6},
-       "",
-       "",
-       "....o...o...",
+       {"", "", "....o...o..."},
        0.2},
       {"bells",
-       60,
-       110,
-       4,
-       &kPentatonic,
-       {0, 2, 0, 3},
+       {60, 110, 4},
+       {&kPentatonic, {0, 2, 0, 3}},
        Melody::walk,
        {"x..o..x...o.x...", {T::fm_bell, T::fm_bell}, 5, 8, 0.6, 0.002, 0.8},
        {"x.......", {T::fm_bell, T::sine}, 4, 12, 0.25, 0.01, 0.8},
        {"", {}, 2},
-       "",
-       "",
-       "",
+       {"", "", ""},
        0.35},
       {"chiptune",
-       118,
-       176,
-       4,
-       &kMajor,
-       {0, 5, 3, 4},
+       {118, 176, 4},
+       {&kMajor, {0, 5, 3, 4}},
        Melody::walk,
        {"x.xox.xox.xxx.o.", {T::square, T::square}, 5, 0.9, 0.5, 0.002, 0.02},
        {"xoxoxoxoxoxoxoxo", {T::square, T::saw}, 4, 0.5, 0.15, 0.002, 0.02},
        {"x.x.x.x.x.x.x.x.", {T::square, T::saw}, 3, 0.9, 0.4, 0.002, 0.02},
-       "x.......x.......",
-       "....x.......x...",
-       "",
+       {"x.......x.......", "....x.......x...", ""},
        0.05},
       {"breakbeat",
-       140,
-       178,
-       4,
-       &kDorian,
-       {0, 0, 3, 0},
+       {140, 178, 4},
+       {&kDorian, {0, 0, 3, 0}},
        Melody::walk,
        {"........x..o....", {T::sine, T::square}, 4, 3, 0.3},
        {"x...............", {T::saw, T::organ}, 4, 10, 0.15},
        {"x..x..x...x.....", {T::sine, T::saw}, 2, 2.5, 0.7},
-       "x.x.......xx....",
-       "....x..o.o..x..o",
-       "x.x.x.x.x.x.x.x.",
+       {"x.x.......xx....", "....x..o.o..x..o", "x.x.x.x.x.x.x.x."},
        0.15},
       {"drone",
-       50,
-       80,
-       4,
-       &kDorian,
-       {0},
+       {50, 80, 4},
+       {&kDorian, {0}},
        Melody::walk,
        {"........o.......", {T::fm_reed, T::sine}, 4, 12, 0.2, 1, 2},
        {"x...............", {T::saw, T::organ}, 2, 16, 0.35, 0.6, 1},
        {"x...............", {T::saw, T::fm_reed}, 2, 16, 0.5, 0.6, 1},
-       "",
-       "",
-       "",
+       {"", "", ""},
        0.3},
   };
   return table;
@@ -197,7 +155,7 @@ class Band {
       : style_(style), dice_(seed), seconds_(seconds) {
     canvas_.rate = sample_rate;
     canvas_.samples.resize(static_cast<std::size_t>(seconds * sample_rate));
-    step_ = 60 / dice_.between(style.slow, style.fast) / 4;
+    step_ = 60 / dice_.between(style.meter.slow, style.meter.fast) / 4;
     key_ = dice_.below(12);
     which_timbre_ = static_cast<std::size_t>(dice_.below(2));
     brightness_ = dice_.between(0.15, 0.85);
@@ -208,7 +166,7 @@ class Band {
   }
 
   std::vector<float> track() {
-    const double bar = step_ * 4 * style_.beats;
+    const double bar = step_ * 4 * style_.meter.beats;
     const int skipped = dice_.below(8);
     // The recording starts anywhere in the piece, as an excerpt does.
     double start = -bar * dice_.unit() - bar;
@@ -221,9 +179,9 @@ class Band {
 
  private:
   double pitch(int octave, int degree) const {
-    const auto size = static_cast<int>(style_.scale->size());
+    const auto size = static_cast<int>(style_.harmony.scale->size());
     const int octaves = degree >= 0 ? degree / size : -((size - 1 - degree) / size);
-    const int tone = (*style_.scale)[static_cast<std::size_t>(degree - octaves * size)];
+    const int tone = (*style_.harmony.scale)[static_cast<std::size_t>(degree - octaves * size)];
     return 440 * std::pow(2, (12 * (octave + octaves - 4) + tone + key_ - 9) / 12.0);
   }
 
@@ -243,8 +201,8 @@ class Band {
   }
 
   void play_bar(int bar, double start) {
-    const int root = style_.roots[static_cast<std::size_t>(bar) % style_.roots.size()];
-    const int steps = 4 * style_.beats;
+    const int root = style_.harmony.roots[static_cast<std::size_t>(bar) % style_.harmony.roots.size()];
+    const int steps = 4 * style_.meter.beats;
     for (int s = 0; s < steps; ++s) {
       const int position = bar * steps + s;
       const double t = start + step_ * (s + (s % 2 == 1 ? swing_ : 0));
@@ -258,9 +216,8 @@ class Band {
   }
 
   void play_drums(int position, double t) {
-    const std::array<std::string_view, 3> patterns = {style_.kick, style_.snare, style_.hat};
-    for (std::size_t d = 0; d < patterns.size(); ++d) {
-      const double x = hit(patterns[d], position);
+    for (std::size_t d = 0; d < style_.drums.size(); ++d) {
+      const double x = hit(style_.drums[d], position);
       if (x > 0) strike(static_cast<Drum>(d), t, drums_ * x, tuning_, dice_, canvas_);
     }
   }
