@@ -29,12 +29,16 @@ struct SynthOptions {
   std::uint64_t seed = 1;
 };
 
-void make_empty_folder(const fs::path& folder) {
+void require_empty(const fs::path& folder) {
   std::error_code error;
   if (fs::exists(folder, error) && !(fs::is_directory(folder, error) && fs::is_empty(folder, error))) {
     fail(ErrorKind::output, "{}: exists and is not an empty folder; choose another or empty it",
          folder.string());
   }
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
   fs::create_directories(folder, error);
   if (error) fail(ErrorKind::output, "{}: {}; choose another folder", folder.string(), error.message());
 }
@@ -54,11 +58,11 @@ std::uint64_t track_seed(std::uint64_t seed, std::uint64_t style, std::uint64_t 
 void synth(SynthOptions options, Settings& settings) {
   const AudioFormat format = audio_format(options.format);
   if (options.sample_rate == 0) options.sample_rate = format == AudioFormat::opus ? 24000 : 22050;
+  check_sample_rate(format, options.sample_rate);
   const std::vector<std::string> styles = synth_styles();
   const std::size_t total = options.classes * options.tracks_per_class;
-  make_empty_folder(options.out);
-  for (std::size_t s = 0; s < options.classes; ++s)
-    fs::create_directories(options.out / "genres" / styles[s]);
+  require_empty(options.out);
+  for (std::size_t s = 0; s < options.classes; ++s) make_folder(options.out / "genres" / styles[s]);
 
   std::atomic<std::size_t> written = 0;
   {

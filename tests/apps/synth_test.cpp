@@ -81,6 +81,7 @@ TEST(Synth, wrong_options_are_refused_before_anything_is_made) {
   const TempFolder folder;
   const fs::path out = folder.path() / "set";
   EXPECT_EQ(synth(out, {"--format", "wma"}).exit_code, 2);
+  EXPECT_EQ(synth(out, {"--format", "opus", "--sample-rate", "22050"}).exit_code, 2);
   EXPECT_EQ(synth(out, {"--classes", "11"}).exit_code, 2);
   EXPECT_EQ(synth(out, {"--sample-rate", "100"}).exit_code, 2);
   EXPECT_EQ(synth(out, {"--seconds", "0"}).exit_code, 2);
