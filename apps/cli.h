@@ -27,5 +27,6 @@ void register_evaluate(CLI::App& root, Settings& settings);
 void register_predict(CLI::App& root, Settings& settings);
 void register_reproduce(CLI::App& root, Settings& settings);
 void register_info(CLI::App& root, Settings& settings);
+void register_synth(CLI::App& root, Settings& settings);
 
 }  // namespace melgrad

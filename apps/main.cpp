@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   register_predict(root, settings);
   register_reproduce(root, settings);
   register_info(root, settings);
+  register_synth(root, settings);
 
   try {
     install_interrupt_handler();
