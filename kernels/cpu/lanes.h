@@ -10,10 +10,6 @@
 #include <cstring>
 #include <vector>
 
-// Without AVX, GCC warns that the calling convention of Lanes depends on the flags; everything that passes Lanes
-// by value is inline in this build.
-#pragma GCC diagnostic ignored "-Wpsabi"
-
 namespace melgrad {
 
 constexpr std::int64_t kLanes = 8;
