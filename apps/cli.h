@@ -4,9 +4,8 @@
 // line on stderr and the documented exit code (kernels/error.h).
 #pragma once
 
-#include <string>
-
 #include <CLI/CLI.hpp>
+#include <string>
 
 namespace melgrad {
 

@@ -3,11 +3,10 @@
 // A message names the file, key or operation first, then what is wrong, then what to do.
 #pragma once
 
+#include <fmt/format.h>
 #include <stdexcept>
 #include <string>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace melgrad {
 

@@ -16,21 +16,23 @@ enum class MelScale { slaney, htk };
 enum class MelNorm { none, area };  // area: filter m times 2 / (upper_m - lower_m), in Hz
 enum class WindowKind { hann, hamming, povey, rectangular };
 enum class Padding {
-  none,     // frames that fit ("snip edges"): 1 + (n - win_length) / hop
-  reflect,  // centred, n_fft / 2 reflected samples on both sides: 1 + n / hop
+  none,     // only frames that fit ("snip edges"): 1 + (n - frame) / hop; frame = n_fft, or win_length if
+            // the window is left-aligned
+  reflect,  // centred, n_fft / 2 mirrored samples on both sides: 1 + n / hop (n - 1 for odd n_fft). A clip
+            // shorter than that is mirrored again and again, one of 1 sample repeated, as numpy.pad does
   zeros,    // centred, zeros on both sides
 };
 enum class LogKind {
-  none,     // the mel (or bin) values themselves
-  ln1p,     // ln(1 + multiplier x)
-  log10_1p, // log10(1 + multiplier x)
-  ln,       // ln(max(x, floor))
-  db,       // 10 log10(max(x, floor)), then at least max - top_db if top_db > 0
-  whisper,  // log10(max(x, floor)), then at least max - 8, then (v + 4) / 4
+  none,      // the mel (or bin) values themselves
+  ln1p,      // ln(1 + multiplier x)
+  log10_1p,  // log10(1 + multiplier x)
+  ln,        // ln(max(x, floor))
+  db,        // 10 log10(max(x, floor)), then at least max - top_db if top_db > 0
+  whisper,   // log10(max(x, floor)), then at least max - 8, then (v + 4) / 4
 };
 
 struct MelOptions {
-  std::string preset = "custom";
+  std::string preset = "custom";     // where the settings come from: a label, not compared by mel_difference
   std::int32_t sample_rate = 22050;  // Hz
   std::int32_t n_fft = 512;          // samples; any size, powers of two are fast
   std::int32_t win_length = 512;     // samples, at most n_fft; shorter windows are centred in the frame
@@ -47,13 +49,13 @@ struct MelOptions {
   LogKind log = LogKind::ln1p;
   double log_multiplier = 1;
   double log_floor = 0;
-  double top_db = 0;               // dB below the clip's maximum; 0 = off
-  double input_scale = 1;          // PCM is multiplied by this first (Kaldi: 32768)
-  bool remove_dc = false;          // subtract each frame's mean
-  double pre_emphasis = 0;         // x[i] -= c x[i-1] within a frame
+  double top_db = 0;        // dB below the clip's maximum; 0 = off
+  double input_scale = 1;   // PCM is multiplied by this first (Kaldi: 32768)
+  bool remove_dc = false;   // subtract each frame's mean
+  double pre_emphasis = 0;  // x[i] -= c x[i-1] within the window, x[0] -= c x[0], after the DC removal
   bool left_aligned_window = false;  // a short window starts the frame instead of being centred (Kaldi)
-  bool triangles_in_mel = false;   // filter slopes linear in mel instead of Hz (Kaldi)
-  bool drop_last_frame = false;    // Whisper
+  bool triangles_in_mel = false;     // filter slopes linear in mel instead of Hz (Kaldi)
+  bool drop_last_frame = false;      // Whisper
 
   bool operator==(const MelOptions&) const = default;
 };
@@ -62,21 +64,29 @@ struct MelOptions {
 MelOptions mel_preset(const std::string& name);
 std::vector<std::string> mel_preset_names();
 
-// Every field as (name, text), in declaration order; numbers print so that they read back exactly.
+// Every field as (name, text), in declaration order; numbers print so that they read back exactly. Setting
+// "preset" sets the label only, so fields may be read back in any order.
 // set_mel_field throws Error (usage) for an unknown field or a value that does not parse, naming the field.
 std::vector<std::pair<std::string, std::string>> mel_fields(const MelOptions& options);
 void set_mel_field(MelOptions& options, const std::string& field, const std::string& value);
 // Throws Error (usage) that names the field for settings that make no sense (hop 0, fmax above Nyquist, ...).
 void validate(const MelOptions& options);
-// "" when equal, else one line naming the first field that differs with both values.
+// "" when both give the same features, else one line naming the first field that differs, with both values.
 std::string mel_difference(const MelOptions& a, const MelOptions& b);
 
 // What the kernels need: window and sparse filters, computed in double, stored in float.
 struct MelTables {
-  explicit MelTables(const MelOptions& options);
+  explicit MelTables(const MelOptions& mel_options);  // validates
 
-  std::int64_t frames(std::int64_t samples) const;
+  std::int64_t frames(std::int64_t samples) const;  // 0 for 0 samples
   std::int64_t bands() const { return options.n_mels > 0 ? options.n_mels : options.n_fft / 2 + 1; }
+
+  // First sample of frame 0 relative to the clip (centring makes it negative), first sample of the window
+  // relative to its frame.
+  std::int64_t first_sample() const { return options.padding == Padding::none ? 0 : -(options.n_fft / 2); }
+  std::int64_t window_first() const {
+    return options.left_aligned_window ? 0 : (options.n_fft - options.win_length) / 2;
+  }
 
   MelOptions options;
   std::vector<float> window;                // [n_fft], win_length samples placed within, zeros around
