@@ -1,5 +1,4 @@
-#include <algorithm>
-#include <set>
+#include <cmath>
 
 #include "tests/ops/op_test.h"
 
@@ -27,12 +26,6 @@ Array<T> array_of(const std::vector<T>& values, Shape shape) {
   return a;
 }
 
-template <typename T>
-void read(Buffer& buffer, Array<T>& into) {
-  const Bytes bytes = buffer.download();
-  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(into.v.data()));
-}
-
 struct PlanSettings {
   bool shared_start = false, skip_last_start = false;
   std::uint64_t seed = 1;
@@ -46,7 +39,7 @@ class Picker {
   Picked pick(std::int64_t step, std::int64_t counter) {
     Picked expected = labels_and_weights(step);
     Buffer first(device_, {kBatch}, DType::i64);
-    first.upload(bytes_of(Array<std::int64_t>({kBatch}, -1)));
+    first.fill_with_nan();
     Check c(device_, "pick_batch");
     const BatchPlan plan{c.input(array_of(kOrder, {kSteps, kBatch})),
                          c.input(array_of(kFirstRow, {3})),
@@ -61,7 +54,7 @@ class Picker {
     std::vector<std::vector<std::int64_t>> seen;
     c.run([&](Ops& ops, Write) {
       ops.pick_batch(plan, kFrames, first.tensor(), labels, weights);
-      read(first, expected.first);
+      expected.first = host_array<std::int64_t>(first);
       seen.push_back(expected.first.v);
     });
     for (const auto& again : seen) EXPECT_EQ(again, seen.front());
@@ -208,12 +201,11 @@ TEST_P(OpTest, gather_segments__half_nan) {
   table_[1] = 0xFE00;
   Buffer table(device(), {1, 2}, DType::f16), x(device(), {1, 1, 2, 1}, DType::f32);
   table.upload(bytes_of(table_));
-  x.upload(bytes_of(Array<float>({1, 1, 2, 1}, 0)));
+  x.upload(bytes_of(Array<float>({1, 1, 2, 1})));
   Check c = check("gather_segments");
   const Tensor first = c.input(Array<std::int64_t>({1}, 0));
   c.run([&](Ops& ops, Write) { ops.gather_segments(table.tensor(), first, x.tensor()); });
-  Array<float> got({2});
-  read(x, got);
+  const auto got = host_array<float>(x);
   EXPECT_TRUE(std::isnan(got[0]) && std::isnan(got[1]));
 }
 

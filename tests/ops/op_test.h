@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/trace.h"
 #include "kernels/device.h"
 #include "tests/cases.h"
 #include "tests/reference.h"
@@ -54,7 +55,8 @@ class Buffer {
 
   Tensor tensor() const { return tensor_; }
   void upload(const Bytes& content);  // and fresh guards around it
-  Bytes download();                   // a damaged guard is a test failure
+  void fill_with_nan() { upload(Bytes(static_cast<std::size_t>(tensor_.bytes()), kGuardByte)); }
+  Bytes download();  // a damaged guard is a test failure
 
  private:
   Device& device_;
@@ -123,6 +125,18 @@ struct DeviceParam {
   std::string device;
   int threads;
 };
+inline void PrintTo(const DeviceParam& p, std::ostream* out) {
+  *out << p.device << ", threads " << p.threads;
+}
+
+// Device memory back in a host array.
+template <typename T>
+Array<T> host_array(Buffer& buffer) {
+  Array<T> a(buffer.tensor().shape);
+  const Bytes bytes = buffer.download();
+  std::copy(bytes.begin(), bytes.end(), reinterpret_cast<std::byte*>(a.v.data()));
+  return a;
+}
 
 // Every test of this fixture runs on each of these.
 std::vector<DeviceParam> device_params();
@@ -131,12 +145,12 @@ class OpTest : public testing::TestWithParam<DeviceParam> {
  protected:
   void SetUp() override;
   void TearDown() override;
-  Check check(const std::string& op) { return {*device_, op}; }
-  Ops& ops() { return device_->ops(); }
-  Device& device() { return *device_; }
+  Check check(const std::string& op) { return {*traced_, op}; }
+  Device& device() { return *traced_; }
 
  private:
   std::unique_ptr<Device> device_;
+  std::unique_ptr<TracingDevice> traced_;  // counts the calls of each op
 };
 
 // The op a test is for: its name up to "__", e.g. dropout_forward__statistics.
