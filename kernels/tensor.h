@@ -109,7 +109,9 @@ struct Tensor {
 
  private:
   void* checked(DType want) const {
-    require(dtype == want, "Tensor {}: holds {}, used as {}", shape.str(), name_of(dtype), name_of(want));
+    if (dtype != want) {
+      fail(ErrorKind::internal, "Tensor {}: holds {}, used as {}", shape.str(), name_of(dtype), name_of(want));
+    }
     return data;
   }
 

@@ -8,6 +8,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/log_mel.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -66,6 +67,10 @@ class CpuDevice final : public Device {
 };
 
 }  // namespace
+
+void CpuOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
+  melgrad::log_mel(pcm.f32(), pcm.numel(), mel, y.f32(), threads_);
+}
 
 void* CpuOps::scratch(std::size_t bytes) {
   if (bytes > scratch_bytes_) {

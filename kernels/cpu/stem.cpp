@@ -117,6 +117,8 @@ void CpuOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, 
   // in order afterwards, so the result does not depend on the number of threads.
   const std::int64_t taps = s.taps(), line = (taps + kLanes) / kLanes * kLanes, size = s.channels * line;
   auto* sums = static_cast<float*>(scratch(static_cast<std::size_t>(s.n * size) * sizeof(float)));
+  const float *values = y.f32(), *grads = dy.f32();
+  const std::uint8_t* winners = argmax.u8();
   parallel_for(s.n, threads_, 1, [&](std::int64_t n) {
     float* sum = sums + n * size;
     std::fill_n(sum, size, 0.0F);
@@ -132,8 +134,8 @@ void CpuOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, 
       }
       const std::int64_t from = (n * s.out_t * s.out_f + at) * s.channels;
       for (std::int64_t c = 0; c < s.channels; ++c) {
-        const float g = y.f32()[from + c] > 0 ? dy.f32()[from + c] : 0.0F;
-        const float* under = column.data() + argmax.u8()[from + c] * line;
+        const float g = values[from + c] > 0 ? grads[from + c] : 0.0F;
+        const float* under = column.data() + winners[from + c] * line;
         float* to = sum + c * line;
 #pragma omp simd
         for (std::int64_t k = 0; k < line; ++k) to[k] += g * under[k];

@@ -1,0 +1,37 @@
+// AtomicFile: a file that appears whole or not at all. The content is written to a temporary file in the same
+// folder; commit() makes it durable (fsync), renames it over the target and makes the rename durable. Until
+// then the old file stays as it was, whatever happens to the process. Without commit() the temporary file is
+// removed. Of a killed process a file named <target>.<process>.tmp may stay behind; nothing ever reads it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace melgrad {
+
+class AtomicFile {
+ public:
+  // Creates the temporary file (empty) to find out now, not after hours of work, whether the folder can be
+  // written. Throws Error (output). A symbolic link is followed: its target is replaced.
+  explicit AtomicFile(const std::string& path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  const std::string& temp_path() const { return temp_; }
+  void write(std::string_view content);  // replaces the temporary file's content
+  void commit();
+
+ private:
+  std::string path_, temp_;
+};
+
+// Makes sure that `bytes` fit on the disk of `path`, which exists, before a long write begins: allocates them
+// beyond the end of the file where the file system can, compares with the free space otherwise. Throws Error
+// (output) that names `shown`.
+void reserve_space(const std::string& path, const std::string& shown, std::int64_t bytes);
+
+void write_file_atomically(const std::string& path, std::string_view content);
+
+}  // namespace melgrad

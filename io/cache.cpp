@@ -1,0 +1,228 @@
+#include "io/cache.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <unordered_set>
+#include <xxhash.h>
+
+#include "io/atomic_file.h"
+#include "io/cache_file.h"
+#include "io/hdf5.h"
+
+namespace melgrad {
+namespace {
+
+constexpr const char* kFormat = "melgrad-cache";
+constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kInMemory = 128 << 20;  // bytes; larger caches are written to the disk as they grow
+constexpr const char* kMelPrefix = "mel_";
+
+std::int64_t total_rows(const Cache& cache) {
+  std::int64_t rows = 0;
+  for (const CacheItem& item : cache.items) rows = std::max(rows, item.first_row + item.rows);
+  return rows;
+}
+
+template <typename T, typename Member>
+std::vector<T> column(const std::vector<CacheItem>& items, Member member) {
+  std::vector<T> values;
+  values.reserve(items.size());
+  for (const CacheItem& item : items) values.push_back(item.*member);
+  return values;
+}
+
+void write_head(H5File& file, const Cache& cache) {
+  file.set_format(kFormat, kVersion);
+  file.set_attribute("/", "frame_seconds", cache.frame_seconds);
+  file.set_attribute("/", "value_scale", cache.value_scale);
+  for (const auto& [field, value] : mel_fields(cache.mel)) file.set_attribute("/", kMelPrefix + field, value);
+  file.write("/classes", cache.classes);
+  file.write("/items/name", column<std::string>(cache.items, &CacheItem::name));
+  file.write("/items/first_row", column<std::int64_t>(cache.items, &CacheItem::first_row));
+  file.write("/items/rows", column<std::int64_t>(cache.items, &CacheItem::rows));
+  file.write("/items/digest", column<std::uint64_t>(cache.items, &CacheItem::digest));
+  file.write("/items/source", column<std::uint64_t>(cache.items, &CacheItem::source));
+  file.write("/items/split", column<std::string>(cache.items, &CacheItem::split));
+  const std::size_t classes = cache.classes.size();
+  std::vector<std::uint8_t> labels;
+  for (const CacheItem& item : cache.items) {
+    require(item.labels.size() == classes, "{}: item '{}' has {} labels for {} classes", file.path(),
+            item.name, item.labels.size(), classes);
+    labels.insert(labels.end(), item.labels.begin(), item.labels.end());
+  }
+  file.create_dataset("/items/labels", H5Type(DType::u8),
+                      {static_cast<std::int64_t>(cache.items.size()), static_cast<std::int64_t>(classes)})
+      .write(labels.data());
+  std::vector<std::string> paths, reasons;
+  for (const SkippedItem& s : cache.skipped) {
+    paths.push_back(s.path);
+    reasons.push_back(s.reason);
+  }
+  file.write("/skipped/path", paths);
+  file.write("/skipped/reason", reasons);
+}
+
+MelOptions read_mel(const H5File& file) {
+  MelOptions mel;
+  for (const auto& [field, unused] : mel_fields(MelOptions{})) {
+    const std::string value = file.text_attribute("/", kMelPrefix + field);
+    try {
+      if (field == "preset") mel.preset = value;  // a label; "imported" is known to caches only
+      else set_mel_field(mel, field, value);
+    } catch (const Error& e) {
+      fail(ErrorKind::input, "{}: {}", file.path(), e.what());
+    }
+  }
+  return mel;
+}
+
+void read_items(const H5File& file, Cache& cache) {
+  const auto names = file.read_text("/items/name");
+  const auto n = static_cast<std::int64_t>(names.size());
+  const auto classes = static_cast<std::int64_t>(cache.classes.size());
+  const auto first = file.read_i64("/items/first_row", n), rows = file.read_i64("/items/rows", n);
+  const auto digest = file.read_u64("/items/digest", n), source = file.read_u64("/items/source", n);
+  const auto split = file.read_text("/items/split", n);
+  const H5Dataset stored = file.open_dataset("/items/labels");
+  stored.expect(H5Type(DType::u8), {n, classes});
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(n * classes));
+  stored.read(labels.data());
+  std::unordered_set<std::string> seen;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!seen.insert(names[i]).second)
+      fail(ErrorKind::input, "{}: item '{}' is there twice", file.path(), names[i]);
+    const auto* l = labels.data() + i * cache.classes.size();
+    cache.items.push_back(
+        {names[i], first[i], rows[i], digest[i], source[i], {l, l + cache.classes.size()}, split[i]});
+  }
+}
+
+void check_rows(const std::string& path, const Cache& cache, std::int64_t rows) {
+  for (const CacheItem& item : cache.items) {
+    if (item.first_row < 0 || item.rows < 1 || item.rows > rows || item.first_row > rows - item.rows) {
+      fail(ErrorKind::input, "{}: item '{}' has rows {} to {}, the file has {}", path, item.name,
+           item.first_row, item.first_row + item.rows, rows);
+    }
+  }
+}
+
+}  // namespace
+
+// ---- shared with the writer (cache_file.h)
+// --------------------------------------------------------------------
+
+std::uint64_t digest_of(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+H5Dataset open_features(const H5File& file, Cache& cache) {
+  H5Dataset features = file.open_dataset("/features");
+  const DType dtype = features.type() == H5Type(DType::f16) ? DType::f16 : DType::f32;
+  features.expect(H5Type(dtype), {-1, -1});
+  cache.dtype = dtype;
+  cache.bands = features.shape()[1];
+  check_rows(file.path(), cache, features.shape()[0]);
+  return features;
+}
+
+Cache read_head(const H5File& file) {
+  file.expect_format(kFormat, kVersion);
+  Cache cache;
+  cache.frame_seconds = file.f64_attribute("/", "frame_seconds");
+  cache.value_scale = file.f64_attribute("/", "value_scale");
+  cache.mel = read_mel(file);
+  cache.classes = file.read_text("/classes");
+  read_items(file, cache);
+  const auto paths = file.read_text("/skipped/path");
+  const auto reasons = file.read_text("/skipped/reason", static_cast<std::int64_t>(paths.size()));
+  for (std::size_t i = 0; i < paths.size(); ++i) cache.skipped.push_back({paths[i], reasons[i]});
+  return cache;
+}
+
+std::span<const std::byte> item_bytes(const Cache& cache, const CacheItem& item) {
+  const auto row = static_cast<std::size_t>(cache.bands * size_of(cache.dtype));
+  return std::span(cache.features.bytes)
+      .subspan(static_cast<std::size_t>(item.first_row) * row, static_cast<std::size_t>(item.rows) * row);
+}
+
+void write_cache_file(const std::string& path, const Cache& cache,
+                      const std::function<void(H5Dataset&)>& write_features) {
+  const std::int64_t rows = total_rows(cache);
+  const std::int64_t bytes = rows * cache.bands * size_of(cache.dtype);
+  AtomicFile target(path);
+  const auto fill = [&](H5File& file) {
+    write_head(file, cache);
+    H5Dataset features = file.create_dataset("/features", H5Type(cache.dtype), {rows, cache.bands});
+    write_features(features);
+  };
+  if (bytes <= kInMemory) {
+    H5File file = H5File::create(path);
+    fill(file);
+    target.write(file.image());
+  } else {
+    // Checksums, the last chunk's rest and the tables of items, generously.
+    const auto extra =
+        bytes / 100 + static_cast<std::int64_t>(cache.items.size() + cache.skipped.size()) * 8192;
+    H5File file = H5File::create_on_disk(target.temp_path(), path, bytes + extra + (8 << 20));
+    fill(file);
+    file.close();
+  }
+  target.commit();
+}
+
+std::string cache_difference(const Cache& a, const Cache& b) {
+  if ((a.mel.preset == "imported") != (b.mel.preset == "imported")) {
+    return fmt::format("mel preset: {} against {}", a.mel.preset, b.mel.preset);
+  }
+  if (std::string mel = mel_difference(a.mel, b.mel); !mel.empty()) return mel;
+  if (a.bands != b.bands) return fmt::format("bands: {} against {}", a.bands, b.bands);
+  if (a.dtype != b.dtype) return fmt::format("dtype: {} against {}", name_of(a.dtype), name_of(b.dtype));
+  if (a.frame_seconds != b.frame_seconds) {
+    return fmt::format("frame_seconds: {} against {}", a.frame_seconds, b.frame_seconds);
+  }
+  if (a.value_scale != b.value_scale) {
+    return fmt::format("value_scale: {} against {}", a.value_scale, b.value_scale);
+  }
+  return "";
+}
+
+// ---- the whole cache at once
+// ----------------------------------------------------------------------------------
+
+Cache read_cache(const std::string& path, const CacheReadOptions& options) {
+  const H5File file = H5File::open(path, options.max_bytes);
+  Cache cache = read_head(file);
+  const H5Dataset features = open_features(file, cache);
+  if (!options.features) return cache;
+  cache.features = HostArray(cache.dtype, features.shape());
+  features.read(cache.features.bytes.data());
+  for (const CacheItem& item : cache.items) {
+    if (digest_of(item_bytes(cache, item)) != item.digest) {
+      fail(ErrorKind::input, "{}: item '{}' is damaged (its digest differs); make the cache again", path,
+           item.name);
+    }
+  }
+  return cache;
+}
+
+void write_cache(const std::string& path, const Cache& cache) {
+  require(cache.features.dtype == cache.dtype && cache.features.shape.size() == 2 &&
+              cache.features.shape[1] == cache.bands && cache.features.shape[0] == total_rows(cache),
+          "{}: features do not have the {} rows of {} bands that the items promise", path, total_rows(cache),
+          cache.bands);
+  Cache sealed = cache;
+  sealed.features = {};
+  for (CacheItem& item : sealed.items) item.digest = digest_of(item_bytes(cache, item));
+  write_cache_file(path, sealed, [&](H5Dataset& features) { features.write(cache.features.bytes.data()); });
+}
+
+void expect_mel(const Cache& cache, const MelOptions& wanted, const std::string& path) {
+  Cache other = cache;
+  other.mel = wanted;
+  const std::string difference = cache_difference(cache, other);
+  if (difference.empty()) return;
+  fail(ErrorKind::input,
+       "{}: was made with other features than asked for: {}; extract again or ask for these", path,
+       difference);
+}
+
+}  // namespace melgrad

@@ -1,0 +1,119 @@
+// The spectrogram cache: the features of a whole data set in one HDF5 file, with everything that says how
+// they were made (io/README.md has the schema). Features are [rows, bands], frame after frame, item after
+// item. A cache is written by CacheWriter while tracks are being decoded (resumable, survives a kill at any
+// time), or at once by write_cache. Every item carries the XXH3 digest of its stored features. Several
+// threads may call a CacheWriter's functions; apart from that HDF5's rule holds (io/hdf5.h).
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "io/host_array.h"
+#include "kernels/mel.h"
+
+namespace melgrad {
+
+struct CacheItem {
+  std::string name;            // unique; for files the path below the data set's folder
+  std::int64_t first_row = 0;  // of its block of rows
+  std::int64_t rows = 0;
+  std::uint64_t digest = 0;          // XXH3 of the stored bytes of its rows
+  std::uint64_t source = 0;          // XXH3 of the audio it was made of; 0 if there was none (import)
+  std::vector<std::uint8_t> labels;  // [classes] 0 or 1; any number of them may be 1
+  std::string split;                 // "train", "valid", "test" or "" when the data set has none
+};
+
+struct SkippedItem {
+  std::string path, reason;
+};
+
+struct Cache {
+  MelOptions mel;            // preset "imported": the features were not made by melgrad
+  double frame_seconds = 0;  // from one row to the next; 0 = unknown
+  double value_scale = 1;    // stored values are the imported ones times this
+  DType dtype = DType::f16;  // of the features: f16 or f32
+  std::int64_t bands = 0;
+  std::vector<std::string> classes;
+  std::vector<CacheItem> items;
+  std::vector<SkippedItem> skipped;
+  HostArray features;  // [rows, bands]; empty when only the description was read
+};
+
+struct CacheReadOptions {
+  bool features = true;  // false: the description only, fast whatever the size
+  std::int64_t max_bytes = std::int64_t{1} << 38;
+};
+
+// Throws Error (input) that names the file and the damaged item.
+Cache read_cache(const std::string& path, const CacheReadOptions& options = {});
+// Computes the items' digests.
+void write_cache(const std::string& path, const Cache& cache);
+// Throws Error (input) naming the first field of `wanted` that the cache was not made with. `path` is for the
+// message.
+void expect_mel(const Cache& cache, const MelOptions& wanted, const std::string& path);
+
+// What is known about an item besides its features.
+struct CacheEntry {
+  std::string name;
+  std::vector<std::uint8_t> labels;  // [classes]
+  std::string split;
+};
+
+// Collects items in shards, small caches in the folder <path>.partial, each written atomically. A new writer
+// for the same path takes over what an earlier one left there, and what the cache at `path` itself holds:
+// items whose digest is right are done, others are done again. finish() puts the cache together.
+class CacheWriter {
+ public:
+  // `head` describes the cache and has no items. Throws Error (input) naming the field when the cache or the
+  // shards that exist were made with other options, Error (output) when another process is at work on it.
+  CacheWriter(std::string path, Cache head);
+  ~CacheWriter();  // keeps what was added so far in a shard, for the next run
+  CacheWriter(const CacheWriter&) = delete;
+  CacheWriter& operator=(const CacheWriter&) = delete;
+
+  // Whether the item is done already, from audio with this digest.
+  bool find(const std::string& name, std::uint64_t source) const;
+  // Items that earlier runs left, and that are intact.
+  std::int64_t resumed() const { return resumed_; }
+
+  // features: [rows, bands]. Throws Error (input) for values that are not finite or that f16 cannot hold.
+  void add(const std::string& name, std::uint64_t source, std::int64_t rows, std::span<const float> features);
+  void skip(const std::string& name, const std::string& reason);
+  void flush();  // writes the pending items as a shard
+
+  // Writes the cache, its items in the order of `entries`, so that it is the same file whatever the order of
+  // work was, and removes the shards. Entries that were skipped are left out; all others must be done.
+  // The writer is spent then. Returns the number of items written.
+  std::int64_t finish(const std::vector<CacheEntry>& entries);
+
+ private:
+  struct Done {
+    std::string file;
+    std::int64_t first_row, rows;
+    std::uint64_t digest, source;
+  };
+
+  void lock_folder();
+  void release_folder();
+  void adopt(const std::string& file, bool shard);
+  void adopt_items(const Cache& cache, const std::string& file);
+  void commit_pending();
+  Cache plan(const std::vector<CacheEntry>& entries) const;
+
+  std::string path_, folder_;
+  Cache head_;     // without items
+  Cache pending_;  // items not yet in a shard; features grow
+  int lock_ = -1;
+  int next_shard_ = 0;
+  std::int64_t resumed_ = 0;
+  std::unordered_map<std::string, Done> done_;
+  std::unordered_set<std::string> pending_names_;
+  mutable std::mutex mutex_;
+};
+
+}  // namespace melgrad

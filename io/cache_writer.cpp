@@ -1,0 +1,242 @@
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <deque>
+#include <fcntl.h>
+#include <filesystem>
+#include <iterator>
+#include <limits>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "io/cache.h"
+#include "io/cache_file.h"
+#include "io/hdf5.h"
+#include "kernels/math/half.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kShardItems = 64;
+constexpr std::size_t kShardBytes = 64 << 20;
+constexpr std::size_t kOpenFiles = 4;
+
+// Reads items of several caches; the files opened last stay open.
+class CacheFiles {
+ public:
+  void read(const std::string& path, std::int64_t first, std::int64_t rows, std::vector<std::byte>& bytes) {
+    auto at = std::find_if(open_.begin(), open_.end(), [&](const Open& o) { return o.file.path() == path; });
+    if (at == open_.end()) {
+      if (open_.size() == kOpenFiles) open_.pop_back();
+      H5File file = H5File::open(path);
+      H5Dataset features = file.open_dataset("/features");
+      open_.push_front({std::move(file), std::move(features)});
+      at = open_.begin();
+    }
+    const H5Dataset& features = at->features;
+    bytes.resize(static_cast<std::size_t>(rows * features.shape().at(1)) * features.type().bytes);
+    features.read_rows(first, rows, bytes.data());
+  }
+
+ private:
+  struct Open {
+    H5File file;
+    H5Dataset features;
+  };
+  std::deque<Open> open_;
+};
+
+}  // namespace
+
+CacheWriter::CacheWriter(std::string path, Cache head)
+    : path_(std::move(path)), folder_(path_ + ".partial"), head_(std::move(head)) {
+  require(head_.items.empty() && head_.bands > 0 && (head_.dtype == DType::f16 || head_.dtype == DType::f32),
+          "CacheWriter: {} bands of {}, {} items", head_.bands, name_of(head_.dtype), head_.items.size());
+  lock_folder();
+  try {
+    if (fs::exists(path_)) adopt(path_, false);
+    std::vector<fs::path> shards;
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      if (entry.path().extension() == ".h5") shards.push_back(entry.path());
+    }
+    std::sort(shards.begin(), shards.end());  // later shards replace items of earlier ones
+    for (const fs::path& shard : shards) adopt(shard.string(), true);
+  } catch (...) {
+    release_folder();
+    throw;
+  }
+  resumed_ = static_cast<std::int64_t>(done_.size());
+}
+
+CacheWriter::~CacheWriter() {
+  try {
+    flush();
+  } catch (const std::exception&) {  // no room for the last shard: its items will be done again
+  }
+  release_folder();
+}
+
+// One process at a time works in the folder; the kernel releases the lock of a killed one.
+void CacheWriter::lock_folder() {
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  const std::string name = folder_ + "/lock";
+  lock_ = ::open(name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
+  if (lock_ < 0) fail(ErrorKind::output, "{}: cannot be created ({})", folder_, std::strerror(errno));
+  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;  // or locks are not supported
+  ::close(lock_);
+  fail(ErrorKind::output, "{}: another process is writing this cache; wait for it or choose another name",
+       path_);
+}
+
+// Removes the folder when it holds nothing but the lock.
+void CacheWriter::release_folder() {
+  std::error_code error;
+  const auto entries = fs::directory_iterator(folder_, error);
+  if (!error && std::distance(fs::begin(entries), fs::end(entries)) == 1) fs::remove_all(folder_, error);
+  ::close(lock_);
+}
+
+// Takes over the intact items of a shard or of the finished cache. An unreadable shard is removed.
+void CacheWriter::adopt(const std::string& file, bool shard) {
+  int number = 0;
+  if (shard && std::sscanf(fs::path(file).filename().c_str(), "shard-%d", &number) == 1) {
+    next_shard_ = std::max(next_shard_, number + 1);
+  }
+  std::string difference;
+  try {
+    const H5File stored = H5File::open(file);
+    Cache cache = read_head(stored);
+    const H5Dataset features = open_features(stored, cache);
+    difference = cache_difference(cache, head_);
+    if (difference.empty()) adopt_items(cache, file);
+  } catch (const Error& e) {
+    if (!shard) fail(ErrorKind::input, "{}; remove it or choose another name for the new cache", e.what());
+    fs::remove(file);
+  }
+  if (difference.empty()) return;
+  fail(ErrorKind::input, "{}: was made with other options: {}; remove {} or choose another name", path_,
+       difference, shard ? folder_ : path_);
+}
+
+void CacheWriter::adopt_items(const Cache& cache, const std::string& file) {
+  CacheFiles files;
+  std::vector<std::byte> bytes;
+  for (const CacheItem& item : cache.items) {
+    try {
+      files.read(file, item.first_row, item.rows, bytes);
+    } catch (const Error&) {
+      continue;  // a damaged chunk; other items may be intact
+    }
+    if (digest_of(bytes) != item.digest) continue;
+    done_.insert_or_assign(item.name, Done{file, item.first_row, item.rows, item.digest, item.source});
+  }
+}
+
+bool CacheWriter::find(const std::string& name, std::uint64_t source) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = done_.find(name);
+  return at != done_.end() && at->second.source == source;
+}
+
+void CacheWriter::add(const std::string& name, std::uint64_t source, std::int64_t rows,
+                      std::span<const float> features) {
+  require(rows > 0 && static_cast<std::int64_t>(features.size()) == rows * head_.bands,
+          "CacheWriter: item '{}' has {} values, not {} rows of {}", name, features.size(), rows,
+          head_.bands);
+  const float most = head_.dtype == DType::f16 ? 65504.0F : std::numeric_limits<float>::max();
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    if (std::abs(features[i]) <= most) continue;
+    fail(ErrorKind::input, "{}: value {} in row {} cannot be stored as {}{}", name, features[i],
+         static_cast<std::int64_t>(i) / head_.bands, name_of(head_.dtype),
+         std::isfinite(features[i]) ? "; use f32" : "");
+  }
+  std::vector<std::byte> bytes(features.size() * static_cast<std::size_t>(size_of(head_.dtype)));
+  if (head_.dtype == DType::f16) {
+    float_to_half(features.data(), reinterpret_cast<std::uint16_t*>(bytes.data()),
+                  static_cast<std::int64_t>(features.size()));
+  } else {
+    std::memcpy(bytes.data(), features.data(), bytes.size());
+  }
+  const std::uint64_t digest = digest_of(bytes);
+
+  const std::lock_guard lock(mutex_);
+  require(pending_names_.insert(name).second, "CacheWriter: item '{}' was added twice", name);
+  CacheItem item{name, 0, rows, digest, source, {}, ""};
+  if (!pending_.items.empty()) item.first_row = pending_.items.back().first_row + pending_.items.back().rows;
+  pending_.items.push_back(std::move(item));
+  pending_.features.bytes.insert(pending_.features.bytes.end(), bytes.begin(), bytes.end());
+  if (pending_.items.size() >= kShardItems || pending_.features.bytes.size() >= kShardBytes) commit_pending();
+}
+
+void CacheWriter::skip(const std::string& name, const std::string& reason) {
+  const std::lock_guard lock(mutex_);
+  head_.skipped.push_back({name, reason});
+}
+
+void CacheWriter::flush() {
+  const std::lock_guard lock(mutex_);
+  commit_pending();
+}
+
+void CacheWriter::commit_pending() {
+  if (pending_.items.empty()) return;
+  Cache shard = head_;
+  shard.classes.clear();  // a shard holds features; labels and splits are told at the end
+  shard.skipped.clear();
+  shard.items = pending_.items;
+  const std::string file = fmt::format("{}/shard-{:06}.h5", folder_, next_shard_);
+  write_cache_file(file, shard, [&](H5Dataset& features) { features.write(pending_.features.bytes.data()); });
+  ++next_shard_;
+  for (const CacheItem& i : pending_.items) {
+    done_.insert_or_assign(i.name, Done{file, i.first_row, i.rows, i.digest, i.source});
+  }
+  pending_ = {};
+  pending_names_.clear();
+}
+
+Cache CacheWriter::plan(const std::vector<CacheEntry>& entries) const {
+  Cache cache = head_;
+  std::sort(cache.skipped.begin(), cache.skipped.end(),
+            [](const SkippedItem& a, const SkippedItem& b) { return a.path < b.path; });
+  std::unordered_set<std::string> skipped;
+  for (const SkippedItem& s : cache.skipped) skipped.insert(s.path);
+  std::int64_t row = 0;
+  std::unordered_set<std::string> seen;
+  for (const CacheEntry& entry : entries) {
+    require(seen.insert(entry.name).second, "CacheWriter: item '{}' is listed twice", entry.name);
+    if (skipped.contains(entry.name)) continue;
+    const auto at = done_.find(entry.name);
+    require(at != done_.end(), "CacheWriter: item '{}' was never added", entry.name);
+    const Done& d = at->second;
+    cache.items.push_back({entry.name, row, d.rows, d.digest, d.source, entry.labels, entry.split});
+    row += d.rows;
+  }
+  return cache;
+}
+
+std::int64_t CacheWriter::finish(const std::vector<CacheEntry>& entries) {
+  const std::lock_guard lock(mutex_);
+  commit_pending();
+  const Cache cache = plan(entries);
+  write_cache_file(path_, cache, [&](H5Dataset& to) {
+    CacheFiles files;
+    std::vector<std::byte> bytes;
+    for (const CacheItem& item : cache.items) {
+      const Done& from = done_.at(item.name);
+      files.read(from.file, from.first_row, from.rows, bytes);
+      if (digest_of(bytes) != item.digest) {
+        fail(ErrorKind::input, "{}: item '{}' is damaged; run again to do it again", from.file, item.name);
+      }
+      to.write_rows(item.first_row, item.rows, bytes.data());
+    }
+  });
+  fs::remove_all(folder_);
+  return static_cast<std::int64_t>(cache.items.size());
+}
+
+}  // namespace melgrad
