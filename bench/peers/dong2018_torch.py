@@ -8,11 +8,15 @@
 CACHE is a melgrad cache (HDF5, schema in io/README.md) or an .npz with X [track, band, frame] (uint8 is scaled by
 1 / 255), T labels and N names. A split file is {"train": [names], "valid": [names], "test": [names]} or a list of these.
 Recipes as in models/recipes/*.toml; every number of a recipe can be set (--rate, --epochs, ...).
+
+On Linux glibc gives large blocks back to the kernel after each use, which can double the time of a step. For PyTorch's
+best time set MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=4294967296; the JSON says whether it was set.
 """
 import argparse
 import copy
 import json
 import math
+import os
 import sys
 import time
 
@@ -270,6 +274,7 @@ def main():
         torch.set_num_threads(r.threads)
     data = Data(r.data)
     out = dict(peer="PyTorch", torch=torch.__version__, threads=torch.get_num_threads(), recipe=r.recipe,
+               malloc_mmap_threshold=os.environ.get("MALLOC_MMAP_THRESHOLD_", "default"),
                settings={field: getattr(r, field) for field in RECIPES[r.recipe]} | dict(max_updates=r.max_updates))
     if r.time_steps:
         out["step_seconds"] = time_steps(r, data)

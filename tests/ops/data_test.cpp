@@ -112,6 +112,14 @@ TEST_P(OpTest, pick_batch) {
   for (std::size_t k = 0; k < 3; ++k) expect_uniform(starts[k], kRows[k] - kFrames + 1);
 }
 
+// The draw is a pure function of seed, counter and example: the same on every device.
+TEST_P(OpTest, pick_batch__same_on_every_device) {
+  const auto cpu = make_device("cpu", {.threads = 1});
+  Picker here(device(), {.seed = 3}), there(*cpu, {.seed = 3});
+  for (std::int64_t counter = 0; counter < 100; ++counter)
+    EXPECT_EQ(here.pick(0, counter).first.v, there.pick(0, counter).first.v);
+}
+
 TEST_P(OpTest, pick_batch__skip_last_start) {
   Picker picker(device(), {.skip_last_start = true});
   std::vector<Index> starts;
