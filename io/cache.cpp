@@ -109,8 +109,7 @@ void check_rows(const std::string& path, const Cache& cache, std::int64_t rows) 
 
 }  // namespace
 
-// ---- shared with the writer (cache_file.h)
-// --------------------------------------------------------------------
+// ---- shared with the writer (cache_file.h) ----------------------------------------------------------------
 
 std::uint64_t digest_of(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
@@ -185,8 +184,7 @@ std::string cache_difference(const Cache& a, const Cache& b) {
   return "";
 }
 
-// ---- the whole cache at once
-// ----------------------------------------------------------------------------------
+// ---- the whole cache at once ------------------------------------------------------------------------------
 
 Cache read_cache(const std::string& path, const CacheReadOptions& options) {
   const H5File file = H5File::open(path, options.max_bytes);

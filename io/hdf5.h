@@ -137,6 +137,7 @@ class H5File {
 
   static H5File created(const std::string& path, const std::string& shown, const H5Id& access);
   [[noreturn]] void broken(const std::string& object, const std::string& what) const;
+  void make_groups(const std::string& name);
   void check_links(const std::string& name) const;
   void check_storage(const H5Dataset& dataset) const;
   void collect(const std::string& group, const std::string& prefix, int depth,
@@ -152,5 +153,9 @@ class H5File {
   std::unique_ptr<std::string> memory_;  // what a file in memory consists of; outlives id_
   H5Id id_;
 };
+
+// Throws Error with the library's own explanation of what just failed; clears it.
+[[noreturn]] void h5_failure(ErrorKind kind, const std::string& label, const std::string& what);
+H5Id h5_property_list(hid_t kind);
 
 }  // namespace melgrad

@@ -6,9 +6,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace melgrad {
@@ -34,5 +34,9 @@ constexpr std::int64_t kNpzMaxBytes = std::int64_t{1} << 36;
 // Names without ".npy". Throws Error (input) naming the file and the array.
 std::map<std::string, NpyArray> read_npz(const std::string& path, std::int64_t max_bytes = kNpzMaxBytes);
 NpyArray read_npy(const std::string& path, std::int64_t max_bytes = kNpzMaxBytes);
+
+// What both are made of: an .npy of `size` bytes, which `read` gives in order. `label` names it in messages.
+NpyArray parse_npy(const std::string& label, std::uint64_t size,
+                   const std::function<void(void*, std::size_t)>& read);
 
 }  // namespace melgrad

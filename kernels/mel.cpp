@@ -221,7 +221,7 @@ void set_mel_field(MelOptions& options, const std::string& field, const std::str
     if (field != name) return;
     known = true;
     if constexpr (std::is_same_v<decltype(target), std::string&>) {
-      target = value == "custom" ? value : mel_preset(value).preset;
+      target = value == "custom" || value == "imported" ? value : mel_preset(value).preset;
     } else {
       parse(target, name, value);
     }

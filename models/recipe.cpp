@@ -79,12 +79,15 @@ void from_text(const std::string& text, Number& v, const std::string& key) {
 
 void set_field(Recipe& recipe, const std::string& key, const std::string& value) {
   constexpr std::string_view kFeatures = "features.";
-  if (key == "features.preset") {
-    recipe.features = mel_preset(value);
+  MelOptions& features = recipe.features;
+  const auto named = [](const std::string& preset) { return preset != "custom" && preset != "imported"; };
+  if (key == "features.preset" && named(value)) {
+    features = mel_preset(value);
     return;
   }
   if (key.starts_with(kFeatures)) {
-    set_mel_field(recipe.features, key.substr(kFeatures.size()), value);
+    set_mel_field(features, key.substr(kFeatures.size()), value);
+    if (named(features.preset) && features != mel_preset(features.preset)) features.preset = "custom";
     return;
   }
   bool known = false;

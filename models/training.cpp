@@ -6,7 +6,6 @@ namespace melgrad {
 namespace {
 
 enum LogColumn : std::int64_t { kLoss, kAccuracy, kNorm, kRate, kColumns };
-constexpr std::int64_t kLogRows = 16;
 
 std::int64_t table_bytes(DType dtype, std::int64_t rows, std::int64_t bands, std::size_t tracks) {
   return aligned_bytes(rows * bands * size_of(dtype)) +
@@ -90,11 +89,17 @@ void TrainingStep::program(Tape& tape) {
   ops.advance(plan_.step, 1);
 }
 
-TrainingStep::Report TrainingStep::last() {
+std::vector<TrainingStep::Report> TrainingStep::reports(std::int64_t count) {
   std::vector<float> host(kLogRows * kColumns);
   device_->to_host(host.data(), log_);
-  const float* row = host.data() + (counter() + kLogRows - 1) % kLogRows * kColumns;
-  return {row[kLoss], row[kAccuracy], row[kNorm], row[kRate]};
+  const std::int64_t done = counter();
+  require(count <= std::min(done, kLogRows), "reports: {} steps asked for, {} remembered", count, kLogRows);
+  std::vector<Report> out;
+  for (std::int64_t step = done - count; step < done; ++step) {
+    const float* row = host.data() + step % kLogRows * kColumns;
+    out.push_back({row[kLoss], row[kAccuracy], row[kNorm], row[kRate]});
+  }
+  return out;
 }
 
 std::vector<std::int64_t> TrainingStep::last_rows() {

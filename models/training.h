@@ -55,7 +55,10 @@ class TrainingStep {
     float norm = 0;      // of the gradient
     float rate = 0;
   };
-  Report last();
+  // The last `count` steps, oldest first; the device remembers kLogRows of them.
+  static constexpr std::int64_t kLogRows = 64;
+  std::vector<Report> reports(std::int64_t count);
+  Report last() { return reports(1)[0]; }
   std::vector<std::int64_t> last_rows();  // first row of each segment of the last batch
 
   std::int64_t counter();  // steps done
