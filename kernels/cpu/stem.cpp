@@ -56,7 +56,9 @@ void pack_weights(Tensor w, Tensor b, const StemShape& s, Vec* packed) {
   }
 }
 
-// Winner over one pooling window for eight channels. kT, kF = kernel size known at compile time, or 0.
+// Winner over one pooling window for eight channels; `best` and `where` start at zero, which is ReLU: a
+// window without a positive value keeps 0 at its first position. kT, kF = kernel size known at compile time,
+// or 0.
 template <int kT, int kF>
 void window_max(const float* corner, const Vec* w, const StemShape& s, Vec& best, IntVec& where) {
   const std::int64_t kernel_t = kT ? kT : s.kernel_t, kernel_f = kF ? kF : s.kernel_f,
@@ -68,7 +70,7 @@ void window_max(const float* corner, const Vec* w, const StemShape& s, Vec& best
       for (std::int64_t j = 0; j < kernel_f; ++j) sum += w[i * kernel_f + j] * in[i * s.bands + j];
     }
     const IntVec position = IntVec{} + static_cast<std::int32_t>(p);
-    const IntVec more = p == 0 ? IntVec{} - 1 : sum > best;
+    const IntVec more = sum > best;
     best = more ? sum : best;
     where = more ? position : where;
   }
@@ -87,7 +89,7 @@ void forward_row(Tensor x, const Vec* packed, const StemShape& s, std::int64_t r
       const std::int64_t first = f * s.channels + g * kLanes;
       const auto count = static_cast<int>(std::min<std::int64_t>(kLanes, s.channels - g * kLanes));
       for (int lane = 0; lane < count; ++lane) {
-        y[first + lane] = best[lane] > 0 ? best[lane] : 0.0F;
+        y[first + lane] = best[lane];
         argmax[first + lane] = static_cast<std::uint8_t>(where[lane]);
       }
     }

@@ -1,0 +1,93 @@
+// The shapes on which the ops are tested and benchmarked, by name: odd sizes (1, 3, 31, 33, 257) that leave
+// every vector, block and tile with a rest, and the layers of the Dong 2018 network, scaled down.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "kernels/ops.h"
+
+namespace melgrad::cases {
+
+// Lengths for element-wise ops and whole-slab ops; the last ones span several blocks of any implementation.
+inline std::vector<std::int64_t> lengths() { return {1, 3, 31, 33, 257, 4096, 50001}; }
+
+struct Linear {
+  std::string name;
+  std::int64_t rows, inputs, outputs;
+};
+
+inline std::vector<Linear> linear() {
+  return {{"one", 1, 1, 1},
+          {"row", 1, 33, 31},
+          {"column", 257, 3, 1},
+          {"odd", 31, 257, 33},
+          {"tall", 257, 31, 3},
+          {"dong2018 dense", 6, 12544, 32},
+          {"dong2018 output", 150, 32, 10}};
+}
+
+struct Conv {
+  std::string name;
+  Shape x, w;  // [N, T, F, C], [O, kT, kF, C]
+  Conv2d conv;
+};
+
+inline std::vector<Conv> conv() {
+  return {{"one", {1, 1, 1, 1}, {1, 1, 1, 1}, {}},
+          {"pointwise", {3, 5, 7, 33}, {31, 1, 1, 33}, {}},
+          {"whole input", {2, 5, 3, 3}, {7, 5, 3, 3}, {}},
+          {"odd channels", {2, 9, 11, 3}, {31, 3, 3, 3}, {}},
+          {"padded", {1, 9, 33, 5}, {9, 3, 3, 5}, {1, 1, 1, 1}},
+          {"uneven padding", {2, 7, 8, 4}, {3, 5, 3, 4}, {1, 1, 2, 0}},
+          {"strided, rest dropped", {2, 12, 10, 3}, {17, 3, 2, 3}, {3, 2, 0, 1}},
+          {"long", {1, 257, 3, 2}, {3, 31, 3, 2}, {2, 1, 3, 1}},
+          {"one band", {3, 33, 1, 7}, {5, 3, 1, 7}, {1, 1, 1, 0}},
+          {"dong2018 first", {2, 40, 24, 1}, {16, 3, 3, 1}, {}},
+          {"dong2018 second", {2, 19, 15, 32}, {64, 5, 3, 32}, {}}};
+}
+
+struct Pool {
+  std::string name;
+  Shape x;
+  Pool2d pool;
+};
+
+inline std::vector<Pool> pool() {
+  return {{"one", {1, 1, 1, 1}, {1, 1}},
+          {"whole", {2, 3, 5, 31}, {3, 5}},
+          {"largest window", {1, 16, 16, 3}, {16, 16}},
+          {"rest dropped", {3, 31, 33, 3}, {4, 2}},
+          {"long", {1, 257, 3, 1}, {2, 3}},
+          {"dong2018 first", {2, 38, 22, 16}, {4, 2}},
+          {"dong2018 second", {2, 15, 13, 64}, {4, 2}}};
+}
+
+struct Stem {
+  std::string name;
+  Shape x, w;
+  Pool2d pool;
+};
+
+inline std::vector<Stem> stem() {
+  return {{"one", {1, 1, 1, 1}, {1, 1, 1, 1}, {1, 1}},
+          {"one window", {3, 6, 4, 1}, {5, 3, 3, 1}, {4, 2}},
+          {"odd kernel", {2, 33, 31, 1}, {3, 5, 7, 1}, {3, 1}},
+          {"rest dropped", {1, 257, 13, 1}, {33, 3, 3, 1}, {4, 2}},
+          {"many bands", {1, 9, 257, 1}, {7, 3, 3, 1}, {1, 2}},
+          {"dong2018", {3, 40, 24, 1}, {64, 3, 3, 1}, {4, 2}},
+          {"dong2018, 96 filters, full segment", {1, 256, 64, 1}, {96, 3, 3, 1}, {4, 2}}};
+}
+
+struct Classes {
+  std::string name;
+  std::int64_t examples, classes;
+};
+
+inline std::vector<Classes> classes() {
+  return {{"one", 1, 1},    {"two", 1, 2},    {"odd", 31, 33},
+          {"many", 257, 3}, {"wide", 3, 257}, {"dong2018", 150, 10}};
+}
+
+}  // namespace melgrad::cases

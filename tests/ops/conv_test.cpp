@@ -1,0 +1,71 @@
+#include "tests/ops/op_test.h"
+
+namespace melgrad {
+namespace {
+
+struct Operands {
+  Array<float> x, w, b, dy;
+};
+
+Operands operands(const cases::Conv& k) {
+  Random random(1);
+  return {random.array<float>(k.x), random.array<float>(k.w), random.array<float>({k.w[0]}),
+          random.array<float>(reference::conv2d_shape(k.x, k.w, k.conv))};
+}
+
+TEST_P(OpTest, conv2d_forward) {
+  for (const cases::Conv& k : cases::conv()) {
+    SCOPED_TRACE(k.name);
+    const Operands in = operands(k);
+    Check c = check("conv2d_forward");
+    const Tensor x = c.input(in.x), w = c.input(in.w), b = c.input(in.b);
+    const auto expected =
+        reference::conv2d_forward(in.x.as<double>(), in.w.as<double>(), in.b.as<double>(), k.conv);
+    const Tensor y = c.output(expected, tolerance::kConv);
+    c.run([&](Ops& ops, Write) { ops.conv2d_forward(x, w, b, k.conv, y); });
+  }
+}
+
+TEST_P(OpTest, conv2d_backward_input) {
+  for (const cases::Conv& k : cases::conv()) {
+    SCOPED_TRACE(k.name);
+    const Operands in = operands(k);
+    Check c = check("conv2d_backward_input");
+    const Tensor dy = c.input(in.dy), w = c.input(in.w);
+    const auto expected =
+        reference::conv2d_backward_input(in.dy.as<double>(), in.w.as<double>(), k.conv, k.x);
+    const Tensor dx = c.gradient(expected, tolerance::kConv);
+    c.run([&](Ops& ops, Write write) { ops.conv2d_backward_input(dy, w, k.conv, dx, write); });
+  }
+}
+
+TEST_P(OpTest, conv2d_backward_params) {
+  for (const cases::Conv& k : cases::conv()) {
+    SCOPED_TRACE(k.name);
+    const Operands in = operands(k);
+    Check c = check("conv2d_backward_params");
+    const Tensor x = c.input(in.x), dy = c.input(in.dy);
+    const auto expected =
+        reference::conv2d_backward_params(in.x.as<double>(), in.dy.as<double>(), k.conv, k.w);
+    const Tensor dw = c.gradient(expected.dw, tolerance::kConv),
+                 db = c.gradient(expected.db, tolerance::kConv);
+    c.run([&](Ops& ops, Write write) { ops.conv2d_backward_params(x, dy, k.conv, dw, db, write); });
+  }
+}
+
+// The batch and the shape may change from call to call (the last batch of an epoch, another layer).
+TEST_P(OpTest, conv2d_forward__changing_shapes) {
+  for (const Index n : {3, 1, 2, 3, 2}) {
+    const cases::Conv k{"", {n, 9, 7, 3}, {5, 3, 3, 3}, {1, 1, n % 2, 0}};
+    const Operands in = operands(k);
+    Check c = check("conv2d_forward");
+    const Tensor x = c.input(in.x), w = c.input(in.w), b = c.input(in.b);
+    const auto expected =
+        reference::conv2d_forward(in.x.as<double>(), in.w.as<double>(), in.b.as<double>(), k.conv);
+    const Tensor y = c.output(expected, tolerance::kConv);
+    c.run([&](Ops& ops, Write) { ops.conv2d_forward(x, w, b, k.conv, y); });
+  }
+}
+
+}  // namespace
+}  // namespace melgrad

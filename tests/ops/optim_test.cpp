@@ -1,0 +1,77 @@
+#include "tests/ops/op_test.h"
+
+namespace melgrad {
+namespace {
+
+constexpr float kRate = 0.03F, kScale = 0.7F;
+
+// Weights, gradient and two moments that are never negative, as in the middle of a training run.
+struct Slabs {
+  explicit Slabs(Index n) {
+    Random random(1);
+    w = random.array<float>({n});
+    g = random.array<float>({n});
+    m = random.array<float>({n}, 0, 0.1);
+    v = random.array<float>({n}, 0, 0.1);
+  }
+  Array<float> w, g, m, v;
+};
+
+// What every update takes beside its moments.
+struct Scalars {
+  explicit Scalars(Check& c)
+      : rate(c.input(Array<float>({1}, kRate))), scale(c.input(Array<float>({1}, kScale))) {}
+  Tensor rate, scale;
+};
+
+TEST_P(OpTest, sgd_update) {
+  for (const Index n : cases::lengths())
+    for (const float momentum : {0.0F, 0.9F})
+      for (const bool nesterov : {false, true}) {
+        const Slabs s(n);
+        auto w = s.w.as<double>(), v = s.m.as<double>();
+        reference::sgd_update<double>(w, s.g.as<double>(), v, kRate, kScale, momentum, nesterov);
+        Check c = check("sgd_update");
+        const Scalars in(c);
+        const Tensor g = c.input(s.g), tw = c.state(s.w, w, tolerance::kOptimizer),
+                     tv = c.state(s.m, v, tolerance::kOptimizer);
+        c.run([&](Ops& ops, Write) { ops.sgd_update(tw, g, tv, in.rate, in.scale, momentum, nesterov); });
+      }
+}
+
+TEST_P(OpTest, adam_update) {
+  constexpr float kBeta1 = 0.9F, kBeta2 = 0.999F, kEpsilon = 1e-8F;
+  for (const Index n : cases::lengths())
+    for (const std::int64_t step : {0, 1, 1000, 100000})
+      for (const float decay : {0.0F, 0.01F}) {
+        const Slabs s(n);
+        auto w = s.w.as<double>(), m = s.m.as<double>(), v = s.v.as<double>();
+        reference::adam_update<double>(w, s.g.as<double>(), m, v, kRate, kScale, step,
+                                       {kBeta1, kBeta2, kEpsilon, decay});
+        Check c = check("adam_update");
+        const Scalars in(c);
+        const Tensor g = c.input(s.g), counter = c.input(Array<std::int64_t>({1}, step));
+        const Tensor tw = c.state(s.w, w, tolerance::kOptimizer), tm = c.state(s.m, m, tolerance::kOptimizer),
+                     tv = c.state(s.v, v, tolerance::kOptimizer);
+        c.run([&](Ops& ops, Write) {
+          ops.adam_update(tw, g, tm, tv, in.rate, in.scale, counter, kBeta1, kBeta2, kEpsilon, decay);
+        });
+      }
+}
+
+TEST_P(OpTest, adadelta_update) {
+  constexpr float kRho = 0.95F, kEpsilon = 1e-7F;
+  for (const Index n : cases::lengths()) {
+    const Slabs s(n);
+    auto w = s.w.as<double>(), a = s.m.as<double>(), d = s.v.as<double>();
+    reference::adadelta_update<double>(w, s.g.as<double>(), a, d, kRate, kScale, kRho, kEpsilon);
+    Check c = check("adadelta_update");
+    const Scalars in(c);
+    const Tensor g = c.input(s.g), tw = c.state(s.w, w, tolerance::kOptimizer),
+                 ta = c.state(s.m, a, tolerance::kOptimizer), td = c.state(s.v, d, tolerance::kOptimizer);
+    c.run([&](Ops& ops, Write) { ops.adadelta_update(tw, g, ta, td, in.rate, in.scale, kRho, kEpsilon); });
+  }
+}
+
+}  // namespace
+}  // namespace melgrad

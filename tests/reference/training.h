@@ -1,0 +1,158 @@
+// Reference of what surrounds the layers: loss, penalty, optimizers, schedule, batches. Conventions as in
+// layers.h; the optimizers change their arguments in place, as the ops do.
+#pragma once
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/ops.h"
+#include "tests/reference/array.h"
+
+namespace melgrad::reference {
+
+// ---- classification: logits [N, K], labels [N], weights [N]
+// -------------------------------------------------------
+template <typename R>
+Array<R> softmax_forward(Array<R> logits) {
+  const Index classes = logits.shape[1];
+  for (Index n = 0; n < logits.shape[0]; ++n) {
+    R top = logits(n, 0), sum = 0;
+    for (Index k = 0; k < classes; ++k) top = std::max(top, logits(n, k));
+    for (Index k = 0; k < classes; ++k) sum += logits(n, k) = std::exp(logits(n, k) - top);
+    for (Index k = 0; k < classes; ++k) logits(n, k) /= sum;
+  }
+  return logits;
+}
+
+template <typename R>
+struct CrossEntropy {
+  Array<R> probs, loss, hits;
+};
+
+template <typename R>
+R sum_of(const Array<R>& a) {
+  R sum = 0;
+  for (const R e : a.v) sum += e;
+  return sum;
+}
+
+template <typename R>
+CrossEntropy<R> cross_entropy_forward(const Array<R>& logits, const Array<std::int32_t>& labels,
+                                      const Array<R>& weights) {
+  CrossEntropy<R> c{softmax_forward(logits), Array<R>({1}), Array<R>({1})};
+  const R total = sum_of(weights);
+  for (Index n = 0; n < logits.shape[0]; ++n) {
+    if (weights[n] == 0) continue;
+    // log softmax from the logits: -log probs would be infinite where probs has underflowed.
+    R top = logits(n, 0), sum = 0;
+    Index best = 0;
+    for (Index k = 1; k < logits.shape[1]; ++k)
+      if (logits(n, k) > top) top = logits(n, best = k);
+    for (Index k = 0; k < logits.shape[1]; ++k) sum += std::exp(logits(n, k) - top);
+    c.loss[0] += weights[n] / total * (top + std::log(sum) - logits(n, labels[n]));
+    c.hits[0] += best == labels[n] ? weights[n] / total : R{0};
+  }
+  return c;
+}
+
+template <typename R>
+Array<R> cross_entropy_backward(const Array<R>& probs, const Array<std::int32_t>& labels,
+                                const Array<R>& weights, R dloss) {
+  Array<R> d(probs.shape);
+  const R total = sum_of(weights);
+  for (Index n = 0; n < probs.shape[0]; ++n) {
+    if (weights[n] == 0) continue;
+    for (Index k = 0; k < probs.shape[1]; ++k)
+      d(n, k) = dloss * weights[n] / total * (probs(n, k) - (labels[n] == k ? R{1} : R{0}));
+  }
+  return d;
+}
+
+// ---- L2 penalty
+// -----------------------------------------------------------------------------------------------------
+template <typename R>
+Array<R> l2_penalty_forward(const Array<R>& w, double lambda) {
+  return Array<R>({1}, static_cast<R>(lambda * dot(w, w)));
+}
+
+template <typename R>
+Array<R> l2_penalty_backward(Array<R> w, double lambda, R dloss) {
+  for (R& e : w.v) e *= static_cast<R>(2 * lambda) * dloss;
+  return w;
+}
+
+// ---- optimizers
+// -----------------------------------------------------------------------------------------------------
+template <typename R>
+void sgd_update(Array<R>& w, const Array<R>& g, Array<R>& v, R rate, R scale, R momentum, bool nesterov) {
+  for (Index i = 0; i < w.size(); ++i) {
+    const R gi = scale * g[i];
+    v[i] = momentum * v[i] + gi;
+    w[i] -= rate * (nesterov ? gi + momentum * v[i] : v[i]);
+  }
+}
+
+template <typename R>
+struct Adam {
+  R beta1, beta2, epsilon, decay;
+};
+
+template <typename R>
+void adam_update(Array<R>& w, const Array<R>& g, Array<R>& m, Array<R>& v, R rate, R scale, Index counter,
+                 const Adam<R>& adam) {
+  const R t = static_cast<R>(counter + 1);
+  const R correct1 = 1 - std::pow(adam.beta1, t), correct2 = 1 - std::pow(adam.beta2, t);
+  for (Index i = 0; i < w.size(); ++i) {
+    const R gi = scale * g[i];
+    m[i] = adam.beta1 * m[i] + (1 - adam.beta1) * gi;
+    v[i] = adam.beta2 * v[i] + (1 - adam.beta2) * gi * gi;
+    w[i] -= rate * (m[i] / correct1 / (std::sqrt(v[i] / correct2) + adam.epsilon) + adam.decay * w[i]);
+  }
+}
+
+template <typename R>
+void adadelta_update(Array<R>& w, const Array<R>& g, Array<R>& a, Array<R>& d, R rate, R scale, R rho,
+                     R epsilon) {
+  for (Index i = 0; i < w.size(); ++i) {
+    const R gi = scale * g[i];
+    a[i] = rho * a[i] + (1 - rho) * gi * gi;
+    const R u = gi * std::sqrt(d[i] + epsilon) / std::sqrt(a[i] + epsilon);
+    w[i] -= rate * u;
+    d[i] = rho * d[i] + (1 - rho) * u * u;
+  }
+}
+
+// { norm, scale }
+template <typename R>
+Array<R> gradient_norm(const Array<R>& g, double max_norm) {
+  const double norm = std::sqrt(dot(g, g));
+  Array<R> result({2});
+  result[0] = static_cast<R>(norm);
+  result[1] = static_cast<R>(max_norm > 0 ? std::min(1.0, max_norm / norm) : 1.0);
+  return result;
+}
+
+// ---- data
+// -------------------------------------------------------------------------------------------------------------
+// IEEE half precision, bit by bit.
+inline float half_to_float(std::uint16_t bits) {
+  const int exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  const float sign = bits >> 15 ? -1.0F : 1.0F;
+  if (exponent == 31)
+    return fraction != 0 ? std::numeric_limits<float>::quiet_NaN()
+                         : sign * std::numeric_limits<float>::infinity();
+  if (exponent == 0) return sign * std::ldexp(static_cast<float>(fraction), -24);
+  return sign * std::ldexp(static_cast<float>(1024 + fraction), exponent - 25);
+}
+
+// x [N, frames, F, 1] = table rows first[n] ... first[n] + frames - 1
+template <typename R>
+Array<R> gather_segments(const Array<R>& table, const Array<std::int64_t>& first, Index frames) {
+  Array<R> x({first.size(), frames, table.shape[1], 1});
+  for (Index n = 0; n < first.size(); ++n)
+    for (Index t = 0; t < frames; ++t)
+      for (Index f = 0; f < table.shape[1]; ++f) x(n, t, f, 0) = table(first[n] + t, f);
+  return x;
+}
+
+}  // namespace melgrad::reference

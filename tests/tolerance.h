@@ -1,0 +1,19 @@
+// How far a device may be from the reference, which computes in double: the limit of the normalised mean
+// square error sum (a - b)^2 / sum b^2, one line per kind of operation, with the largest value measured in
+// the reason. A limit stays within ten times that value and never goes up without a reason here.
+#pragma once
+
+namespace melgrad::tolerance {
+
+// Measured: largest value over all cases of tests/ops on the CPU (x86-64-v3, OpenBLAS, oneDNN), 1 to 3
+// threads.
+inline constexpr double kExact = 0;            // moves or selects values: nothing is rounded
+inline constexpr double kElementwise = 3e-14;  // 3.6e-15: one or two roundings per element
+inline constexpr double kReduction = 3e-14;    // 3.5e-15: partial sums in double, one rounding at the end
+inline constexpr double kGemm = 1.5e-12;       // 1.8e-13: sums of up to 12,544 products in float
+inline constexpr double kConv = 5e-12;         // 6.8e-13: sums over all positions of a batch in float
+inline constexpr double kSoftmax = 4e-13;      // 4.4e-14: float exp; logits up to 300 lose digits in x - max
+inline constexpr double kLoss = 1e-10;       // 1.5e-11: log sum exp - logit cancels when the label is certain
+inline constexpr double kOptimizer = 5e-13;  // 6.7e-14: sqrt, division and the cancellation in w - update
+
+}  // namespace melgrad::tolerance
