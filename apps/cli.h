@@ -21,6 +21,7 @@ struct Settings {
 constexpr int kExitProblemsFound = 6;  // `check` found something, `predict` or `extract` skipped files
 constexpr int kExitInterrupted = 130;  // Ctrl-C; the state was saved where there is one
 
+void register_import(CLI::App& root, Settings& settings);
 void register_info(CLI::App& root, Settings& settings);
 
 }  // namespace melgrad

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->check(CLI::NonNegativeNumber);
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   register_info(root, settings);
+  register_import(root, settings);
 
   try {
     install_interrupt_handler();
