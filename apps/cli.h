@@ -4,9 +4,8 @@
 // line on stderr and the documented exit code (kernels/error.h).
 #pragma once
 
-#include <string>
-
 #include <CLI/CLI.hpp>
+#include <string>
 
 namespace melgrad {
 
@@ -21,6 +20,7 @@ struct Settings {
 constexpr int kExitProblemsFound = 6;  // `check` found something, `predict` or `extract` skipped files
 constexpr int kExitInterrupted = 130;  // Ctrl-C; the state was saved where there is one
 
+void register_check(CLI::App& root, Settings& settings);
 void register_import(CLI::App& root, Settings& settings);
 void register_info(CLI::App& root, Settings& settings);
 

@@ -13,8 +13,10 @@ int main(int argc, char** argv) {
   root.require_subcommand(1);
   root.fallthrough();
   root.add_option("--device", settings.device, "auto or cpu")->capture_default_str();
-  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->check(CLI::NonNegativeNumber);
+  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")
+      ->check(CLI::NonNegativeNumber);
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
+  register_check(root, settings);
   register_info(root, settings);
   register_import(root, settings);
 

@@ -1,9 +1,8 @@
 #include "apps/progress.h"
 
 #include <cstdio>
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace melgrad {
 namespace {

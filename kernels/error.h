@@ -3,11 +3,10 @@
 // A message names the file, key or operation first, then what is wrong, then what to do.
 #pragma once
 
+#include <fmt/format.h>
 #include <stdexcept>
 #include <string>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace melgrad {
 
@@ -17,6 +16,7 @@ enum class ErrorKind {
   input = 3,     // a file or folder that is missing, unreadable, corrupt or of another kind
   output = 4,    // a result cannot be written: no space, no permission
   device = 5,    // the device is absent or failed
+  diverged = 7,  // training produced a loss that is not a number (6 is kExitProblemsFound, apps/cli.h)
 };
 
 class Error : public std::runtime_error {

@@ -9,16 +9,10 @@
 #include <type_traits>
 
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
-
-template <typename Words>
-std::string joined(const Words& words) {
-  std::string text;
-  for (const auto& word : words) text.append(text.empty() ? "" : ", ").append(word);
-  return text;
-}
 
 // ---- presets ----------------------------------------------------------------------------------------------
 
@@ -190,27 +184,6 @@ void parse(T& target, const char* field, const std::string& text) {
   }
 }
 
-// Levenshtein distance: insertions, deletions and replacements between two words.
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0]++;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i] != b[j]);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
-    }
-  }
-  return row.back();
-}
-
-std::string nearest(const std::string& word, const std::vector<std::string>& names) {
-  return *std::min_element(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
-    return edit_distance(word, a) < edit_distance(word, b);
-  });
-}
-
 std::vector<std::string> field_names() {
   std::vector<std::string> names;
   const MelOptions o;
@@ -248,7 +221,7 @@ void set_mel_field(MelOptions& options, const std::string& field, const std::str
     if (field != name) return;
     known = true;
     if constexpr (std::is_same_v<decltype(target), std::string&>) {
-      target = value == "custom" ? value : mel_preset(value).preset;
+      target = value == "custom" || value == "imported" ? value : mel_preset(value).preset;
     } else {
       parse(target, name, value);
     }

@@ -74,6 +74,9 @@ void validate(const MelOptions& options);
 // "" when both give the same features, else one line naming the first field that differs, with both values.
 std::string mel_difference(const MelOptions& a, const MelOptions& b);
 
+// (cos, sin) of 2 pi k / n for k = 0 ... n - 1: [n, 2], the angles and the functions in double.
+std::vector<float> unit_roots(std::int64_t n);
+
 // What the kernels need: window and sparse filters, computed in double, stored in float.
 struct MelTables {
   explicit MelTables(const MelOptions& mel_options);  // validates
@@ -90,6 +93,7 @@ struct MelTables {
 
   MelOptions options;
   std::vector<float> window;                // [n_fft], win_length samples placed within, zeros around
+  std::vector<float> roots;                 // unit_roots(n_fft), the FFT's twiddle factors
   std::vector<std::int32_t> filter_first;   // [n_mels] first bin of each filter
   std::vector<std::int32_t> filter_offset;  // [n_mels + 1] into filter_weight
   std::vector<float> filter_weight;         // non-zero weights, filter after filter

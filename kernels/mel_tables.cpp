@@ -43,8 +43,19 @@ double triangle(double x, double lower, double centre, double upper) {
 
 }  // namespace
 
+std::vector<float> unit_roots(std::int64_t n) {
+  std::vector<float> roots;
+  for (std::int64_t k = 0; k < n; ++k) {
+    const double angle = 2.0 * std::numbers::pi * static_cast<double>(k) / static_cast<double>(n);
+    roots.push_back(static_cast<float>(std::cos(angle)));
+    roots.push_back(static_cast<float>(std::sin(angle)));
+  }
+  return roots;
+}
+
 MelTables::MelTables(const MelOptions& mel_options) : options(mel_options) {
   validate(options);
+  roots = unit_roots(options.n_fft);
   const MelOptions& o = options;
 
   window.assign(static_cast<std::size_t>(o.n_fft), 0.0f);

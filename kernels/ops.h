@@ -8,7 +8,8 @@
 //   * Backward functions take `Write`: `overwrite` for the first contribution to a gradient, `accumulate` for
 //     the later ones.
 //   * "device scalar" is a tensor [1] in device memory, so that a captured step can change it.
-//   * Random numbers are a pure function of (seed, stream, counter, element): kernels/math/philox.h. `counter`
+//   * Random numbers are a pure function of (seed, stream, counter, element): kernels/math/philox.h.
+//   `counter`
 //     is the device scalar i64[1] that counts training steps.
 //   * All results are bit-identical between runs on the same device with the same number of threads.
 #pragma once
@@ -55,11 +56,11 @@ struct Schedule {
 
 // Which rows of a resident data set make up a training batch. Device tensors, filled once per epoch.
 struct BatchPlan {
-  Tensor order;      // i32 [S, N] track of example n in step s of the epoch; -1 pads the last batch
-  Tensor first_row;  // i64 [tracks] first row of each track in the feature table
-  Tensor rows;       // i32 [tracks] number of rows
-  Tensor labels;     // i32 [tracks]
-  Tensor step;       // device scalar i64: which row of `order`; ops.advance moves it on
+  Tensor order;               // i32 [S, N] track of example n in step s of the epoch; -1 pads the last batch
+  Tensor first_row;           // i64 [tracks] first row of each track in the feature table
+  Tensor rows;                // i32 [tracks] number of rows
+  Tensor labels;              // i32 [tracks]
+  Tensor step;                // device scalar i64: which row of `order`; ops.advance moves it on
   bool shared_start = false;  // one start for the whole batch, drawn from its shortest track's range
   bool skip_last_start = false;  // never the last possible start (an off-by-one of the Dong 2018 code)
   std::uint64_t seed = 0;
@@ -103,19 +104,21 @@ class Ops {
   virtual void conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw, Tensor db,
                                       Write write) = 0;
 
-  // ---- max pooling: x [N, T, F, C], y and argmax [N, T / pool.frames, F / pool.bands, C] -------------------------
-  // argmax (u8) = position i * pool.bands + j of the first maximum in its window; pool.frames * pool.bands <= 256
+  // ---- max pooling: x [N, T, F, C], y and argmax [N, T / pool.frames, F / pool.bands, C]
+  // ------------------------- argmax (u8) = position i * pool.bands + j of the first maximum in its window;
+  // pool.frames * pool.bands <= 256
   virtual void max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) = 0;
   // dx (+)= dy at argmax, 0 elsewhere
   virtual void max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) = 0;
 
-  // ---- stem: first block of a spectrogram CNN, fused -------------------------------------------------------
-  // y, argmax = max_pool(relu(conv2d(x, w, b))) for one input channel, stride 1, no padding; the activation
-  // before pooling (4 to 8 times larger than y) is never stored. x [N, T, F, 1], w [O, kT, kF, 1]
+  // ---- stem: first block of a spectrogram CNN, fused
+  // ------------------------------------------------------- y, argmax = max_pool(relu(conv2d(x, w, b))) for
+  // one input channel, stride 1, no padding; the activation before pooling (4 to 8 times larger than y) is
+  // never stored. x [N, T, F, 1], w [O, kT, kF, 1]
   virtual void stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) = 0;
   // dw, db (+)= gradient through that block; there is no dx: x is the data
-  virtual void stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Tensor dw,
-                                    Tensor db, Write write) = 0;
+  virtual void stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool,
+                                    Tensor dw, Tensor db, Write write) = 0;
 
   // ---- classification: logits [N, K], labels i32 [N], weights [N] -----------------------------------------
   // probs[n,:] = softmax(logits[n,:]); probs may be logits
@@ -126,8 +129,8 @@ class Ops {
   virtual void cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
                                      Tensor hits) = 0;
   // dlogits (+)= dloss[0] weights[n] / sum weights * (probs - onehot(labels))
-  virtual void cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Tensor dlogits,
-                                      Write write) = 0;
+  virtual void cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss,
+                                      Tensor dlogits, Write write) = 0;
 
   // ---- L2 penalty, Keras's form (no one half): loss [1] (+)= lambda sum w^2; dw (+)= dloss[0] 2 lambda w --
   virtual void l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) = 0;
@@ -149,16 +152,18 @@ class Ops {
   // norm [2] = { ||g||_2, scale }, scale = max_norm > 0 ? min(1, max_norm / ||g||) : 1
   virtual void gradient_norm(Tensor g, float max_norm, Tensor norm) = 0;
 
-  // ---- the step's own state ---------------------------------------------------------------------------------
-  // rate [1] = schedule at counter
+  // ---- the step's own state
+  // --------------------------------------------------------------------------------- rate [1] = schedule at
+  // counter
   virtual void learning_rate(const Schedule& schedule, Tensor counter, Tensor rate) = 0;
   // counter += by (i64 device scalar)
   virtual void advance(Tensor counter, std::int64_t by) = 0;
   // log[counter % rows, column] = x[0]; log is f32 [rows, columns]: what the host reads now and then
   virtual void record(Tensor x, Tensor counter, std::int64_t column, Tensor log) = 0;
 
-  // ---- data -------------------------------------------------------------------------------------------------
-  // For example n of the batch with track k = order[step, n]: labels[n] = plan.labels[k], weights[n] = 1,
+  // ---- data
+  // ------------------------------------------------------------------------------------------------- For
+  // example n of the batch with track k = order[step, n]: labels[n] = plan.labels[k], weights[n] = 1,
   // first[n] = first_row[k] + start, start uniform over 0 ... rows[k] - T (every track has rows >= T);
   // k = -1 gives label 0, weight 0 and the rows of the first example.
   // labels i32 [N], weights [N], first i64 [N]; T = frames of a segment
@@ -167,9 +172,10 @@ class Ops {
   // x[n,t,f,0] = table[first[n] + t, f]; table f32 or f16 [rows, F], x f32 [N, T, F, 1]
   virtual void gather_segments(Tensor table, Tensor first, Tensor x) = 0;
 
-  // ---- features ---------------------------------------------------------------------------------------------
-  // y [frames, bands] = log-mel of mono PCM [samples] in -1 ... 1; frames = mel.frames(samples),
-  // bands = mel.bands(): kernels/mel.h holds the maths.
+  // ---- features
+  // --------------------------------------------------------------------------------------------- y [frames,
+  // bands] = log-mel of mono PCM [samples] in -1 ... 1; frames = mel.frames(samples), bands = mel.bands():
+  // kernels/mel.h holds the maths.
   virtual void log_mel(Tensor pcm, const MelTables& mel, Tensor y) = 0;
 };
 

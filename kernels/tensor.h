@@ -18,22 +18,32 @@ enum class DType : std::uint8_t { f32, f16, i32, i64, u8 };
 
 constexpr std::int64_t size_of(DType type) {
   switch (type) {
-    case DType::f32: return 4;
-    case DType::f16: return 2;
-    case DType::i32: return 4;
-    case DType::i64: return 8;
-    case DType::u8: return 1;
+    case DType::f32:
+      return 4;
+    case DType::f16:
+      return 2;
+    case DType::i32:
+      return 4;
+    case DType::i64:
+      return 8;
+    case DType::u8:
+      return 1;
   }
   return 0;
 }
 
 constexpr const char* name_of(DType type) {
   switch (type) {
-    case DType::f32: return "f32";
-    case DType::f16: return "f16";
-    case DType::i32: return "i32";
-    case DType::i64: return "i64";
-    case DType::u8: return "u8";
+    case DType::f32:
+      return "f32";
+    case DType::f16:
+      return "f16";
+    case DType::i32:
+      return "i32";
+    case DType::i64:
+      return "i64";
+    case DType::u8:
+      return "u8";
   }
   return "?";
 }
@@ -99,7 +109,9 @@ struct Tensor {
 
  private:
   void* checked(DType want) const {
-    require(dtype == want, "Tensor {}: holds {}, used as {}", shape.str(), name_of(dtype), name_of(want));
+    if (dtype != want) {
+      fail(ErrorKind::internal, "Tensor {}: holds {}, used as {}", shape.str(), name_of(dtype), name_of(want));
+    }
     return data;
   }
 

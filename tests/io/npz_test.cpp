@@ -123,11 +123,10 @@ TEST(Npz, NoDamagedBitGoesUnnoticed) {
   const std::string path = scratch / "a.npz";
   for (const bool deflate : {false, true}) {
     const std::string good = zip({{"X.npy", example_npy()}}, {deflate, true});
+    write_bytes(path, good);
     int refused = 0;
-    for (std::size_t bit = 0; bit < good.size() * 8; bit += 5) {
-      std::string bad = good;
-      bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << (bit % 8)));
-      write_bytes(path, bad);
+    for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
+      flip_bits(path, bit / 8, 1 << (bit % 8));
       try {
         const auto arrays = read_npz(path);
         for (const auto& [name, array] : arrays) {  // a damaged name is another name, or no array at all
@@ -137,8 +136,9 @@ TEST(Npz, NoDamagedBitGoesUnnoticed) {
         ASSERT_EQ(e.kind(), ErrorKind::input) << e.what();
         ++refused;
       }
+      flip_bits(path, bit / 8, 1 << (bit % 8));
     }
-    EXPECT_GT(refused, 200);
+    EXPECT_GT(refused, 1000);
     for (std::size_t n = 0; n < good.size(); n += 3) {
       write_bytes(path, good.substr(0, n));
       error_of(ErrorKind::input, [&] { read_npz(path); });

@@ -1,0 +1,127 @@
+// melgrad check: decode every track of a data set and list what is wrong with which.
+#include <filesystem>
+#include <fmt/format.h>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "apps/cli.h"
+#include "apps/interrupt.h"
+#include "apps/progress.h"
+#include "io/scan.h"
+
+namespace melgrad {
+namespace {
+
+struct CheckOptions {
+  std::filesystem::path path;
+  ScanOptions scan;
+};
+
+// How many of each problem there are, in the order of Problem.
+std::map<Problem, std::size_t> totals(const ScanReport& report) {
+  std::map<Problem, std::size_t> counts;
+  for (const Finding& finding : report.findings) ++counts[finding.problem];
+  return counts;
+}
+
+std::string join(const std::map<int, std::size_t>& counts, const std::string& unit) {
+  std::string text;
+  for (const auto& [value, tracks] : counts) {
+    text += fmt::format("{}{}{} ({})", text.empty() ? "" : ", ", value, unit, tracks);
+  }
+  return text;
+}
+
+void print_table(const DataSet& set, const ScanReport& report) {
+  std::size_t width = 8;
+  for (const std::string& name : set.classes) width = std::max(width, name.size());
+  const auto row = [width](const std::string& name, const ClassCount& c) {
+    fmt::print("{:{}}  {:>7}  {:>7}  {:>9.1f}\n", name, width, c.tracks, c.usable, c.seconds / 60);
+  };
+  fmt::print("{:{}}  {:>7}  {:>7}  {:>9}\n", "class", width, "tracks", "usable", "minutes");
+  for (std::size_t i = 0; i < set.classes.size(); ++i) row(set.classes[i], report.classes[i]);
+  row("all", report.all);
+  fmt::print("\nsample rates  {}\nchannels      {}\n", join(report.rates, " Hz"), join(report.channels, ""));
+}
+
+void print_findings(const DataSet& set, const ScanReport& report) {
+  if (report.findings.empty()) {
+    fmt::print("problems      none\n");
+  } else {
+    std::string summary;
+    for (const auto& [problem, n] : totals(report)) {
+      summary += fmt::format("{}{} {}", summary.empty() ? "" : ", ", n, name_of(problem));
+    }
+    fmt::print("problems      {}\n\n", summary);
+    for (const Finding& f : report.findings) {
+      fmt::print("{}: {}: {}\n", set.tracks[f.track].name, name_of(f.problem), f.reason);
+    }
+  }
+  if (!set.ignored.empty()) {
+    fmt::print("\nnot used ({}):\n", set.ignored.size());
+    for (const std::string& name : set.ignored) fmt::print("{}\n", name);
+  }
+}
+
+nlohmann::json to_json(const DataSet& set, const ScanReport& report) {
+  const auto counts = [](const ClassCount& c) {
+    return nlohmann::json{{"tracks", c.tracks}, {"usable", c.usable}, {"seconds", c.seconds}};
+  };
+  nlohmann::json out = counts(report.all);
+  out["root"] = set.root.string();
+  out["scanned"] = report.scanned;
+  out["complete"] = report.scanned == set.tracks.size();
+  out["classes"] = nlohmann::json::object();
+  for (std::size_t i = 0; i < set.classes.size(); ++i)
+    out["classes"][set.classes[i]] = counts(report.classes[i]);
+  out["sample_rates"] = nlohmann::json::object();
+  for (const auto& [rate, n] : report.rates) out["sample_rates"][std::to_string(rate)] = n;
+  out["channels"] = nlohmann::json::object();
+  for (const auto& [channels, n] : report.channels) out["channels"][std::to_string(channels)] = n;
+  out["problems"] = nlohmann::json::array();
+  for (const Finding& f : report.findings) {
+    out["problems"].push_back(
+        {{"track", set.tracks[f.track].name}, {"problem", name_of(f.problem)}, {"reason", f.reason}});
+  }
+  out["ignored"] = set.ignored;
+  return out;
+}
+
+void check(CheckOptions options, Settings& settings) {
+  const DataSet set = open_data_set(options.path);
+  options.scan.threads = settings.threads;
+  const ScanReport report = [&] {
+    Progress progress("check", static_cast<std::int64_t>(set.tracks.size()), "files");
+    const auto done = [&](std::size_t n) { progress.update(static_cast<std::int64_t>(n)); };
+    return scan(set, options.scan, done, interrupted);
+  }();
+  if (settings.json) {
+    // File names are bytes and need not be UTF-8; JSON must be.
+    const auto text = to_json(set, report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+    fmt::print("{}\n", text);
+  } else {
+    print_table(set, report);
+    print_findings(set, report);
+  }
+  if (!report.findings.empty()) settings.exit_code = kExitProblemsFound;
+  if (report.scanned < set.tracks.size()) {
+    fmt::print(stderr, "melgrad: stopped after {} of {} tracks; run check again for the rest\n",
+               report.scanned, set.tracks.size());
+    settings.exit_code = kExitInterrupted;
+  }
+}
+
+}  // namespace
+
+void register_check(CLI::App& root, Settings& settings) {
+  auto* command = root.add_subcommand("check", "decode a data set and list its faulty tracks");
+  const auto options = std::make_shared<CheckOptions>();
+  command->add_option("data", options->path, "folder of class folders, GTZAN folder or CSV manifest")
+      ->required();
+  command->add_option("--min-seconds", options->scan.min_seconds, "shorter tracks are a problem")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  command->callback([options, &settings] { check(*options, settings); });
+}
+
+}  // namespace melgrad

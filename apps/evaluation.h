@@ -1,0 +1,39 @@
+// Track-level results: the softmax vectors of a track's segments are summed, the largest sum is the answer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "models/training.h"
+
+namespace melgrad {
+
+struct Evaluation {
+  struct Track {
+    std::int32_t index = 0;      // into the data set
+    std::int32_t label = 0, answer = 0;
+    std::vector<float> mean;     // [classes] mean probability over the segments
+    std::int64_t segments = 0;
+  };
+  std::vector<Track> tracks;
+  std::vector<std::vector<std::int64_t>> confusion;  // [true][answer] tracks
+  double segment_accuracy = 0;
+
+  double accuracy() const;  // of tracks
+};
+
+Evaluation evaluate_tracks(Evaluator& evaluator, const ResidentData& data, const std::vector<std::int32_t>& tracks,
+                           const SegmentOptions& segment, std::size_t classes);
+
+// Wilson's 95 % interval of a share of n; {0, 1} for n = 0.
+std::pair<double, double> wilson_interval(double share, std::size_t n);
+
+nlohmann::ordered_json as_json(const Evaluation& result, const std::vector<std::string>& classes,
+                               const std::vector<std::string>& names);
+// Accuracy with its interval and the confusion matrix as rates per class, rows true.
+std::string as_table(const std::vector<std::vector<std::int64_t>>& confusion,
+                     const std::vector<std::string>& classes);
+
+}  // namespace melgrad

@@ -1,0 +1,142 @@
+// melgrad extract: decode a data set, compute its features once, keep them in a cache.
+#include "apps/extract.h"
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <mutex>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "apps/interrupt.h"
+#include "apps/progress.h"
+#include "engine/feature_extractor.h"
+#include "io/audio.h"
+#include "io/cache.h"
+#include "io/hash.h"
+#include "io/workers.h"
+#include "models/recipe.h"
+
+namespace melgrad {
+namespace {
+
+std::vector<std::uint8_t> one_hot(const DataSet& set, const Track& track) {
+  std::vector<std::uint8_t> labels(set.classes.size(), 0);
+  for (const std::string& label : track.labels) labels[set.class_index(label)] = 1;
+  return labels;
+}
+
+Cache cache_head(const DataSet& set, const MelTables& tables, DType dtype) {
+  Cache head;
+  head.mel = tables.options;
+  head.frame_seconds = static_cast<double>(tables.options.hop_length) / tables.options.sample_rate;
+  head.dtype = dtype;
+  head.bands = tables.bands();
+  head.classes = set.classes;
+  return head;
+}
+
+struct Arguments {
+  std::string data, recipe = "dong2018", preset, out = "features.h5", dtype = "f32";
+  std::vector<std::string> set;
+};
+
+void run_extract(const Settings& settings, const Arguments& args, int& exit_code) {
+  Recipe recipe = load_recipe(args.recipe);
+  if (!args.preset.empty()) recipe.features = mel_preset(args.preset);
+  set_recipe_fields(recipe, args.set);
+  const auto device = make_device(settings.device == "auto" ? "cpu" : settings.device, {settings.threads});
+  const DataSet set = open_data_set(args.data);
+  const DType dtype = args.dtype == "f16" ? DType::f16 : DType::f32;
+  const ExtractResult r = extract(set, recipe.features, dtype, *device, settings.threads, args.out);
+  if (settings.json) {
+    const nlohmann::ordered_json out = {
+        {"cache", args.out},         {"items", r.items},
+        {"resumed", r.resumed},      {"skipped", r.skipped},
+        {"seconds", r.wall_seconds}, {"audio_seconds", r.audio_seconds},
+        {"interrupted", r.interrupted}};
+    fmt::print("{}\n", out.dump(2));
+  } else if (r.interrupted) {
+    fmt::print("interrupted; the same command goes on where it stopped\n");
+  } else {
+    fmt::print("{}: {} tracks ({} were done before, {} skipped), {:.0f} s of audio in {:.1f} s: {:.0f} x real time\n",
+               args.out, r.items, r.resumed, r.skipped, r.audio_seconds, r.wall_seconds,
+               r.audio_seconds / r.wall_seconds);
+  }
+  exit_code = r.interrupted ? kExitInterrupted : r.skipped > 0 ? kExitProblemsFound : 0;
+}
+
+}  // namespace
+
+ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, Device& device, int threads,
+                      const std::string& out) {
+  const auto start = std::chrono::steady_clock::now();
+  validate(mel);
+  FeatureExtractor features(device, mel);
+  CacheWriter writer(out, cache_head(set, features.tables(), dtype));
+  Progress progress("extract", static_cast<std::int64_t>(set.tracks.size()), "files");
+  std::mutex device_mutex, totals_mutex;
+  ExtractResult result;
+  std::int64_t done = 0;
+
+  const auto work = [&](std::size_t index) {
+    const Track& track = set.tracks[index];
+    const std::uint64_t file = xxh3_of_file(track.path);
+    double seconds = 0;
+    bool known = false;
+    std::string reason;
+    try {
+      known = writer.find(track.name, file);
+      if (!known) {
+        const Audio audio = read_audio(track.path, mel.sample_rate);
+        seconds = audio.seconds();
+        std::vector<float> values;
+        {
+          const std::lock_guard lock(device_mutex);
+          values = features(audio.samples);
+        }
+        const auto rows = static_cast<std::int64_t>(values.size()) / features.tables().bands();
+        if (rows == 0) fail(ErrorKind::input, "{}: too short for one frame ({:.3f} s)", track.path.string(), seconds);
+        writer.add(track.name, {file, content_digest(audio)}, rows, values);
+      }
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::input) throw;
+      reason = e.what();
+      writer.skip(track.name, reason);
+    }
+    const std::lock_guard lock(totals_mutex);
+    result.audio_seconds += seconds;
+    result.resumed += known ? 1 : 0;
+    if (!reason.empty()) {
+      ++result.skipped;
+      progress.message("skipped: " + reason);
+    }
+    progress.update(++done);
+  };
+  parallel_for_each(set.tracks.size(), threads, work, interrupted);
+
+  result.interrupted = interrupted() && done < static_cast<std::int64_t>(set.tracks.size());
+  if (!result.interrupted) {
+    std::vector<CacheEntry> entries;
+    for (const Track& track : set.tracks) entries.push_back({track.name, one_hot(set, track), track.split});
+    result.items = writer.finish(entries);
+  }
+  result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+void register_extract(CLI::App& root, Settings& settings) {
+  auto* command = root.add_subcommand("extract", "decode a data set and keep its features in a cache");
+  auto args = std::make_shared<Arguments>();
+  command->add_option("data", args->data, "folder of class folders, GTZAN's folder, or a CSV manifest")->required();
+  command->add_option("--out", args->out, "the cache to write")->capture_default_str();
+  command->add_option("--recipe", args->recipe, "whose features to compute")->capture_default_str();
+  command->add_option("--preset", args->preset, "named features instead: " + fmt::format("{}", fmt::join(mel_preset_names(), ", ")));
+  command->add_option("--set", args->set, "features.key=value, any number of times")->allow_extra_args(false);
+  command->add_option("--dtype", args->dtype, "how values are stored")->check(CLI::IsMember({"f32", "f16"}))
+      ->capture_default_str();
+  command->callback([args, &settings] { run_extract(settings, *args, settings.exit_code); });
+}
+
+}  // namespace melgrad

@@ -1,0 +1,26 @@
+// From a data set of audio files to a spectrogram cache.
+#pragma once
+
+#include <string>
+
+#include "apps/cli.h"
+#include "io/dataset.h"
+#include "kernels/device.h"
+#include "kernels/mel.h"
+
+namespace melgrad {
+
+struct ExtractResult {
+  std::int64_t items = 0, resumed = 0, skipped = 0;
+  double audio_seconds = 0;  // of what was decoded now
+  double wall_seconds = 0;
+  bool interrupted = false;
+};
+
+// Decodes on all cores, computes features on the device, writes `out` (io/cache.h). Files that cannot be used
+// are skipped and listed, on stderr and in the cache. What an interrupted or earlier extraction left is taken
+// over where the files have not changed since.
+ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, Device& device, int threads,
+                      const std::string& out);
+
+}  // namespace melgrad

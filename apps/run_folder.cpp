@@ -1,0 +1,62 @@
+#include "apps/run_folder.h"
+
+#include <ctime>
+#include <fstream>
+
+#include "io/atomic_file.h"
+#include "kernels/error.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string timestamp() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  localtime_r(&now, &local);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y%m%d-%H%M%S", &local);
+  return text;
+}
+
+}  // namespace
+
+RunFolder RunFolder::create(const std::string& asked, const std::string& name) {
+  fs::path path = asked;
+  if (asked.empty()) {
+    const std::string base = "runs/" + name + "-" + timestamp();
+    path = base;
+    for (int n = 2; fs::exists(path); ++n) path = base + "-" + std::to_string(n);
+  }
+  std::error_code error;
+  if (fs::exists(path, error) && !(fs::is_directory(path, error) && fs::is_empty(path, error))) {
+    fail(ErrorKind::output, "{}: exists already; choose another --out, or continue it with --resume", path.string());
+  }
+  fs::create_directories(path, error);
+  if (error) fail(ErrorKind::output, "{}: cannot be created: {}", path.string(), error.message());
+  return RunFolder(path);
+}
+
+RunFolder RunFolder::open(const std::string& path) {
+  if (!fs::is_regular_file(fs::path(path) / "run.json")) {
+    fail(ErrorKind::input, "{}: not a run folder (it has no run.json)", path);
+  }
+  return RunFolder(path);
+}
+
+void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& json) const {
+  write_file_atomically(file(name), json.dump(2) + "\n");
+}
+
+nlohmann::ordered_json RunFolder::read_json(const std::string& name) const {
+  std::ifstream in(file(name));
+  if (!in) fail(ErrorKind::input, "{}: cannot be read", file(name));
+  try {
+    return nlohmann::ordered_json::parse(in);
+  } catch (const nlohmann::json::exception& e) {
+    fail(ErrorKind::input, "{}: {}", file(name), e.what());
+  }
+}
+
+}  // namespace melgrad

@@ -1,0 +1,35 @@
+// A run folder: everything a training run leaves behind.
+//   run.json       what was asked for: recipe, data, seed, split, version, device
+//   recipe.toml    the recipe as used, every key
+//   splits.json    track names of train, valid and test
+//   metrics.jsonl  one line per epoch
+//   checkpoint.h5  the whole state, from which --resume goes on; holds the final and the best weights
+//   model.h5       the finished network: the weights the recipe keeps, classes, features (for predict)
+//   result.json    the test result (evaluate)
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace melgrad {
+
+class RunFolder {
+ public:
+  // `asked` or, if empty, runs/<name>-<date>-<time>. A new folder must not exist or be empty; Error (output).
+  static RunFolder create(const std::string& asked, const std::string& name);
+  // An existing one; Error (input) if it is none.
+  static RunFolder open(const std::string& path);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::string file(const std::string& name) const { return (path_ / name).string(); }
+  void write_json(const std::string& name, const nlohmann::ordered_json& json) const;
+  nlohmann::ordered_json read_json(const std::string& name) const;
+
+ private:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
+}  // namespace melgrad

@@ -1,0 +1,292 @@
+#include "apps/training.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include <nlohmann/json.hpp>
+
+#include "io/hash.h"
+#include "kernels/math/philox.h"
+
+namespace melgrad {
+namespace {
+
+HostArray to_array(Device& device, Tensor tensor) {
+  std::vector<std::int64_t> shape;
+  for (int axis = 0; axis < tensor.shape.rank(); ++axis) shape.push_back(tensor.shape[axis]);
+  HostArray array(tensor.dtype, shape);
+  device.to_host(array.bytes.data(), tensor);
+  return array;
+}
+
+void from_array(Device& device, Tensor to, const HostArray& array, const std::string& name, const std::string& path) {
+  bool same = array.dtype == to.dtype && static_cast<int>(array.shape.size()) == to.shape.rank();
+  for (int axis = 0; same && axis < to.shape.rank(); ++axis) {
+    same = array.shape[static_cast<std::size_t>(axis)] == to.shape[axis];
+  }
+  if (!same) {
+    fail(ErrorKind::input, "{}: {} does not have the shape {} of this network; it is a checkpoint of another model",
+         path, name, to.shape.str());
+  }
+  device.to_device(to, array.bytes.data());
+}
+
+// All parameters, or the same parts of another slab, as arrays "<prefix>/<name>".
+void save_slab(Device& device, const ParamStore& params, const Slab* slab, const std::string& prefix,
+               Checkpoint& out) {
+  for (const Param& p : params.all()) {
+    out.arrays[prefix + "/" + p.name] = to_array(device, slab != nullptr ? params.part(*slab, p) : p.value);
+  }
+}
+
+void load_slab(Device& device, const ParamStore& params, const Slab* slab, const std::string& prefix,
+               const Checkpoint& in, const std::string& path) {
+  for (const Param& p : params.all()) {
+    const std::string name = prefix + "/" + p.name;
+    from_array(device, slab != nullptr ? params.part(*slab, p) : p.value, in.need_array(name, path), name, path);
+  }
+}
+
+std::int64_t epoch_steps(const TrainOptions& train, std::int64_t tracks, std::int64_t batch) {
+  std::int64_t steps = tracks / batch;
+  if (train.partial_batch && tracks % batch != 0) ++steps;
+  return std::max<std::int64_t>(1, steps - train.drop_batches);
+}
+
+std::unique_ptr<Model> new_model(Device& device, const Recipe& recipe, std::int64_t bands, std::size_t classes) {
+  auto model = make_model(recipe.model, {recipe.segment.frames, bands}, static_cast<std::int64_t>(classes));
+  model->params().allocate(device);
+  return model;
+}
+
+template <typename T>
+T scalar(const Checkpoint& checkpoint, const std::string& name, const std::string& path) {
+  const HostArray& array = checkpoint.need_array(name, path);
+  if (array.dtype != dtype_of<T>() || array.numel() != 1) fail(ErrorKind::input, "{}: {} is no scalar", path, name);
+  return array.as<T>()[0];
+}
+
+}  // namespace
+
+TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe,
+                         std::uint64_t seed)
+    : device_(&device),
+      data_(&data),
+      split_(std::move(split)),
+      recipe_(recipe),
+      seed_(seed),
+      batch_(std::min<std::int64_t>(recipe.train.batch, static_cast<std::int64_t>(split_.train.size()))),
+      steps_per_epoch_(batch_ > 0 ? epoch_steps(recipe.train, static_cast<std::int64_t>(split_.train.size()), batch_)
+                                  : 0),
+      model_(new_model(device, recipe, data.resident().bands(), data.classes().size())),
+      step_(device, *model_, data.resident(), recipe, seed, std::max<std::int64_t>(1, batch_), std::max<std::int64_t>(1, steps_per_epoch_)),
+      evaluator_(device, *model_, static_cast<std::int64_t>(data.classes().size()), recipe.segment.frames),
+      best_(model_->params().like(device)) {
+  if (split_.train.empty()) fail(ErrorKind::input, "{}: the split has no training tracks", data.path());
+  model_->params().initialise(device, seed);
+}
+
+std::vector<std::int32_t> TrainingRun::order(std::int64_t epoch) const {
+  std::vector<std::int32_t> order = split_.train;
+  std::mt19937_64 random(seed_ * 0x9E3779B97F4A7C15ULL + static_cast<std::uint64_t>(epoch));
+  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+  order.resize(static_cast<std::size_t>(batch_ * steps_per_epoch_), -1);
+  return order;
+}
+
+void TrainingRun::run(const std::function<bool(std::int64_t)>& after_step,
+                      const std::function<bool(const Epoch&)>& after_epoch) {
+  reported_ = step_.counter();
+  bool go_on = true;
+  while (go_on && !finished_) {
+    const std::int64_t done = step_.counter(), epoch = done / steps_per_epoch_;
+    const std::vector<std::int32_t> tracks = order(epoch);
+    step_.begin_epoch(tracks, done % steps_per_epoch_);
+    for (std::int64_t step = done; go_on && step < (epoch + 1) * steps_per_epoch_; ++step) {
+      step_.run();
+      const std::int64_t finished = step + 1;
+      const bool end = finished % steps_per_epoch_ == 0;
+      if (end || finished - reported_ == TrainingStep::kLogRows) collect_reports();
+      if (end) finish_epoch(epoch + 1, tracks, after_epoch, go_on);
+      go_on = after_step(finished) && go_on;
+    }
+  }
+  collect_reports();
+}
+
+// Adds what the device has noted since the last time.
+void TrainingRun::collect_reports() {
+  const std::int64_t done = step_.counter();
+  if (done == reported_) return;
+  for (const TrainingStep::Report& report : step_.reports(done - reported_)) {
+    ++reported_;
+    if (!std::isfinite(report.loss)) {
+      fail(ErrorKind::diverged, "training: the loss of step {} is {}; lower train.rate or set train.clip_norm",
+           reported_, report.loss);
+    }
+    loss_sum_ += report.loss;
+    hit_sum_ += report.accuracy;
+    last_ = report;
+  }
+}
+
+void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
+                               const std::function<bool(const Epoch&)>& after_epoch, bool& go_on) {
+  const TrainOptions& train = recipe_.train;
+  const auto steps = static_cast<double>(steps_per_epoch_);
+  Epoch report{epoch, epoch * steps_per_epoch_, loss_sum_ / steps, hit_sum_ / steps, last_.norm, last_.rate, -1};
+  loss_sum_ = hit_sum_ = 0;
+  if (!split_.valid.empty() && (epoch % train.validate_every == 0 || epoch == train.epochs)) {
+    report.valid = validate(order);
+    validated_epochs_.push_back(epoch);
+    valid_.push_back(static_cast<float>(report.valid));
+    if (report.valid > best_valid_) {
+      best_valid_ = report.valid;
+      best_epoch_ = epoch;
+      device_->ops().add(model_->params().values(), best_.all(), Write::overwrite);
+    }
+  }
+  if (epoch >= train.epochs) {
+    finished_ = true;
+    ending_ = fmt::format("all {} epochs done", epoch);
+  } else if (stands_still(epoch)) {
+    finished_ = true;
+    ending_ = fmt::format("validation stood still over the last {} epochs", train.stop_block);
+  }
+  go_on = after_epoch(report);
+}
+
+// The author's rule: at the end of a block, compare the mean of its first and of its last validations.
+bool TrainingRun::stands_still(std::int64_t epoch) const {
+  const TrainOptions& train = recipe_.train;
+  if (train.stop_block == 0 || epoch % train.stop_block != 0) return false;
+  std::vector<float> block;
+  for (std::size_t i = 0; i < valid_.size(); ++i) {
+    if (validated_epochs_[i] > epoch - train.stop_block) block.push_back(valid_[i]);
+  }
+  const auto window = std::min<std::ptrdiff_t>(train.stop_window, std::ssize(block));
+  if (window == 0) return false;
+  const double first = std::accumulate(block.begin(), block.begin() + window, 0.0);
+  const double last = std::accumulate(block.end() - window, block.end(), 0.0);
+  return std::abs(last - first) / static_cast<double>(window) < train.stop_change;
+}
+
+double TrainingRun::validate(const std::vector<std::int32_t>& order) {
+  if (recipe_.train.validation == "crop") return validate_on_last_crop(order);
+  return evaluate_tracks(evaluator_, data_->resident(), split_.valid, recipe_.segment, data_->classes().size())
+      .accuracy();
+}
+
+// One segment of every validation track, at the start that the last batch had.
+double TrainingRun::validate_on_last_crop(const std::vector<std::int32_t>& order) {
+  const auto& tracks = data_->resident().tracks();
+  const auto first_of_last = order[static_cast<std::size_t>((steps_per_epoch_ - 1) * batch_)];
+  const std::int64_t start = step_.last_rows()[0] - tracks[static_cast<std::size_t>(first_of_last)].first_row;
+  std::vector<std::int64_t> rows;
+  for (const std::int32_t index : split_.valid) {
+    const auto& track = tracks[static_cast<std::size_t>(index)];
+    rows.push_back(track.first_row + std::min(start, track.rows - recipe_.segment.frames));
+  }
+  const std::vector<float> probs = evaluator_.probabilities(data_->resident().table, rows);
+  const std::size_t classes = data_->classes().size();
+  std::int64_t right = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const float* p = probs.data() + i * classes;
+    const std::int32_t label = tracks[static_cast<std::size_t>(split_.valid[i])].label;
+    right += std::max_element(p, p + classes) - p == label ? 1 : 0;
+  }
+  return static_cast<double>(right) / static_cast<double>(rows.size());
+}
+
+Checkpoint TrainingRun::state() {
+  collect_reports();
+  Checkpoint out = model(false);
+  const ParamStore& params = model_->params();
+  save_slab(*device_, params, &best_, "best", out);
+  auto& moments = step_.optimizer().moments();
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    save_slab(*device_, params, &moments[i], fmt::format("moment{}", i), out);
+  }
+  const auto validations = static_cast<std::int64_t>(valid_.size());
+  const double sums[] = {loss_sum_, hit_sum_, best_valid_};
+  out.text["split"] = nlohmann::json{{"train", split_.train}, {"valid", split_.valid}, {"test", split_.test}}.dump();
+  out.text["seed"] = std::to_string(seed_);
+  out.text["ending"] = ending_;
+  out.text["sums"] = fmt::format("{} {} {}", sums[0], sums[1], sums[2]);
+  out.arrays["state/counter"] = HostArray::scalar<std::int64_t>(step_.counter());
+  out.arrays["state/best_epoch"] = HostArray::scalar<std::int64_t>(best_epoch_);
+  out.arrays["state/finished"] = HostArray::scalar<std::int32_t>(finished_ ? 1 : 0);
+  if (validations > 0) {
+    out.arrays["history/epoch"] = HostArray::of<std::int64_t>({validations}, validated_epochs_);
+    out.arrays["history/valid"] = HostArray::of<float>({validations}, valid_);
+  }
+  return out;
+}
+
+void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
+  const ParamStore& params = model_->params();
+  load_slab(*device_, params, nullptr, "param", in, path);
+  load_slab(*device_, params, &best_, "best", in, path);
+  auto& moments = step_.optimizer().moments();
+  for (std::size_t i = 0; i < moments.size(); ++i) {
+    load_slab(*device_, params, &moments[i], fmt::format("moment{}", i), in, path);
+  }
+  step_.set_counter(scalar<std::int64_t>(in, "state/counter", path));
+  best_epoch_ = scalar<std::int64_t>(in, "state/best_epoch", path);
+  finished_ = scalar<std::int32_t>(in, "state/finished", path) != 0;
+  ending_ = in.need_text("ending", path);
+  if (std::sscanf(in.need_text("sums", path).c_str(), "%lf %lf %lf", &loss_sum_, &hit_sum_, &best_valid_) != 3) {
+    fail(ErrorKind::input, "{}: sums cannot be read", path);
+  }
+  if (in.arrays.contains("history/epoch")) {
+    const auto epochs = in.need_array("history/epoch", path).as<std::int64_t>();
+    const auto valid = in.need_array("history/valid", path).as<float>();
+    validated_epochs_.assign(epochs.begin(), epochs.end());
+    valid_.assign(valid.begin(), valid.end());
+  }
+}
+
+Checkpoint TrainingRun::model(bool best) {
+  Checkpoint out;
+  save_slab(*device_, model_->params(), best ? &best_ : nullptr, "param", out);
+  out.text["recipe"] = as_toml(recipe_);
+  out.text["classes"] = nlohmann::json(data_->classes()).dump();
+  out.arrays["bands"] = HostArray::scalar<std::int64_t>(data_->resident().bands());
+  return out;
+}
+
+Evaluation TrainingRun::test(bool best) {
+  Slab current = model_->params().like(*device_);
+  Ops& ops = device_->ops();
+  const Tensor values = model_->params().values();
+  ops.add(values, current.all(), Write::overwrite);
+  if (best && best_epoch_ > 0) ops.add(best_.all(), values, Write::overwrite);
+  Evaluation result =
+      evaluate_tracks(evaluator_, data_->resident(), split_.test, recipe_.segment, data_->classes().size());
+  ops.add(current.all(), values, Write::overwrite);
+  return result;
+}
+
+std::uint64_t TrainingRun::weights_digest() {
+  const HostArray values = to_array(*device_, model_->params().values());
+  return xxh3(values.bytes);
+}
+
+LoadedModel load_model(Device& device, const std::string& path) {
+  const Checkpoint file = load_checkpoint(path);
+  LoadedModel out;
+  out.recipe = parse_recipe(file.need_text("recipe", path), path);
+  try {
+    out.classes = nlohmann::json::parse(file.need_text("classes", path)).get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception& e) {
+    fail(ErrorKind::input, "{}: classes: {}", path, e.what());
+  }
+  out.bands = scalar<std::int64_t>(file, "bands", path);
+  out.model = new_model(device, out.recipe, out.bands, out.classes.size());
+  load_slab(device, out.model->params(), nullptr, "param", file, path);
+  return out;
+}
+
+}  // namespace melgrad

@@ -1,0 +1,95 @@
+// One training run: epochs, validation, the stopping rule, the best weights, and a state that can be saved at
+// any step and continued to the same bits.
+//
+// Nothing random is stored: the order of an epoch is a function of (seed, epoch), crops and dropout of (seed,
+// step). The state is therefore the weights, the optimizer's moments, the step counter and what validation has
+// seen so far.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "apps/evaluation.h"
+#include "apps/training_data.h"
+#include "io/checkpoint.h"
+
+namespace melgrad {
+
+class TrainingRun {
+ public:
+  TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe, std::uint64_t seed);
+
+  struct Epoch {
+    std::int64_t epoch = 0;  // finished epochs
+    std::int64_t step = 0;   // finished steps
+    double loss = 0;         // mean over the epoch, with penalties
+    double accuracy = 0;     // of the training batches
+    double norm = 0;         // of the last step's gradient
+    double rate = 0;         // of the last step
+    double valid = -1;       // accuracy; -1 = not validated in this epoch
+  };
+  // Trains until the recipe ends it or a callback returns false. `after_step` is told the number of finished
+  // steps, `after_epoch` how the epoch went.
+  void run(const std::function<bool(std::int64_t)>& after_step, const std::function<bool(const Epoch&)>& after_epoch);
+  bool finished() const { return finished_; }
+  const std::string& ending() const { return ending_; }  // why it finished, for people
+
+  Checkpoint state();
+  void restore(const Checkpoint& checkpoint, const std::string& path);
+  // The weights to keep, with everything that prediction needs.
+  Checkpoint model(bool best);
+  Evaluation test(bool best);
+
+  std::int64_t steps() { return step_.counter(); }
+  std::int64_t total_steps() const { return steps_per_epoch_ * recipe_.train.epochs; }
+  std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
+  std::int64_t batch() const { return batch_; }
+  double best_valid() const { return best_valid_; }
+  std::int64_t best_epoch() const { return best_epoch_; }
+  std::int64_t parameters() const { return model_->params().count(); }
+  std::int64_t step_memory() const { return step_.step_memory(); }
+  const Split& split() const { return split_; }
+  // XXH3 of the current weights: equal for equal runs.
+  std::uint64_t weights_digest();
+
+ private:
+  std::vector<std::int32_t> order(std::int64_t epoch) const;
+  void finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
+                    const std::function<bool(const Epoch&)>& after_epoch, bool& go_on);
+  void collect_reports();
+  double validate(const std::vector<std::int32_t>& order);
+  double validate_on_last_crop(const std::vector<std::int32_t>& order);
+  bool stands_still(std::int64_t epoch) const;
+
+  Device* device_;
+  const TrainingData* data_;
+  Split split_;
+  Recipe recipe_;
+  std::uint64_t seed_;
+  std::int64_t batch_, steps_per_epoch_;
+  std::unique_ptr<Model> model_;
+  TrainingStep step_;
+  Evaluator evaluator_;
+  Slab best_;
+  double best_valid_ = -1;
+  std::int64_t best_epoch_ = 0;
+  std::vector<std::int64_t> validated_epochs_;
+  std::vector<float> valid_;           // validation accuracy after each of them
+  double loss_sum_ = 0, hit_sum_ = 0;  // of the running epoch
+  std::int64_t reported_ = 0;          // steps whose reports are in the sums
+  TrainingStep::Report last_;
+  bool finished_ = false;
+  std::string ending_;
+};
+
+// The model and recipe of a model file, ready to predict.
+struct LoadedModel {
+  Recipe recipe;
+  std::vector<std::string> classes;
+  std::int64_t bands = 0;
+  std::unique_ptr<Model> model;
+};
+LoadedModel load_model(Device& device, const std::string& path);
+
+}  // namespace melgrad

@@ -1,0 +1,113 @@
+#include "apps/training_data.h"
+
+#include <algorithm>
+#include <map>
+
+namespace melgrad {
+namespace {
+
+std::int32_t only_label(const CacheItem& item, const std::string& path) {
+  const auto count = std::count(item.labels.begin(), item.labels.end(), 1);
+  if (count != 1) {
+    fail(ErrorKind::input, "{}: track {} has {} labels; this network needs exactly one", path, item.name, count);
+  }
+  return static_cast<std::int32_t>(std::find(item.labels.begin(), item.labels.end(), 1) - item.labels.begin());
+}
+
+}  // namespace
+
+TrainingData::TrainingData(Device& device, const std::string& path, Recipe& recipe) : path_(path) {
+  const Cache cache = read_cache(path);
+  if (cache.mel.preset == "imported") {
+    recipe.features = cache.mel;
+    fmt::print(stderr, "{}: imported features, {} bands; the recipe's feature settings play no part\n", path,
+               cache.bands);
+  } else {
+    expect_mel(cache, recipe.features, path);
+  }
+  classes_ = cache.classes;
+  frame_seconds_ = cache.frame_seconds;
+  std::vector<ResidentData::Track> tracks;
+  std::size_t short_tracks = 0;
+  std::int64_t longest = 0;
+  for (const CacheItem& item : cache.items) {
+    names_.push_back(item.name);
+    splits_.push_back(item.split);
+    has_splits_ = has_splits_ || !item.split.empty();
+    content_.push_back(item.source != 0 ? item.source : item.digest);
+    usable_.push_back(item.rows >= recipe.segment.frames);
+    short_tracks += usable_.back() ? 0 : 1;
+    longest = std::max(longest, item.rows);
+    tracks.push_back({item.first_row, static_cast<std::int32_t>(item.rows), only_label(item, path)});
+  }
+  if (short_tracks == names_.size()) {
+    fail(ErrorKind::input, "{}: no track has {} frames (the longest has {}); set segment.frames lower", path,
+         recipe.segment.frames, longest);
+  }
+  for (std::size_t i = 0; short_tracks > 0 && i < names_.size(); ++i) {
+    if (!usable_[i]) {
+      fmt::print(stderr, "left out: {}: {} frames, a segment has {}\n", names_[i], tracks[i].rows,
+                 recipe.segment.frames);
+    }
+  }
+  const std::int64_t rows = cache.features.shape.empty() ? 0 : cache.features.shape[0];
+  resident_.emplace(device, cache.features.bytes.data(), cache.dtype, rows, cache.bands, std::move(tracks));
+}
+
+Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed) const {
+  std::vector<std::int32_t> label, index;
+  std::vector<std::int64_t> group;
+  std::map<std::uint64_t, std::int64_t> first;  // content -> first track that has it
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (!usable_[i]) continue;
+    const auto here = static_cast<std::int64_t>(i);
+    index.push_back(static_cast<std::int32_t>(i));
+    label.push_back(resident_->tracks()[i].label);
+    group.push_back(options.keep_identical_together ? first.emplace(content_[i], here).first->second : here);
+  }
+  Split split = stratified_split(label, group, {options.train, options.valid, options.test}, seed);
+  for (auto* part : {&split.train, &split.valid, &split.test}) {
+    for (std::int32_t& i : *part) i = index[static_cast<std::size_t>(i)];
+  }
+  return split;
+}
+
+Split TrainingData::listed_split(const std::string& folder) const {
+  std::vector<std::string> missing;
+  Split split = split_from_lists(folder, names_, &missing);
+  if (!missing.empty()) {
+    fmt::print(stderr, "{}: {} of the listed tracks are not in {} (the first: {})\n", folder, missing.size(), path_,
+               missing[0]);
+  }
+  for (auto* part : {&split.train, &split.valid, &split.test}) {
+    std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });
+  }
+  return split;
+}
+
+Split TrainingData::own_split() const {
+  Split split;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (!usable_[i]) continue;
+    const auto index = static_cast<std::int32_t>(i);
+    if (splits_[i] == "train") split.train.push_back(index);
+    if (splits_[i] == "valid") split.valid.push_back(index);
+    if (splits_[i] == "test") split.test.push_back(index);
+  }
+  return split;
+}
+
+std::string TrainingData::identical_tracks() const {
+  std::map<std::uint64_t, std::vector<std::string>> by_content;
+  for (std::size_t i = 0; i < names_.size(); ++i) by_content[content_[i]].push_back(names_[i]);
+  std::string pairs;
+  std::size_t groups = 0;
+  for (const auto& [content, names] : by_content) {
+    if (names.size() < 2) continue;
+    if (++groups <= 3) pairs += fmt::format("{}{} = {}", pairs.empty() ? "" : ", ", names[0], names[1]);
+  }
+  if (groups == 0) return "";
+  return fmt::format("identical tracks: {} groups ({}{})", groups, pairs, groups > 3 ? ", ..." : "");
+}
+
+}  // namespace melgrad

@@ -1,0 +1,47 @@
+// What a run trains on: a cache on the device, one label per track, and which tracks may be used.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/cache.h"
+#include "io/split.h"
+#include "models/training.h"
+
+namespace melgrad {
+
+class TrainingData {
+ public:
+  // Reads the cache and puts it on the device. The recipe's features must be the cache's (Error (input) naming
+  // the field), unless the cache was imported: then the recipe takes over the cache's description. Tracks that
+  // are shorter than a segment are left out, with a line on stderr.
+  TrainingData(Device& device, const std::string& path, Recipe& recipe);
+
+  const std::string& path() const { return path_; }
+  const std::vector<std::string>& classes() const { return classes_; }
+  const std::vector<std::string>& names() const { return names_; }
+  const ResidentData& resident() const { return *resident_; }
+  double frame_seconds() const { return frame_seconds_; }
+  bool has_splits() const { return has_splits_; }
+
+  // Random stratified split number `seed`.
+  Split random_split(const SplitOptions& options, std::uint64_t seed) const;
+  // The lists in `folder`; says which of their tracks are missing.
+  Split listed_split(const std::string& folder) const;
+  // The one the data set came with (manifest).
+  Split own_split() const;
+  // A line on tracks with identical content, "" if there are none.
+  std::string identical_tracks() const;
+
+ private:
+  std::string path_;
+  std::vector<std::string> classes_, names_, splits_;
+  std::vector<std::uint64_t> content_;  // equal for identical tracks
+  std::vector<bool> usable_;
+  double frame_seconds_ = 0;
+  bool has_splits_ = false;
+  std::optional<ResidentData> resident_;
+};
+
+}  // namespace melgrad

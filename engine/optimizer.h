@@ -1,0 +1,45 @@
+// Optimizers: the choice, its moments, and one update of all parameters. Everything that changes from step to
+// step (rate, gradient scale, step counter) lives in device memory.
+#pragma once
+
+#include <string>
+
+#include "engine/param.h"
+
+namespace melgrad {
+
+struct OptimizerOptions {
+  enum class Kind { sgd, adam, adadelta };
+  Kind kind = Kind::adam;
+  Schedule schedule;
+  float momentum = 0.9F;
+  bool nesterov = false;
+  float beta1 = 0.9F, beta2 = 0.999F;
+  float rho = 0.95F;
+  float epsilon = 1e-7F;
+  float weight_decay = 0;  // decoupled (AdamW); adam only
+  float clip_norm = 0;     // 0 = off
+};
+
+class Optimizer {
+ public:
+  Optimizer(Device& device, const ParamStore& params, const OptimizerOptions& options);
+  // Uses params' gradients; `counter` is the device scalar that counts steps.
+  void update(Tensor counter);
+
+  // [1] learning rate and [2] {gradient norm, scale} of the last update.
+  Tensor rate() const { return rate_; }
+  Tensor norm() const { return norm_; }
+  // One slab per moment: two for adam and adadelta, one for sgd.
+  std::vector<Slab>& moments() { return moments_; }
+
+ private:
+  Device* device_;
+  const ParamStore* params_;
+  OptimizerOptions options_;
+  std::vector<Slab> moments_;
+  Slab scalars_;
+  Tensor rate_, norm_;
+};
+
+}  // namespace melgrad

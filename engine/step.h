@@ -1,0 +1,36 @@
+// Step: a program of operations that runs again and again on the same memory: forward, loss, backward,
+// update.
+//
+// The first run grows the arena, the second runs on its final block; from then on the arena is sealed and
+// every run must issue the same operations on the same addresses. That is what a CUDA graph needs (capture
+// once, replay ever after), and it is what trace.h lets a test check on any machine. The program therefore
+// reads nothing back, branches on no data, and keeps what changes (rate, counter, batch) in device memory.
+#pragma once
+
+#include <functional>
+
+#include "engine/tape.h"
+
+namespace melgrad {
+
+class Step {
+ public:
+  Step(Device& device, std::function<void(Tape&)> program)
+      : arena_(device), tape_(device, arena_), program_(std::move(program)) {}
+
+  void run() {
+    tape_.reset(true);
+    if (runs_ == 1) arena_.seal();
+    program_(tape_);
+    ++runs_;
+  }
+  std::int64_t step_memory() const { return arena_.high_water(); }  // bytes
+
+ private:
+  Arena arena_;
+  Tape tape_;
+  std::function<void(Tape&)> program_;
+  std::int64_t runs_ = 0;
+};
+
+}  // namespace melgrad

@@ -1,0 +1,57 @@
+#include "engine/tape.h"
+
+#include <algorithm>
+
+namespace melgrad {
+
+void Tape::reset(bool training) {
+  training_ = training;
+  slots_.clear();
+  nodes_.clear();
+  arena_->reset();
+}
+
+Var Tape::push(Slot s) {
+  slots_.push_back(s);
+  return {static_cast<std::int32_t>(slots_.size()) - 1};
+}
+
+Var Tape::input(Tensor value) { return push({value, {}, nullptr, false, false}); }
+
+Var Tape::param(Param& param) {
+  const auto same =
+      std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.param == &param; });
+  if (same != slots_.end()) return {static_cast<std::int32_t>(same - slots_.begin())};
+  return push({param.value, param.grad, &param, training_, false});
+}
+
+Var Tape::result(Tensor value, std::initializer_list<Var> from, std::function<void(Tensor)> backward) {
+  const bool needed =
+      training_ && std::any_of(from.begin(), from.end(), [&](Var v) { return needs_grad(v); });
+  const Var out = push({value, {}, nullptr, needed, false});
+  if (needed) nodes_.push_back({out, std::move(backward)});
+  return out;
+}
+
+Tape::Target Tape::gradient_of(Var v) {
+  Slot& s = slot(v);
+  if (!s.grad) s.grad = arena_->take(s.value.shape);
+  const Write write = s.has_grad ? Write::accumulate : Write::overwrite;
+  s.has_grad = true;
+  return {s.grad, write};
+}
+
+void Tape::backward(Var loss, ParamStore& params) {
+  require(value(loss).numel() == 1, "backward: the loss must be a scalar, not {}", value(loss).shape.str());
+  ops().fill(gradient_of(loss).grad, 1.0F);
+  for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
+    if (slot(node->out).has_grad) node->backward(slot(node->out).grad);
+  }
+  for (Param& p : params.all()) {
+    const bool reached =
+        std::any_of(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.param == &p && s.has_grad; });
+    if (!reached) ops().fill(p.grad, 0.0F);
+  }
+}
+
+}  // namespace melgrad

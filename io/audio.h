@@ -1,0 +1,53 @@
+// Audio in and out. read_audio decodes WAV, AU, AIFF, FLAC, Ogg Vorbis, Opus and MP3 (libsndfile), mixes to
+// mono (mean of the channels) and resamples (soxr HQ, what librosa calls "soxr_hq", with librosa's length:
+// ceil(n * target / source)). Files are untrusted: the number of frames comes from decoding to the end and
+// never from the header, sizes are capped, metadata is not read, and a sample that is not a usable number
+// becomes 0 and is counted. Safe to call from several threads. Samples are in -1 ... 1 for integer formats.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace melgrad {
+
+// A file beyond one of these is refused, not cut: half a track would be a silent change of the data.
+struct AudioLimits {
+  int max_channels = 64;
+  int min_sample_rate = 1000;    // Hz, as the file states it
+  int max_sample_rate = 384000;  // Hz
+  double max_seconds = 7200;
+};
+
+struct Audio {
+  std::vector<float> samples;    // mono, at sample_rate
+  int sample_rate = 0;           // Hz, of `samples`
+  int file_rate = 0;             // Hz, before resampling
+  int channels = 0;              // before mixing
+  std::int64_t file_frames = 0;  // decoded, before resampling
+  std::int64_t scrubbed = 0;     // samples that were NaN, infinite or beyond 1e6 and became 0
+
+  double seconds() const { return file_rate > 0 ? static_cast<double>(file_frames) / file_rate : 0; }
+};
+
+// sample_rate 0 keeps the file's own. A valid file without a single sample gives empty `samples`. Throws
+// Error (input), one line that starts with the path, for anything that cannot be decoded to its end.
+Audio read_audio(const std::filesystem::path& path, int sample_rate, const AudioLimits& limits = {});
+
+// XXH3 of the samples as 16-bit integers, seeded with the sample rate: the same sound as 16-bit WAV and as
+// FLAC has the same digest. Equal digests mean equal audio for any data set one can hold (64 bits).
+std::uint64_t content_digest(const Audio& audio);
+
+enum class AudioFormat { wav, au, aiff, flac, ogg, opus, mp3 };
+// "wav", ..., which is also the file extension. Throws Error (usage) that lists the names.
+AudioFormat audio_format(const std::string& name);
+// Writes mono 16-bit PCM or the format's usual compression; samples are limited to -1 ... 1. The same samples
+// give the same bytes. Throws Error (output); Opus exists at 8, 12, 16, 24 and 48 kHz only.
+void write_audio(const std::filesystem::path& path, const std::vector<float>& samples, int sample_rate,
+                 AudioFormat format);
+
+// Whether the name ends like an audio file: wav au flac ogg opus mp3 aif aiff, in any case.
+bool has_audio_extension(const std::filesystem::path& path);
+
+}  // namespace melgrad

@@ -1,0 +1,142 @@
+#include "io/scan.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <new>
+#include <tuple>
+
+#include "io/workers.h"
+#include "kernels/error.h"
+
+namespace melgrad {
+namespace {
+
+// What one decode tells; the samples themselves are let go at once.
+struct Facts {
+  bool scanned = false, decoded = false;
+  std::string refusal;
+  double seconds = 0, peak = 0;
+  std::size_t samples = 0;
+  int rate = 0, channels = 0;
+  std::int64_t scrubbed = 0;
+  std::uint64_t digest = 0;
+};
+
+Facts examine(const Track& track, const AudioLimits& limits) {
+  Facts facts;
+  facts.scanned = true;
+  try {
+    const Audio audio = read_audio(track.path, 0, limits);
+    facts.decoded = true;
+    facts.seconds = audio.seconds();
+    facts.samples = audio.samples.size();
+    facts.rate = audio.file_rate;
+    facts.channels = audio.channels;
+    facts.scrubbed = audio.scrubbed;
+    for (const float x : audio.samples) facts.peak = std::max(facts.peak, static_cast<double>(std::abs(x)));
+    facts.digest = content_digest(audio);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::input) throw;
+    facts.refusal = e.what();
+    const std::string prefix = track.path.string() + ": ";
+    if (facts.refusal.starts_with(prefix)) facts.refusal.erase(0, prefix.size());
+  } catch (const std::bad_alloc&) {
+    facts.refusal = "not enough memory to decode it";
+  }
+  return facts;
+}
+
+// The first reason why the track cannot serve as an example, if any.
+bool unusable(const Track& track, const Facts& facts, const ScanOptions& options, Finding& finding) {
+  std::error_code error;
+  const double peak_db = 20 * std::log10(facts.peak);  // -inf for digital silence
+  if (!facts.decoded) {
+    const bool no_bytes = std::filesystem::file_size(track.path, error) == 0 && !error;
+    finding.problem = no_bytes ? Problem::empty : Problem::unreadable;
+    finding.reason = facts.refusal;
+  } else if (facts.samples == 0) {
+    finding.problem = Problem::empty;
+    finding.reason = "a header without audio";
+  } else if (facts.seconds < options.min_seconds) {
+    finding.problem = Problem::too_short;
+    finding.reason = fmt::format("{:.2f} s, at least {:g} s are needed", facts.seconds, options.min_seconds);
+  } else if (peak_db < options.silence_db) {
+    finding.problem = Problem::silent;
+    finding.reason = facts.peak > 0 ? fmt::format("peak {:.1f} dBFS", peak_db) : "every sample is 0";
+  } else {
+    return false;
+  }
+  return true;
+}
+
+void count(const Track& track, const Facts& facts, bool usable, const DataSet& set, ScanReport& report) {
+  const auto add = [&](ClassCount& c) {
+    ++c.tracks;
+    c.usable += usable ? 1 : 0;
+    c.seconds += facts.seconds;
+  };
+  add(report.all);
+  for (const std::string& label : track.labels) add(report.classes[set.class_index(label)]);
+  ++report.scanned;
+  if (facts.decoded) {
+    ++report.rates[facts.rate];
+    ++report.channels[facts.channels];
+  }
+}
+
+}  // namespace
+
+const char* name_of(Problem problem) {
+  switch (problem) {
+    case Problem::unreadable:
+      return "unreadable";
+    case Problem::empty:
+      return "empty";
+    case Problem::too_short:
+      return "too short";
+    case Problem::silent:
+      return "silent";
+    case Problem::not_finite:
+      return "not finite";
+    case Problem::duplicate:
+      return "duplicate";
+  }
+  return "?";
+}
+
+ScanReport scan(const DataSet& set, const ScanOptions& options, const std::function<void(std::size_t)>& done,
+                const std::function<bool()>& stop) {
+  std::vector<Facts> facts(set.tracks.size());
+  std::atomic<std::size_t> finished = 0;
+  const auto work = [&](std::size_t i) {
+    facts[i] = examine(set.tracks[i], options.limits);
+    const std::size_t n = ++finished;
+    if (done) done(n);
+  };
+  parallel_for_each(set.tracks.size(), options.threads, work, stop);
+
+  ScanReport report;
+  report.classes.resize(set.classes.size());
+  std::map<std::tuple<std::uint64_t, std::size_t, int>, std::size_t> first_with;  // content -> track
+  for (std::size_t i = 0; i < facts.size(); ++i) {
+    const Facts& f = facts[i];
+    if (!f.scanned) continue;
+    Finding finding{i, Problem::unreadable, ""};
+    const bool bad = unusable(set.tracks[i], f, options, finding);
+    if (bad) report.findings.push_back(finding);
+    count(set.tracks[i], f, !bad, set, report);
+    if (f.scrubbed > 0) {
+      report.findings.push_back({i, Problem::not_finite, fmt::format("{} samples read as 0", f.scrubbed)});
+    }
+    // Silence equals silence; that says nothing.
+    if (!f.decoded || f.peak == 0) continue;
+    const auto [first, is_new] = first_with.emplace(std::tuple(f.digest, f.samples, f.rate), i);
+    if (!is_new) {
+      report.findings.push_back({i, Problem::duplicate, "same sound as " + set.tracks[first->second].name});
+    }
+  }
+  return report;
+}
+
+}  // namespace melgrad

@@ -1,0 +1,159 @@
+#include "io/split.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <random>
+#include <unordered_map>
+
+#include <nlohmann/json.hpp>
+
+#include "io/atomic_file.h"
+#include "io/audio.h"
+#include "kernels/error.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+void sort_all(Split& split) {
+  for (auto* part : {&split.train, &split.valid, &split.test}) std::sort(part->begin(), part->end());
+}
+
+// Fisher-Yates with our own draw: std::shuffle differs between standard libraries.
+template <typename T>
+void shuffle(std::vector<T>& items, std::mt19937_64& random) {
+  for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random() % i]);
+}
+
+// "blues/blues.00012.wav" and "blues.00012" are the same track.
+std::string bare(const std::string& name) {
+  const fs::path path(name);
+  return (has_audio_extension(path) ? path.stem() : path.filename()).string();
+}
+
+std::optional<fs::path> list_file(const fs::path& folder, const std::string& part) {
+  if (!fs::is_directory(folder)) return std::nullopt;
+  std::vector<fs::path> found;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.path().extension() == ".txt" && name.find(part) != std::string::npos) found.push_back(entry.path());
+  }
+  if (found.size() > 1) {
+    fail(ErrorKind::input, "{}: {} files named *{}*.txt; leave one list of each kind", folder.string(), found.size(),
+         part);
+  }
+  return found.empty() ? std::nullopt : std::optional(found[0]);
+}
+
+}  // namespace
+
+Split stratified_split(const std::vector<std::int32_t>& label, const std::vector<std::int64_t>& group,
+                       const SplitFractions& fractions, std::uint64_t seed) {
+  // Groups by the class of their first member.
+  std::map<std::int64_t, std::vector<std::int32_t>> members;
+  for (std::size_t i = 0; i < label.size(); ++i) members[group[i]].push_back(static_cast<std::int32_t>(i));
+  std::map<std::int32_t, std::vector<std::vector<std::int32_t>>> by_class;
+  for (auto& [id, tracks] : members) {
+    by_class[label[static_cast<std::size_t>(tracks[0])]].push_back(std::move(tracks));
+  }
+  std::mt19937_64 random(seed);
+  Split split;
+  for (auto& [klass, groups] : by_class) {
+    // Larger groups first within a random order: they are the hardest to fit.
+    shuffle(groups, random);
+    std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+    std::int64_t total = 0;
+    for (const auto& tracks : groups) total += static_cast<std::int64_t>(tracks.size());
+    const auto share = [&](double fraction) { return std::llround(fraction * static_cast<double>(total)); };
+    const bool all = fractions.train + fractions.valid + fractions.test > 1 - 1e-9;
+    std::int64_t want[3] = {share(fractions.train), share(fractions.valid), 0};
+    want[2] = all ? total - want[0] - want[1] : share(fractions.test);
+    std::vector<std::int32_t>* parts[3] = {&split.train, &split.valid, &split.test};
+    std::size_t next = 0;  // parts take turns in proportion: the one that lacks most takes the next group
+    for (; next < groups.size(); ++next) {
+      const auto lacking = std::max_element(std::begin(want), std::end(want)) - std::begin(want);
+      if (want[lacking] <= 0) break;
+      for (const std::int32_t track : groups[next]) parts[lacking]->push_back(track);
+      want[lacking] -= static_cast<std::int64_t>(groups[next].size());
+    }
+  }
+  sort_all(split);
+  return split;
+}
+
+bool has_split_lists(const fs::path& folder) {
+  return list_file(folder, "train") && list_file(folder, "valid") && list_file(folder, "test");
+}
+
+Split split_from_lists(const fs::path& folder, const std::vector<std::string>& names,
+                       std::vector<std::string>* missing) {
+  std::unordered_map<std::string, std::int32_t> index;
+  for (std::size_t i = 0; i < names.size(); ++i) index[bare(names[i])] = static_cast<std::int32_t>(i);
+  Split split;
+  std::unordered_map<std::int32_t, std::string> seen;
+  const std::pair<const char*, std::vector<std::int32_t>*> parts[] = {
+      {"train", &split.train}, {"valid", &split.valid}, {"test", &split.test}};
+  for (const auto& [part, tracks] : parts) {
+    const auto path = list_file(folder, part);
+    if (!path) fail(ErrorKind::input, "{}: no list named *{}*.txt", folder.string(), part);
+    std::ifstream file(*path);
+    if (!file) fail(ErrorKind::input, "{}: cannot be read", path->string());
+    for (std::string line; std::getline(file, line);) {
+      line.erase(line.find_last_not_of(" \t\r") + 1);
+      if (line.empty()) continue;
+      const auto found = index.find(bare(line));
+      if (found == index.end()) {
+        if (missing != nullptr) missing->push_back(line);
+        continue;
+      }
+      const auto [other, fresh] = seen.emplace(found->second, part);
+      if (!fresh) fail(ErrorKind::input, "{}: {} is also in the list of {}", path->string(), line, other->second);
+      tracks->push_back(found->second);
+    }
+  }
+  sort_all(split);
+  return split;
+}
+
+void write_split(const fs::path& path, const Split& split, const std::vector<std::string>& names) {
+  nlohmann::ordered_json out;
+  const std::pair<const char*, const std::vector<std::int32_t>*> parts[] = {
+      {"train", &split.train}, {"valid", &split.valid}, {"test", &split.test}};
+  for (const auto& [part, tracks] : parts) {
+    out[part] = nlohmann::json::array();
+    for (const std::int32_t i : *tracks) out[part].push_back(names[static_cast<std::size_t>(i)]);
+  }
+  write_file_atomically(path.string(), out.dump(1) + "\n");
+}
+
+Split read_split(const fs::path& path, const std::vector<std::string>& names) {
+  std::ifstream file(path);
+  if (!file) fail(ErrorKind::input, "{}: cannot be read", path.string());
+  std::unordered_map<std::string, std::int32_t> index;
+  for (std::size_t i = 0; i < names.size(); ++i) index[names[i]] = static_cast<std::int32_t>(i);
+  Split split;
+  try {
+    const auto json = nlohmann::json::parse(file);
+    const std::pair<const char*, std::vector<std::int32_t>*> parts[] = {
+        {"train", &split.train}, {"valid", &split.valid}, {"test", &split.test}};
+    for (const auto& [part, tracks] : parts) {
+      for (const std::string name : json.at(part)) {
+        const auto found = index.find(name);
+        if (found == index.end()) {
+          fail(ErrorKind::input, "{}: track {} is not in the cache", path.string(), name);
+        }
+        tracks->push_back(found->second);
+      }
+    }
+  } catch (const nlohmann::json::exception& e) {
+    fail(ErrorKind::input, "{}: {}", path.string(), e.what());
+  }
+  sort_all(split);
+  return split;
+}
+
+}  // namespace melgrad

@@ -1,0 +1,206 @@
+// Convolution by oneDNN, channels last. The only file that knows oneDNN, whose interface differs between
+// major versions 2 (Debian 12: an operation descriptor, then a primitive descriptor) and 3 (one step).
+//
+// Activations stay in our layout; weights are reordered into the layout oneDNN asks for, which is small
+// beside the convolution itself. Primitives are built once per shape and kept.
+#include <map>
+#include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+#include <tuple>
+
+#include "kernels/cpu/cpu_ops.h"
+
+namespace melgrad {
+namespace {
+
+using dnnl::memory;
+using Dims = memory::dims;
+constexpr auto kF32 = memory::data_type::f32;
+
+// Logical NCHW extents in oneDNN's terms; T is the height, F the width.
+struct ConvShape {
+  Dims x, w, b, y, stride, pad;
+  auto key() const { return std::tie(x, w, y, stride, pad); }
+  bool operator<(const ConvShape& o) const { return key() < o.key(); }
+};
+
+ConvShape conv_shape(const Shape& x, const Shape& w, const Shape& y, const Conv2d& conv) {
+  return {{x[0], x[3], x[1], x[2]}, {w[0], w[3], w[1], w[2]},       {w[0]},
+          {y[0], y[3], y[1], y[2]}, {conv.stride_t, conv.stride_f}, {conv.pad_t, conv.pad_f}};
+}
+
+memory::desc channels_last(const Dims& d) { return {d, kF32, memory::format_tag::nhwc}; }
+memory::desc our_weights(const Dims& d) { return {d, kF32, memory::format_tag::ohwi}; }
+memory::desc any_weights(const Dims& d) { return {d, kF32, memory::format_tag::any}; }
+memory::desc vector_of(const Dims& d) { return {d, kF32, memory::format_tag::a}; }
+
+using Forward = dnnl::convolution_forward;
+using BackwardData = dnnl::convolution_backward_data;
+using BackwardWeights = dnnl::convolution_backward_weights;
+constexpr auto kAlgorithm = dnnl::algorithm::convolution_direct;
+constexpr auto kPropagation = dnnl::prop_kind::forward_training;
+
+dnnl::primitive_attr attributes() {
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+Forward::primitive_desc describe_forward(const dnnl::engine& e, const ConvShape& s) {
+  return {e,
+          kPropagation,
+          kAlgorithm,
+          channels_last(s.x),
+          any_weights(s.w),
+          vector_of(s.b),
+          channels_last(s.y),
+          s.stride,
+          s.pad,
+          s.pad,
+          attributes()};
+}
+BackwardData::primitive_desc describe_backward_data(const dnnl::engine& e, const ConvShape& s) {
+  return {e,     kAlgorithm, channels_last(s.x),     any_weights(s.w), channels_last(s.y), s.stride,
+          s.pad, s.pad,      describe_forward(e, s), attributes()};
+}
+BackwardWeights::primitive_desc describe_backward_weights(const dnnl::engine& e, const ConvShape& s) {
+  return {e,
+          kAlgorithm,
+          channels_last(s.x),
+          any_weights(s.w),
+          vector_of(s.b),
+          channels_last(s.y),
+          s.stride,
+          s.pad,
+          s.pad,
+          describe_forward(e, s),
+          attributes()};
+}
+#else
+Forward::primitive_desc describe_forward(const dnnl::engine& e, const ConvShape& s) {
+  const Forward::desc operation(kPropagation, kAlgorithm, channels_last(s.x), any_weights(s.w),
+                                vector_of(s.b), channels_last(s.y), s.stride, s.pad, s.pad);
+  return {operation, attributes(), e};
+}
+BackwardData::primitive_desc describe_backward_data(const dnnl::engine& e, const ConvShape& s) {
+  const BackwardData::desc operation(kAlgorithm, channels_last(s.x), any_weights(s.w), channels_last(s.y),
+                                     s.stride, s.pad, s.pad);
+  return {operation, attributes(), e, describe_forward(e, s)};
+}
+BackwardWeights::primitive_desc describe_backward_weights(const dnnl::engine& e, const ConvShape& s) {
+  const BackwardWeights::desc operation(kAlgorithm, channels_last(s.x), any_weights(s.w), vector_of(s.b),
+                                        channels_last(s.y), s.stride, s.pad, s.pad);
+  return {operation, attributes(), e, describe_forward(e, s)};
+}
+#endif
+
+template <typename Primitive>
+struct Built {
+  typename Primitive::primitive_desc description;
+  Primitive primitive;
+  explicit Built(typename Primitive::primitive_desc d) : description(std::move(d)), primitive(description) {}
+};
+
+}  // namespace
+
+class ConvPrimitives {
+ public:
+  void forward(const ConvShape& s, Tensor x, Tensor w, Tensor b, Tensor y) {
+    auto& built = find(forward_, s, describe_forward);
+    memory weights = reordered(w, our_weights(s.w), built.description.weights_desc());
+    run(built, {{DNNL_ARG_SRC, wrap(x, channels_last(s.x))},
+                {DNNL_ARG_WEIGHTS, weights},
+                {DNNL_ARG_BIAS, wrap(b, vector_of(s.b))},
+                {DNNL_ARG_DST, wrap(y, channels_last(s.y))}});
+  }
+
+  void backward_data(const ConvShape& s, Tensor dy, Tensor w, Tensor dx) {
+    auto& built = find(backward_data_, s, describe_backward_data);
+    memory weights = reordered(w, our_weights(s.w), built.description.weights_desc());
+    run(built, {{DNNL_ARG_DIFF_DST, wrap(dy, channels_last(s.y))},
+                {DNNL_ARG_WEIGHTS, weights},
+                {DNNL_ARG_DIFF_SRC, wrap(dx, channels_last(s.x))}});
+  }
+
+  void backward_weights(const ConvShape& s, Tensor x, Tensor dy, Tensor dw, Tensor db) {
+    auto& built = find(backward_weights_, s, describe_backward_weights);
+    const memory::desc theirs = built.description.diff_weights_desc();
+    memory ours = wrap(dw, our_weights(s.w));
+    const bool same = theirs == ours.get_desc();
+    memory weights = same ? ours : memory(theirs, engine_);
+    run(built, {{DNNL_ARG_SRC, wrap(x, channels_last(s.x))},
+                {DNNL_ARG_DIFF_DST, wrap(dy, channels_last(s.y))},
+                {DNNL_ARG_DIFF_WEIGHTS, weights},
+                {DNNL_ARG_DIFF_BIAS, wrap(db, vector_of(s.b))}});
+    if (!same) dnnl::reorder(weights, ours).execute(stream_, weights, ours);
+    stream_.wait();
+  }
+
+ private:
+  template <typename Primitive, typename Describe>
+  Built<Primitive>& find(std::map<ConvShape, Built<Primitive>>& cache, const ConvShape& s,
+                         const Describe& describe) {
+    auto it = cache.find(s);
+    if (it == cache.end()) it = cache.emplace(s, Built<Primitive>(describe(engine_, s))).first;
+    return it->second;
+  }
+
+  memory wrap(Tensor t, const memory::desc& d) { return {d, engine_, t.data}; }
+
+  memory reordered(Tensor w, const memory::desc& ours, const memory::desc& theirs) {
+    memory from = wrap(w, ours);
+    if (ours == theirs) return from;
+    memory to(theirs, engine_);
+    dnnl::reorder(from, to).execute(stream_, from, to);
+    return to;
+  }
+
+  template <typename Primitive>
+  void run(Built<Primitive>& built, std::unordered_map<int, memory> args) {
+    const memory::desc need = built.description.scratchpad_desc();
+    if (!workspace_ || workspace_->get_desc().get_size() < need.get_size())
+      workspace_ = memory(need, engine_);
+    args.emplace(DNNL_ARG_SCRATCHPAD, memory(need, engine_, workspace_->get_data_handle()));
+    built.primitive.execute(stream_, args);
+    stream_.wait();
+  }
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  std::optional<memory> workspace_;  // shared by all convolutions, as large as the largest needs
+  std::map<ConvShape, Built<Forward>> forward_;
+  std::map<ConvShape, Built<BackwardData>> backward_data_;
+  std::map<ConvShape, Built<BackwardWeights>> backward_weights_;
+};
+
+CpuOps::CpuOps(int threads) : threads_(threads), conv_(std::make_unique<ConvPrimitives>()) {}
+CpuOps::~CpuOps() = default;
+
+void CpuOps::conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Tensor y) {
+  conv_->forward(conv_shape(x.shape, w.shape, y.shape, conv), x, w, b, y);
+}
+
+// oneDNN overwrites; a gradient that accumulates goes through scratch memory.
+void CpuOps::conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write) {
+  Tensor to = dx;
+  if (write == Write::accumulate) to.data = scratch(static_cast<std::size_t>(dx.bytes()));
+  conv_->backward_data(conv_shape(dx.shape, w.shape, dy.shape, conv), dy, w, to);
+  if (write == Write::accumulate) add(to, dx, Write::accumulate);
+}
+
+void CpuOps::conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw, Tensor db,
+                                    Write write) {
+  Tensor to_w = dw, to_b = db;
+  if (write == Write::accumulate) {
+    to_w.data = scratch(static_cast<std::size_t>(dw.bytes() + db.bytes()));
+    to_b.data = static_cast<char*>(to_w.data) + dw.bytes();
+  }
+  conv_->backward_weights(conv_shape(x.shape, dw.shape, dy.shape, conv), x, dy, to_w, to_b);
+  if (write == Write::accumulate) {
+    add(to_w, dw, Write::accumulate);
+    add(to_b, db, Write::accumulate);
+  }
+}
+
+}  // namespace melgrad

@@ -1,0 +1,43 @@
+// Fully connected layers: OpenBLAS for the products, which run on all threads by themselves.
+#include <cblas.h>
+
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/parallel.h"
+
+namespace melgrad {
+namespace {
+
+int as_int(std::int64_t n) {
+  require(n <= 0x7fffffff, "linear: extent {} is too large for BLAS", n);
+  return static_cast<int>(n);
+}
+
+}  // namespace
+
+void CpuOps::linear_forward(Tensor x, Tensor w, Tensor b, Tensor y) {
+  const int m = as_int(x.dim(0)), in = as_int(x.dim(1)), out = as_int(w.dim(0));
+  const float* bias = b.f32();
+  parallel_for(m, threads_, 1024, [&](std::int64_t i) { std::copy_n(bias, out, y.f32() + i * out); });
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, out, in, 1.0F, x.f32(), in, w.f32(), in, 1.0F,
+              y.f32(), out);
+}
+
+void CpuOps::linear_backward_input(Tensor dy, Tensor w, Tensor dx, Write write) {
+  const int m = as_int(dy.dim(0)), out = as_int(dy.dim(1)), in = as_int(w.dim(1));
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, in, out, 1.0F, dy.f32(), out, w.f32(), in,
+              write == Write::accumulate ? 1.0F : 0.0F, dx.f32(), in);
+}
+
+void CpuOps::linear_backward_params(Tensor x, Tensor dy, Tensor dw, Tensor db, Write write) {
+  const int m = as_int(x.dim(0)), in = as_int(x.dim(1)), out = as_int(dy.dim(1));
+  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, m, 1.0F, dy.f32(), out, x.f32(), in,
+              write == Write::accumulate ? 1.0F : 0.0F, dw.f32(), in);
+  const float* g = dy.f32();
+  for (std::int64_t o = 0; o < out; ++o) {
+    double sum = 0;
+    for (std::int64_t i = 0; i < m; ++i) sum += g[i * out + o];
+    db.f32()[o] = static_cast<float>(sum) + (write == Write::accumulate ? db.f32()[o] : 0.0F);
+  }
+}
+
+}  // namespace melgrad

@@ -1,0 +1,89 @@
+#include <cmath>
+
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/parallel.h"
+
+namespace melgrad {
+namespace {
+
+// probs = softmax(logits) of one row; returns log sum exp.
+float softmax_row(const float* logits, float* probs, std::int64_t k) {
+  const float top = *std::max_element(logits, logits + k);
+  float sum = 0;
+  for (std::int64_t j = 0; j < k; ++j) sum += std::exp(logits[j] - top);
+  for (std::int64_t j = 0; j < k; ++j) probs[j] = std::exp(logits[j] - top) / sum;
+  return top + std::log(sum);
+}
+
+double total(const float* weights, std::int64_t n) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += weights[i];
+  return sum;
+}
+
+}  // namespace
+
+void CpuOps::softmax_forward(Tensor logits, Tensor probs) {
+  const std::int64_t k = logits.dim(1);
+  parallel_for(logits.dim(0), threads_, 1024,
+               [&](std::int64_t i) { softmax_row(logits.f32() + i * k, probs.f32() + i * k, k); });
+}
+
+void CpuOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
+                                   Tensor hits) {
+  const std::int64_t n = logits.dim(0), k = logits.dim(1);
+  double loss_sum = 0, hit_sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float* z = logits.f32() + i * k;
+    const float log_sum = softmax_row(z, probs.f32() + i * k, k);
+    const float weight = weights.f32()[i];
+    if (weight == 0) continue;
+    const std::int32_t label = labels.i32()[i];
+    require(label >= 0 && label < k, "cross_entropy: label {} of example {}, but there are {} classes", label,
+            i, k);
+    loss_sum += static_cast<double>(weight) * (log_sum - z[label]);
+    hit_sum += std::max_element(z, z + k) - z == label ? weight : 0.0;
+  }
+  const double weight_sum = total(weights.f32(), n);
+  loss.f32()[0] = weight_sum > 0 ? static_cast<float>(loss_sum / weight_sum) : 0.0F;
+  hits.f32()[0] = weight_sum > 0 ? static_cast<float>(hit_sum / weight_sum) : 0.0F;
+}
+
+void CpuOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Tensor dlogits,
+                                    Write write) {
+  const std::int64_t n = probs.dim(0), k = probs.dim(1);
+  const double weight_sum = total(weights.f32(), n);
+  const auto scale = static_cast<float>(weight_sum > 0 ? dloss.f32()[0] / weight_sum : 0.0);
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float weight = scale * weights.f32()[i];
+    for (std::int64_t j = 0; j < k; ++j) {
+      const float onehot = weight != 0 && labels.i32()[i] == j ? 1.0F : 0.0F;
+      const float g = weight * (probs.f32()[i * k + j] - onehot);
+      float& out = dlogits.f32()[i * k + j];
+      out = write == Write::overwrite ? g : out + g;
+    }
+  }
+}
+
+void CpuOps::l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) {
+  const float* p = w.f32();
+  const double sum = blocked_sum(w.numel(), threads_, [p](std::int64_t first, std::int64_t last) {
+    double s = 0;
+    for (std::int64_t i = first; i < last; ++i) s += static_cast<double>(p[i]) * p[i];
+    return s;
+  });
+  const auto penalty = static_cast<float>(lambda * sum);
+  loss.f32()[0] = write == Write::overwrite ? penalty : loss.f32()[0] + penalty;
+}
+
+void CpuOps::l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Tensor dw, Write write) {
+  const float factor = 2 * lambda * dloss.f32()[0];
+  parallel_blocks(w.numel(), threads_, 16384,
+                  [&, p = w.f32(), g = dw.f32()](std::int64_t first, std::int64_t last) {
+                    const float keep = write == Write::accumulate ? 1.0F : 0.0F;
+                    for (std::int64_t i = first; i < last; ++i)
+                      g[i] = (keep != 0 ? g[i] : 0.0F) + factor * p[i];
+                  });
+}
+
+}  // namespace melgrad

@@ -1,0 +1,76 @@
+// Optimizers over whole slabs, and the few scalars that make a step its own clock.
+#include <cmath>
+
+#include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/math/optimizers.h"
+#include "kernels/math/schedule.h"
+
+namespace melgrad {
+namespace {
+
+constexpr std::int64_t kBlock = 16384;
+
+}  // namespace
+
+void CpuOps::sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum,
+                        bool nesterov) {
+  float *pw = w.f32(), *pv = v.f32();
+  const float *pg = g.f32(), lr = *rate.f32(), s = *scale.f32();
+  parallel_blocks(w.numel(), threads_, kBlock, [=](std::int64_t first, std::int64_t last) {
+#pragma omp simd
+    for (std::int64_t i = first; i < last; ++i) sgd_element(pw[i], s * pg[i], pv[i], lr, momentum, nesterov);
+  });
+}
+
+void CpuOps::adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Tensor scale, Tensor counter,
+                         float beta1, float beta2, float epsilon, float decay) {
+  const auto t = static_cast<double>(*counter.i64() + 1);
+  const AdamSettings settings{beta1,
+                              beta2,
+                              epsilon,
+                              decay,
+                              static_cast<float>(1 - std::pow(static_cast<double>(beta1), t)),
+                              static_cast<float>(1 - std::pow(static_cast<double>(beta2), t))};
+  float *pw = w.f32(), *pm = m.f32(), *pv = v.f32();
+  const float *pg = g.f32(), lr = *rate.f32(), s = *scale.f32();
+  parallel_blocks(w.numel(), threads_, kBlock, [=](std::int64_t first, std::int64_t last) {
+#pragma omp simd
+    for (std::int64_t i = first; i < last; ++i) adam_element(pw[i], s * pg[i], pm[i], pv[i], lr, settings);
+  });
+}
+
+void CpuOps::adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate, Tensor scale, float rho,
+                             float epsilon) {
+  float *pw = w.f32(), *pa = a.f32(), *pd = d.f32();
+  const float *pg = g.f32(), lr = *rate.f32(), s = *scale.f32();
+  parallel_blocks(w.numel(), threads_, kBlock, [=](std::int64_t first, std::int64_t last) {
+#pragma omp simd
+    for (std::int64_t i = first; i < last; ++i)
+      adadelta_element(pw[i], s * pg[i], pa[i], pd[i], lr, rho, epsilon);
+  });
+}
+
+void CpuOps::gradient_norm(Tensor g, float max_norm, Tensor norm) {
+  const float* p = g.f32();
+  const double squares = blocked_sum(g.numel(), threads_, [p](std::int64_t first, std::int64_t last) {
+    double s = 0;
+    for (std::int64_t i = first; i < last; ++i) s += static_cast<double>(p[i]) * p[i];
+    return s;
+  });
+  const double length = std::sqrt(squares);
+  norm.f32()[0] = static_cast<float>(length);
+  norm.f32()[1] = max_norm > 0 && length > max_norm ? static_cast<float>(max_norm / length) : 1.0F;
+}
+
+void CpuOps::learning_rate(const Schedule& schedule, Tensor counter, Tensor rate) {
+  *rate.f32() = static_cast<float>(learning_rate_at(schedule, *counter.i64()));
+}
+
+void CpuOps::advance(Tensor counter, std::int64_t by) { *counter.i64() += by; }
+
+void CpuOps::record(Tensor x, Tensor counter, std::int64_t column, Tensor log) {
+  log.f32()[*counter.i64() % log.dim(0) * log.dim(1) + column] = *x.f32();
+}
+
+}  // namespace melgrad

@@ -1,0 +1,43 @@
+// The log laws of kernels/mel.h as one formula, so that every device evaluates the same one:
+//   v = scale ln(min(max(multiplier x + offset, floor), largest float))
+// and, where the law looks at the whole clip, v <- max(v, clip maximum - range), then v <- (v + shift) *
+// gain. NaN counts as `floor` and overflow as the largest float, so a log never gives NaN or infinity.
+#pragma once
+
+#include <cmath>
+
+#include "kernels/mel.h"
+
+namespace melgrad {
+
+struct LogLaw {
+  bool identity = false;  // LogKind::none: v = x
+  float multiplier = 1, offset = 0, floor = 0;
+  float scale = 1;
+  float range = 0;  // below the clip's maximum, in units of v; 0 = no second pass
+  float shift = 0, gain = 1;
+};
+
+inline LogLaw log_law(const MelOptions& o) {
+  const float per_decade = static_cast<float>(1.0 / std::log(10.0));
+  const float multiplier = static_cast<float>(o.log_multiplier), floor = static_cast<float>(o.log_floor);
+  switch (o.log) {
+    case LogKind::none:
+      return {.identity = true};
+    case LogKind::ln1p:
+      return {.multiplier = multiplier, .offset = 1, .floor = 1};
+    case LogKind::log10_1p:
+      return {.multiplier = multiplier, .offset = 1, .floor = 1, .scale = per_decade};
+    case LogKind::ln:
+      return {.floor = floor};
+    case LogKind::db:
+      return {.floor = floor,
+              .scale = static_cast<float>(10.0 / std::log(10.0)),
+              .range = static_cast<float>(o.top_db)};
+    case LogKind::whisper:
+      return {.floor = floor, .scale = per_decade, .range = 8, .shift = 4, .gain = 0.25f};
+  }
+  return {};
+}
+
+}  // namespace melgrad

@@ -1,0 +1,36 @@
+// One element's update of each optimizer; the formulas stand in kernels/ops.h.
+#pragma once
+
+#include <cmath>
+
+#include "kernels/math/qualifier.h"
+
+namespace melgrad {
+
+MELGRAD_HD inline void sgd_element(float& w, float g, float& v, float rate, float momentum, bool nesterov) {
+  v = momentum * v + g;
+  w -= rate * (nesterov ? g + momentum * v : v);
+}
+
+struct AdamSettings {
+  float beta1, beta2, epsilon, decay;
+  float correction1, correction2;  // 1 - beta^t, computed once per step in double
+};
+
+MELGRAD_HD inline void adam_element(float& w, float g, float& m, float& v, float rate,
+                                    const AdamSettings& s) {
+  m = s.beta1 * m + (1 - s.beta1) * g;
+  v = s.beta2 * v + (1 - s.beta2) * g * g;
+  const float step = (m / s.correction1) / (std::sqrt(v / s.correction2) + s.epsilon);
+  w -= rate * (step + s.decay * w);
+}
+
+MELGRAD_HD inline void adadelta_element(float& w, float g, float& a, float& d, float rate, float rho,
+                                        float epsilon) {
+  a = rho * a + (1 - rho) * g * g;
+  const float u = g * std::sqrt(d + epsilon) / std::sqrt(a + epsilon);
+  w -= rate * u;
+  d = rho * d + (1 - rho) * u * u;
+}
+
+}  // namespace melgrad

@@ -1,0 +1,266 @@
+#include "models/recipe.h"
+
+#include <charconv>
+#include <fstream>
+#include <optional>
+#include <sstream>
+#include <toml++/toml.h>
+
+#include "kernels/error.h"
+#include "kernels/text.h"
+#include "models/recipes.h"
+
+namespace melgrad {
+namespace {
+
+// The list of keys: calls visit(key, field) for each field but the features, which know their own names.
+template <typename R, typename Visit>
+void visit_fields(R& r, const Visit& visit) {
+  visit("name", r.name);
+  visit("title", r.title);
+  visit("model.architecture", r.model.architecture);
+  visit("model.filters", r.model.filters);
+  visit("model.dropout", r.model.dropout);
+  visit("model.l2_conv", r.model.l2_conv);
+  visit("model.l2_dense", r.model.l2_dense);
+  visit("segment.frames", r.segment.frames);
+  visit("segment.overlap", r.segment.overlap);
+  visit("segment.skip_last_start", r.segment.skip_last_start);
+  visit("split.train", r.split.train);
+  visit("split.valid", r.split.valid);
+  visit("split.test", r.split.test);
+  visit("split.keep_identical_together", r.split.keep_identical_together);
+  visit("train.batch", r.train.batch);
+  visit("train.own_crop", r.train.own_crop);
+  visit("train.partial_batch", r.train.partial_batch);
+  visit("train.drop_batches", r.train.drop_batches);
+  visit("train.epochs", r.train.epochs);
+  visit("train.stop_block", r.train.stop_block);
+  visit("train.stop_window", r.train.stop_window);
+  visit("train.stop_change", r.train.stop_change);
+  visit("train.validation", r.train.validation);
+  visit("train.validate_every", r.train.validate_every);
+  visit("train.weights", r.train.weights);
+  visit("train.optimizer", r.train.optimizer);
+  visit("train.rate", r.train.rate);
+  visit("train.schedule", r.train.schedule);
+  visit("train.decay", r.train.decay);
+  visit("train.final_fraction", r.train.final_fraction);
+  visit("train.warmup", r.train.warmup);
+  visit("train.momentum", r.train.momentum);
+  visit("train.nesterov", r.train.nesterov);
+  visit("train.beta1", r.train.beta1);
+  visit("train.beta2", r.train.beta2);
+  visit("train.rho", r.train.rho);
+  visit("train.epsilon", r.train.epsilon);
+  visit("train.weight_decay", r.train.weight_decay);
+  visit("train.clip_norm", r.train.clip_norm);
+}
+
+std::string to_text(const std::string& v) { return v; }
+std::string to_text(bool v) { return v ? "true" : "false"; }
+std::string to_text(std::int64_t v) { return fmt::format("{}", v); }
+std::string to_text(double v) { return fmt::format("{}", v); }
+
+void from_text(const std::string& text, std::string& v, const std::string& /*key*/) { v = text; }
+void from_text(const std::string& text, bool& v, const std::string& key) {
+  if (text != "true" && text != "false")
+    fail(ErrorKind::usage, "{}: '{}' is neither true nor false", key, text);
+  v = text == "true";
+}
+template <typename Number>
+void from_text(const std::string& text, Number& v, const std::string& key) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    fail(ErrorKind::usage, "{}: '{}' is not {}", key, text,
+         std::is_integral_v<Number> ? "a whole number" : "a number");
+  }
+}
+
+void set_field(Recipe& recipe, const std::string& key, const std::string& value) {
+  constexpr std::string_view kFeatures = "features.";
+  MelOptions& features = recipe.features;
+  const auto named = [](const std::string& preset) { return preset != "custom" && preset != "imported"; };
+  if (key == "features.preset" && named(value)) {
+    features = mel_preset(value);
+    return;
+  }
+  if (key.starts_with(kFeatures)) {
+    set_mel_field(features, key.substr(kFeatures.size()), value);
+    if (named(features.preset) && features != mel_preset(features.preset)) features.preset = "custom";
+    return;
+  }
+  bool known = false;
+  std::vector<std::string> keys;
+  visit_fields(recipe, [&](const char* name, auto& field) {
+    keys.emplace_back(name);
+    if (key != name) return;
+    from_text(value, field, key);
+    known = true;
+  });
+  for (const auto& [name, text] : mel_fields(recipe.features)) keys.push_back("features." + name);
+  if (!known) fail(ErrorKind::usage, "{}: no such recipe key; did you mean {}?", key, nearest(key, keys));
+}
+
+std::string toml_value(const toml::node& node, const std::string& where) {
+  if (const auto* v = node.as_string()) return v->get();
+  if (const auto* v = node.as_boolean()) return to_text(v->get());
+  if (const auto* v = node.as_integer()) return to_text(v->get());
+  if (const auto* v = node.as_floating_point()) return to_text(v->get());
+  fail(ErrorKind::usage, "{}: must be a string, a number or true/false", where);
+}
+
+void apply_table(Recipe& recipe, const toml::table& table, const std::string& prefix,
+                 const std::string& source) {
+  // The preset first: it replaces all feature fields.
+  if (const auto* preset = table.get("preset"); preset != nullptr && prefix == "features.") {
+    set_field(recipe, "features.preset", toml_value(*preset, source));
+  }
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const auto* inner = node.as_table()) {
+      apply_table(recipe, *inner, name + ".", source);
+    } else if (name != "features.preset") {
+      try {
+        set_field(recipe, name, toml_value(node, name));
+      } catch (const Error& e) {
+        fail(ErrorKind::usage, "{}, line {}: {}", source, node.source().begin.line, e.what());
+      }
+    }
+  }
+}
+
+template <typename Choices>
+void one_of(const std::string& key, const std::string& value, const Choices& choices) {
+  const std::vector<std::string> names(choices);
+  for (const auto& name : names) {
+    if (value == name) return;
+  }
+  fail(ErrorKind::usage, "{}: '{}' is not one of {}", key, value, joined(names));
+}
+
+void positive(const std::string& key, double value, double least) {
+  if (!(value >= least)) fail(ErrorKind::usage, "{}: {} must be at least {}", key, value, least);
+}
+
+using Names = std::initializer_list<std::string>;
+
+void validate(const Recipe& r) {
+  if (r.features.preset != "imported") melgrad::validate(r.features);
+  one_of("train.validation", r.train.validation, Names{"vote", "crop"});
+  one_of("train.weights", r.train.weights, Names{"best", "final"});
+  one_of("train.optimizer", r.train.optimizer, Names{"sgd", "adam", "adadelta"});
+  one_of("train.schedule", r.train.schedule, Names{"constant", "inverse_time", "cosine"});
+  positive("segment.frames", static_cast<double>(r.segment.frames), 1);
+  positive("model.filters", static_cast<double>(r.model.filters), 1);
+  positive("train.batch", static_cast<double>(r.train.batch), 1);
+  positive("train.epochs", static_cast<double>(r.train.epochs), 1);
+  positive("train.validate_every", static_cast<double>(r.train.validate_every), 1);
+  positive("train.drop_batches", static_cast<double>(r.train.drop_batches), 0);
+  positive("train.rate", r.train.rate, 0);
+  if (r.segment.overlap < 0 || r.segment.overlap >= 1) {
+    fail(ErrorKind::usage, "segment.overlap: {} must be in 0 ... 1 (1 excluded)", r.segment.overlap);
+  }
+  if (r.model.dropout < 0 || r.model.dropout >= 1) {
+    fail(ErrorKind::usage, "model.dropout: {} must be in 0 ... 1 (1 excluded)", r.model.dropout);
+  }
+  if (r.split.train <= 0 || r.split.valid < 0 || r.split.test < 0 ||
+      r.split.train + r.split.valid + r.split.test > 1 + 1e-9) {
+    fail(ErrorKind::usage, "split: {} + {} + {} must be fractions that sum to at most 1", r.split.train,
+         r.split.valid, r.split.test);
+  }
+}
+
+}  // namespace
+
+Recipe parse_recipe(const std::string& text, const std::string& source) {
+  Recipe recipe;
+  try {
+    apply_table(recipe, toml::parse(text), "", source);
+  } catch (const toml::parse_error& e) {
+    fail(ErrorKind::usage, "{}, line {}: {}", source, e.source().begin.line, e.description());
+  }
+  validate(recipe);
+  return recipe;
+}
+
+Recipe load_recipe(const std::string& name_or_path) {
+  std::vector<std::string> names;
+  for (const EmbeddedRecipe& recipe : embedded_recipes()) {
+    if (recipe.name == name_or_path) return parse_recipe(recipe.text, "recipe " + recipe.name);
+    names.push_back(recipe.name);
+  }
+  std::ifstream file(name_or_path);
+  if (!file || std::filesystem::is_directory(name_or_path)) {
+    fail(ErrorKind::usage, "recipe {}: neither a file nor one of {}", name_or_path, joined(names));
+  }
+  std::stringstream text;
+  text << file.rdbuf();
+  return parse_recipe(text.str(), name_or_path);
+}
+
+void set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments) {
+  for (const std::string& assignment : assignments) {
+    const auto equals = assignment.find('=');
+    if (equals == std::string::npos)
+      fail(ErrorKind::usage, "--set {}: expected section.key=value", assignment);
+    set_field(recipe, assignment.substr(0, equals), assignment.substr(equals + 1));
+  }
+  validate(recipe);
+}
+
+std::vector<std::pair<std::string, std::string>> recipe_fields(const Recipe& recipe) {
+  std::vector<std::pair<std::string, std::string>> fields;
+  visit_fields(recipe,
+               [&](const char* name, const auto& field) { fields.emplace_back(name, to_text(field)); });
+  for (const auto& [name, text] : mel_fields(recipe.features)) fields.emplace_back("features." + name, text);
+  return fields;
+}
+
+std::string as_toml(const Recipe& recipe) {
+  toml::table root;
+  const auto table_for = [&](const std::string& key) -> std::pair<toml::table*, std::string> {
+    const auto dot = key.find('.');
+    if (dot == std::string::npos) return {&root, key};
+    const std::string section = key.substr(0, dot);
+    if (!root.contains(section)) root.insert(section, toml::table{});
+    return {root.get(section)->as_table(), key.substr(dot + 1)};
+  };
+  visit_fields(recipe, [&](const char* name, const auto& field) {
+    const auto [table, key] = table_for(name);
+    table->insert(key, field);
+  });
+  for (const auto& [name, text] : mel_fields(recipe.features)) {
+    const auto [table, key] = table_for("features." + name);
+    table->insert(key, text);
+  }
+  std::stringstream out;
+  out << root << "\n";
+  return out.str();
+}
+
+OptimizerOptions optimizer_options(const TrainOptions& t, std::int64_t total_steps) {
+  OptimizerOptions o;
+  using Kind = OptimizerOptions::Kind;
+  o.kind = t.optimizer == "sgd" ? Kind::sgd : t.optimizer == "adam" ? Kind::adam : Kind::adadelta;
+  using Curve = Schedule::Kind;
+  o.schedule.kind = t.schedule == "cosine"         ? Curve::cosine
+                    : t.schedule == "inverse_time" ? Curve::inverse_time
+                                                   : Curve::constant;
+  o.schedule.base = t.rate;
+  o.schedule.decay = t.decay;
+  o.schedule.final_fraction = t.final_fraction;
+  o.schedule.total = total_steps;
+  o.schedule.warmup = t.warmup;
+  o.momentum = static_cast<float>(t.momentum);
+  o.nesterov = t.nesterov;
+  o.beta1 = static_cast<float>(t.beta1);
+  o.beta2 = static_cast<float>(t.beta2);
+  o.rho = static_cast<float>(t.rho);
+  o.epsilon = static_cast<float>(t.epsilon);
+  o.weight_decay = static_cast<float>(t.weight_decay);
+  o.clip_norm = static_cast<float>(t.clip_norm);
+  return o;
+}
+
+}  // namespace melgrad

@@ -1,0 +1,86 @@
+// Recipe: everything a published experiment fixes - features, network, split, training, evaluation. Recipes
+// are TOML files (models/recipes, compiled in); every key can be set from the command line as
+// section.key=value, and the recipe as used is written into the run folder.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/optimizer.h"
+#include "kernels/mel.h"
+
+namespace melgrad {
+
+struct ModelOptions {
+  std::string architecture = "dong2018";
+  std::int64_t filters = 64;  // of the first convolution
+  double dropout = 0.2;
+  double l2_conv = 0.01;   // penalty l2 * sum w^2 on convolution kernels
+  double l2_dense = 0.02;  // and on hidden dense kernels
+};
+
+struct SegmentOptions {
+  std::int64_t frames = 256;
+  double overlap = 0.5;          // of test segments
+  bool skip_last_start = false;  // neither train nor test on the last possible segment
+};
+
+struct SplitOptions {
+  double train = 0.5, valid = 0.2, test = 0.3;
+  bool keep_identical_together = true;  // tracks with identical audio never straddle a split
+};
+
+struct TrainOptions {
+  std::int64_t batch = 150;
+  bool own_crop = true;             // false: one random start for the whole batch
+  bool partial_batch = true;        // train on the rest that does not fill a batch (padded, weight 0)
+  std::int64_t drop_batches = 0;    // batches left out at the end of each epoch
+  std::int64_t epochs = 100;        // at most
+  std::int64_t stop_block = 0;      // epochs per block of the stopping rule; 0 = no rule
+  std::int64_t stop_window = 10;    // compares mean validation accuracy of a block's first and last epochs
+  double stop_change = 0.01;        // stops when they differ by less
+  std::string validation = "vote";  // "vote": all segments of each track; "crop": the batch's last crop
+  std::int64_t validate_every = 1;  // epochs
+  std::string weights = "best";     // of the finished model: "best" on validation, or "final"
+  std::string optimizer = "adam";   // sgd, adam (AdamW when weight_decay > 0), adadelta
+  double rate = 1e-3;
+  std::string schedule = "constant";  // constant, inverse_time, cosine
+  double decay = 0;                   // of inverse_time
+  double final_fraction = 0;          // of cosine
+  std::int64_t warmup = 0;            // steps
+  double momentum = 0.9;
+  bool nesterov = false;
+  double beta1 = 0.9, beta2 = 0.999;
+  double rho = 0.95;
+  double epsilon = 1e-7;
+  double weight_decay = 0;
+  double clip_norm = 0;
+};
+
+struct Recipe {
+  std::string name;
+  std::string title;
+  MelOptions features;
+  ModelOptions model;
+  SegmentOptions segment;
+  SplitOptions split;
+  TrainOptions train;
+};
+
+// A name of a compiled-in recipe or the path of a TOML file. Throws Error (usage) that names the file and
+// key.
+Recipe load_recipe(const std::string& name_or_path);
+// `source` names the text in messages.
+Recipe parse_recipe(const std::string& toml, const std::string& source);
+// "section.key=value" each; an unknown key is an Error (usage) that names the nearest one.
+void set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments);
+// Every key with its value; as_toml prints what parse_recipe reads back.
+std::vector<std::pair<std::string, std::string>> recipe_fields(const Recipe& recipe);
+std::string as_toml(const Recipe& recipe);
+
+// The optimizer of a recipe; `total_steps` is what a cosine schedule runs over.
+OptimizerOptions optimizer_options(const TrainOptions& train, std::int64_t total_steps);
+
+}  // namespace melgrad

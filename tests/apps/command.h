@@ -1,0 +1,47 @@
+// Runs one command line inside the test, the way main() does, and keeps what it printed.
+#pragma once
+
+#include <cstdio>
+#include <gtest/gtest.h>
+#include <string>
+#include <vector>
+
+#include "apps/cli.h"
+#include "kernels/error.h"
+
+namespace melgrad::test {
+
+struct Outcome {
+  int exit_code = 0;
+  std::string out, err;
+};
+
+using Register = void (*)(CLI::App&, Settings&);
+
+// The subcommand that `add` registers, with its arguments; a leading "--json" and the like are root options.
+inline Outcome run_command(Register add, std::vector<std::string> arguments) {
+  Settings settings;
+  CLI::App root;
+  root.fallthrough();
+  root.add_option("--threads", settings.threads);
+  root.add_flag("--json", settings.json);
+  add(root, settings);
+  Outcome outcome;
+  testing::internal::CaptureStdout();
+  testing::internal::CaptureStderr();
+  try {
+    root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    outcome.exit_code = settings.exit_code;
+  } catch (const CLI::ParseError& e) {
+    outcome.exit_code = root.exit(e) == 0 ? 0 : static_cast<int>(ErrorKind::usage);
+  } catch (const Error& e) {
+    std::fprintf(stderr, "melgrad: %s\n", e.what());
+    outcome.exit_code = static_cast<int>(e.kind());
+  }
+  std::fflush(stdout);
+  outcome.out = testing::internal::GetCapturedStdout();
+  outcome.err = testing::internal::GetCapturedStderr();
+  return outcome;
+}
+
+}  // namespace melgrad::test

@@ -1,0 +1,131 @@
+#include <gtest/gtest.h>
+
+#include "engine/trace.h"
+#include "tests/models/synthetic.h"
+
+namespace melgrad {
+namespace {
+
+using namespace testing;
+
+TEST(Dong2018, ParameterCountsOfThePublishedNetwork) {
+  const std::pair<std::int64_t, std::int64_t> expected[] = {{32, 432874}, {64, 463914}, {96, 494954}};
+  for (const auto& [filters, count] : expected) {
+    Recipe recipe = load_recipe("dong2018");
+    recipe.model.filters = filters;
+    EXPECT_EQ(make_model(recipe.model, {256, 64}, 10)->params().count(), count);
+  }
+}
+
+TEST(Dong2018, RefusesSegmentsThatAreTooSmall) {
+  EXPECT_NO_THROW(make_model({}, {34, 10}, 10));
+  EXPECT_THROW(make_model({}, {33, 10}, 10), Error);
+  EXPECT_THROW(make_model({}, {34, 9}, 10), Error);
+}
+
+TEST(Dong2018, OverfitsTenExamples) {
+  const auto device = make_device("cpu");
+  const Synthetic data = synthetic(10, 5, 40, 16);
+  Recipe recipe = small_recipe();
+  recipe.model.dropout = 0;
+  Trainee trainee(*device, data, recipe, 5, 1);
+  for (int i = 0; i < 100; ++i) trainee.epoch();
+  EXPECT_LT(trainee.step->last().loss, 0.05F);
+  EXPECT_EQ(trainee.step->last().accuracy, 1.0F);
+}
+
+TEST(Dong2018, SameSeedSameWeightsToTheBit) {
+  const auto device = make_device("cpu");
+  const Synthetic data = synthetic(23, 4, 55, 16);
+  std::vector<float> weights[3];
+  for (int run = 0; run < 3; ++run) {
+    Trainee trainee(*device, data, small_recipe(), 4, run == 2 ? 2 : 1);
+    for (int i = 0; i < 5; ++i) trainee.epoch();
+    weights[run] = values_of(*device, *trainee.model);
+  }
+  EXPECT_EQ(weights[0], weights[1]);
+  EXPECT_NE(weights[0], weights[2]);
+}
+
+// What a CUDA graph needs: the third step issues exactly the calls of the fourth, on the same addresses.
+TEST(Dong2018, StepsAreCapturable) {
+  const auto device = make_device("cpu");
+  for (const char* name : {"dong2018", "dong2018-fixed"}) {
+    Recipe recipe = small_recipe();
+    const Recipe protocol = load_recipe(name);
+    recipe.train = protocol.train;
+    recipe.train.batch = 10;
+    recipe.model.l2_conv = protocol.model.l2_conv;
+    recipe.model.l2_dense = protocol.model.l2_dense;
+    TracingDevice traced(*device);
+    const Synthetic data = synthetic(23, 4, 55, 16);
+    Trainee trainee(traced, data, recipe, 4, 1);
+    trainee.step->begin_epoch(trainee.order, 0);
+    trainee.step->run();
+    trainee.step->run();
+    trainee.step->begin_epoch(trainee.order, 0);
+    traced.ops().clear();
+    trainee.step->run();
+    const auto third = traced.ops().lines();
+    traced.ops().clear();
+    trainee.step->run();
+    EXPECT_GT(third.size(), 20U);
+    EXPECT_EQ(third, traced.ops().lines()) << name;
+  }
+}
+
+// Padding a batch with weight-0 examples changes nothing but rounding.
+TEST(Dong2018, PaddedExamplesDoNotCount) {
+  const auto device = make_device("cpu");
+  const Synthetic data = synthetic(10, 5, 40, 16);  // one possible crop per track
+  Recipe recipe = small_recipe();
+  recipe.model.dropout = 0;
+  Trainee exact(*device, data, recipe, 5, 1);
+  recipe.train.batch = 16;
+  Trainee padded(*device, data, recipe, 5, 1);
+  for (int i = 0; i < 3; ++i) {
+    exact.epoch();
+    padded.epoch();
+    EXPECT_NEAR(exact.step->last().loss, padded.step->last().loss, 1e-5);
+    EXPECT_EQ(exact.step->last().accuracy, padded.step->last().accuracy);
+  }
+}
+
+TEST(SegmentStarts, AsTheAuthorCountsAndAsOneWould) {
+  SegmentOptions options{256, 0.5, true};
+  EXPECT_EQ(segment_starts(2584, options).size(), 18U);
+  options.skip_last_start = false;
+  EXPECT_EQ(segment_starts(2584, options).size(), 19U);
+  EXPECT_EQ(segment_starts(255, options).size(), 0U);
+  EXPECT_EQ(segment_starts(256, options).size(), 1U);
+}
+
+TEST(Recipe, EveryEmbeddedRecipeReadsBackWhatItPrints) {
+  for (const char* name : {"dong2018", "dong2018-fixed"}) {
+    const Recipe recipe = load_recipe(name);
+    const Recipe again = parse_recipe(as_toml(recipe), "printed");
+    EXPECT_EQ(recipe_fields(recipe), recipe_fields(again));
+  }
+}
+
+TEST(Recipe, UnknownKeysNameTheNearest) {
+  Recipe recipe = load_recipe("dong2018");
+  try {
+    set_recipe_fields(recipe, {"train.bacth=3"});
+    FAIL() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::usage);
+    EXPECT_NE(std::string(e.what()).find("train.batch"), std::string::npos) << e.what();
+  }
+  EXPECT_THROW(set_recipe_fields(recipe, {"train.batch=many"}), Error);
+  EXPECT_THROW(set_recipe_fields(recipe, {"train.batch"}), Error);
+  Recipe other = recipe;
+  EXPECT_THROW(set_recipe_fields(other, {"train.optimizer=lion"}), Error);
+  EXPECT_THROW(parse_recipe("[train]\nbatch = \n", "text"), Error);
+  set_recipe_fields(recipe, {"train.batch=3", "features.n_mels=40"});
+  EXPECT_EQ(recipe.train.batch, 3);
+  EXPECT_EQ(recipe.features.n_mels, 40);
+}
+
+}  // namespace
+}  // namespace melgrad
