@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   register_reproduce(root, settings);
   register_info(root, settings);
   register_synth(root, settings);
+  register_import(root, settings);
 
   try {
     install_interrupt_handler();
