@@ -3,7 +3,8 @@
 
 melgrad_packages=(
   g++ cmake ninja-build pkg-config
-  libdnnl-dev libopenblas-openmp-dev          # convolution and matrix products on the CPU
+  libdnnl-dev ocl-icd-opencl-dev              # convolution on the CPU; its CMake file asks for OpenCL
+  libopenblas-openmp-dev                      # matrix products on the CPU
   libsndfile1-dev libsoxr-dev                 # audio files, resampling
   libhdf5-dev libxxhash-dev zlib1g-dev        # caches and checkpoints, digests, npz files
   libcli11-dev libspdlog-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev

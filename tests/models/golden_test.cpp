@@ -1,0 +1,94 @@
+// Twenty training steps follow PyTorch's: same weights, same batches, dropout off (tests/golden.h).
+#include "tests/golden.h"
+
+#include <gtest/gtest.h>
+
+#include "models/model.h"
+
+namespace melgrad {
+namespace {
+
+OptimizerOptions optimizer_of(const golden::Run& run) {
+  const auto setting = [&](const char* name, double otherwise) {
+    const auto found = run.settings.find(name);
+    return found == run.settings.end() ? otherwise : found->second;
+  };
+  TrainOptions t;
+  t.optimizer = run.optimizer == "adamw" ? "adam" : run.optimizer;
+  t.rate = setting("rate", 0);
+  t.decay = setting("decay", 0);
+  t.schedule = t.decay > 0 ? "inverse_time" : "constant";
+  t.rho = setting("rho", 0);
+  t.beta1 = setting("beta1", 0);
+  t.beta2 = setting("beta2", 0);
+  t.epsilon = setting("epsilon", 0);
+  t.momentum = setting("momentum", 0);
+  t.weight_decay = setting("weight_decay", 0);
+  return optimizer_options(t, 0);
+}
+
+std::unique_ptr<Model> model_of(Device& device, const golden::Golden& g, const golden::Network& net) {
+  ModelOptions options;
+  options.filters = net.filters;
+  options.dropout = 0;
+  options.l2_conv = g.l2.at("conv1.weight");
+  options.l2_dense = g.l2.at("dense1.weight");
+  auto model = make_model(options, {net.frames, net.bands}, net.classes);
+  model->params().allocate(device);
+  std::int64_t k = 0;
+  for (Param& p : model->params().all()) {
+    device.to_device(p.value, golden::initial_weight(k++, p.shape).data());
+  }
+  return model;
+}
+
+// Loss of each step.
+std::vector<double> train(Device& device, Model& model, const golden::Run& run, const golden::Network& net) {
+  Slab state(device, 1 << 16);
+  const Tensor counter = state.take({1}, DType::i64), weights = state.take({net.batch});
+  const Tensor labels = state.take({net.batch}, DType::i32);
+  device.ops().fill(weights, 1.0F);
+  Optimizer optimizer(device, model.params(), optimizer_of(run));
+  Arena arena(device);
+  Tape tape(device, arena);
+  std::vector<double> losses;
+  for (std::size_t step = 0; step < run.losses.size(); ++step) {
+    const auto t = static_cast<std::int64_t>(step);
+    tape.reset(true);
+    const Tensor x = tape.take({net.batch, net.frames, net.bands, 1});
+    device.to_device(x, golden::batch_input(net, t).data());
+    device.to_device(labels, golden::batch_labels(net, t).data());
+    const Var logits = model.forward(tape, tape.input(x), {0, counter});
+    const Var loss =
+        add(tape, cross_entropy(tape, logits, labels, weights).loss, l2_penalty(tape, model.params()));
+    tape.backward(loss, model.params());
+    optimizer.update(counter);
+    device.ops().advance(counter, 1);
+    float value = 0;
+    device.to_host(&value, tape.value(loss));
+    losses.push_back(value);
+  }
+  return losses;
+}
+
+TEST(Golden, TwentyStepsFollowPyTorch) {
+  const golden::Golden g = golden::load_dong2018(MELGRAD_GOLDEN);
+  ASSERT_EQ(g.runs.size(), 6U);
+  for (const golden::Run& run : g.runs) {
+    SCOPED_TRACE(run.network + " " + run.optimizer);
+    const auto device = make_device("cpu");
+    const golden::Network& net = g.networks.at(run.network);
+    const auto model = model_of(*device, g, net);
+    ASSERT_EQ(run.losses.size(), 20U);
+    const std::vector<double> losses = train(*device, *model, run, net);
+    double worst = 0;
+    for (std::size_t step = 0; step < losses.size(); ++step) {
+      worst = std::max(worst, std::abs(losses[step] / run.losses[step] - 1));
+    }
+    EXPECT_LT(worst, 1e-4);
+    std::printf("%s %s: losses within %.1e of PyTorch's\n", run.network.c_str(), run.optimizer.c_str(), worst);
+  }
+}
+
+}  // namespace
+}  // namespace melgrad
