@@ -18,7 +18,7 @@ void log_mel_case(benchmark::State& state, const std::string& preset) {
   std::vector<float> pcm(static_cast<std::size_t>(samples));
   for (float& x : pcm) x = normal(random);
   std::vector<float> out(static_cast<std::size_t>(mel.frames(samples) * mel.bands()));
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     log_mel(pcm.data(), samples, mel, out.data(), static_cast<int>(state.range(0)));
     benchmark::DoNotOptimize(out.data());
     benchmark::ClobberMemory();

@@ -1,7 +1,7 @@
 """Log-mel extraction by librosa, torch and torchaudio (what is installed), and melgrad, in turn, one thread.
 
-Run: python3 log_mel.py [melgrad_bench program]. Prints one JSON object: for each preset and each program the best
-of several repetitions as seconds of audio per second of wall and of processor time. Input: 30 s of noise in
+Run: python3 log_mel.py [melgrad_bench program]. Prints one JSON object: for each preset and each program the
+best of several repetitions as seconds of audio per second of wall and of processor time. Input: 30 s of noise in
 memory, float32 throughout. Rounds alternate between the programs, so a busy machine hits all of them.
 torch is torch.stft, a dense filter matrix and the log law: the fastest form of the features in that library.
 """
@@ -67,8 +67,8 @@ def torchaudio_case(preset, y):
 
     torch.set_num_threads(1)
     rate, n_fft, hop, bands, fmax, pad = PRESETS[preset]
-    mel = torchaudio.transforms.MelSpectrogram(rate, n_fft, hop_length=hop, n_mels=bands, f_max=fmax, pad_mode=pad,
-                                               norm="slaney", mel_scale="slaney")  # fmt: skip
+    options = dict(hop_length=hop, n_mels=bands, f_max=fmax, pad_mode=pad, norm="slaney", mel_scale="slaney")
+    mel = torchaudio.transforms.MelSpectrogram(rate, n_fft, **options)
     wave = torch.from_numpy(y)
 
     def run():
@@ -100,7 +100,8 @@ def melgrad_rates(program, preset):
 
 def main():
     program = sys.argv[1] if len(sys.argv) > 1 else None
-    result = {"unit": "seconds of audio per second, one thread", "librosa": librosa.__version__, "presets": {}}
+    unit = "seconds of audio per second, one thread"
+    result = {"unit": unit, "librosa": librosa.__version__, "presets": {}}
     for preset, (rate, *_) in PRESETS.items():
         y = (0.1 * np.random.Generator(np.random.PCG64(1)).standard_normal(SECONDS * rate)).astype(np.float32)
         cases = {"librosa": librosa_case(preset, y)}
@@ -118,7 +119,9 @@ def main():
                 rates[name] = np.maximum(rates.get(name, 0), best_rate(run))
             if program:
                 rates["melgrad"] = np.maximum(rates.get("melgrad", 0), melgrad_rates(program, preset))
-        result["presets"][preset] = {k: {"wall": round(float(w)), "cpu": round(float(c))} for k, (w, c) in rates.items()}
+        result["presets"][preset] = {
+            name: {"wall": round(float(wall)), "cpu": round(float(cpu))} for name, (wall, cpu) in rates.items()
+        }
     print(json.dumps(result, indent=1))
 
 

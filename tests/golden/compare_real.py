@@ -2,8 +2,8 @@
 
 Run by hand: python3 compare_real.py <mel_of_raw program> <folder of audio files> [number of tracks]
 Truth is librosa in float64. For each preset librosa can express it prints, over all frames of all tracks:
-  power within      smallest e with |a - b| <= e b + c peak for the mel power before the log, where peak is the
-                    largest band of the frame, for c = 1e-8, 1e-9 and 0
+  power within      smallest e with |a - b| <= e b + c peak for the mel power before the log, where peak is
+                    the largest band of the frame, for c = 1e-8, 1e-9 and 0
   log within        largest |a - b| after the log, then the same among bands within 30 dB of the frame's peak
 each for melgrad and for librosa's own float32 features, so that one can see what float32 costs anyone.
 """
@@ -35,7 +35,8 @@ def to_log(name, power):
 
 
 def melgrad(program, samples, preset, bands, *settings):
-    out = subprocess.run([program, preset, *settings], input=samples.tobytes(), stdout=subprocess.PIPE, check=True)
+    command = [program, preset, *settings]
+    out = subprocess.run(command, input=samples.tobytes(), stdout=subprocess.PIPE, check=True)
     return np.frombuffer(out.stdout, "<f4").reshape(-1, bands).astype(np.float64)
 
 
@@ -69,11 +70,13 @@ def main():
             sides["librosa f32"] = (single.astype(np.float64), to_log(preset, single).astype(np.float64))
             for side, (power, log) in sides.items():
                 error = np.abs(log - want_log)
-                row = [power_error(power, want, f) for f in (1e-8, 1e-9, 0)] + [error.max(), error[near].max()]
+                row = [power_error(power, want, c) for c in (1e-8, 1e-9, 0)]
+                row += [error.max(), error[near].max()]
                 worst[side] = np.maximum(worst.get(side, 0), row)
         for side, row in worst.items():
             print(
-                f"{preset:9} {side:12} power within {row[0]:.1e} (c = 1e-8) {row[1]:.1e} (1e-9) {row[2]:.1e} (0);"
+                f"{preset:9} {side:12} power within"
+                f" {row[0]:.1e} (c = 1e-8) {row[1]:.1e} (1e-9) {row[2]:.1e} (0);"
                 f" log within {row[3]:.1e}, {row[4]:.1e} near the peak"
             )
 

@@ -1,10 +1,10 @@
 """Writes the golden features of kernels/mel.h's presets: mel_input.f32 and mel_<preset>.f32 beside this file.
 
-Input: a deterministic second of chirp, plucked strings, noise and silence, made here, so it carries no licence.
+Input: 0.8 s of chirp, plucked strings, noise and silence, made here, so it carries no licence.
 Features: computed in float64 by code that shares nothing with melgrad, then stored as little-endian float32.
   dong2018, librosa, musicnn   librosa.feature.melspectrogram, pad_mode given explicitly
   whisper                      librosa's filters and STFT, Whisper's published log law
-  torchaudio, kaldi            the published definitions in numpy; compared with torchaudio itself if installed
+  torchaudio, kaldi            the published definitions in numpy; compared with torchaudio if installed
   linear                       librosa's STFT, magnitude, an odd window in a frame of 120 samples
 mel_index.txt lists the shapes. Run: python3 make_mel.py (needs numpy and librosa; torchaudio is optional).
 """
@@ -66,8 +66,8 @@ def whisper(y):
 
 
 def linear(y):
-    return np.abs(librosa.stft(y, n_fft=120, hop_length=500, win_length=81, window="hamming", pad_mode="constant",
-                               dtype=np.complex128)).T
+    options = dict(n_fft=120, hop_length=500, win_length=81, window="hamming", pad_mode="constant")
+    return np.abs(librosa.stft(y, dtype=np.complex128, **options)).T
 
 
 def htk_mel(hz):
@@ -77,7 +77,8 @@ def htk_mel(hz):
 def torchaudio_default(y):
     hz = 700 * (10 ** (np.linspace(0, htk_mel(8000), 130) / 2595) - 1)
     bins = np.linspace(0, 8000, 201)[:, None]
-    filters = np.maximum(0, np.minimum((bins - hz[:-2]) / np.diff(hz)[:-1], (hz[2:] - bins) / np.diff(hz)[1:]))
+    rising, falling = (bins - hz[:-2]) / np.diff(hz)[:-1], (hz[2:] - bins) / np.diff(hz)[1:]
+    filters = np.maximum(0, np.minimum(rising, falling))
     padded = np.pad(y, 200, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, 400)[::200]
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
@@ -141,7 +142,7 @@ def main():
         for name, value in features.items():
             value.astype("<f4").tofile(HERE / f"mel_{name}.f32")
             index.write(f"{name} {value.shape[0]} {value.shape[1]}\n")
-            print(f"{name}: {value.shape[0]} frames x {value.shape[1]}, {value.min():.4f} ... {value.max():.4f}")
+            print(f"{name}: {value.shape} frames x bands, {value.min():.4f} ... {value.max():.4f}")
     print(f"librosa {librosa.__version__}, numpy {np.__version__}")
 
 
