@@ -21,6 +21,13 @@ constexpr int kExitProblemsFound = 6;  // `check` found something, `predict` or 
 constexpr int kExitInterrupted = 130;  // Ctrl-C; the state was saved where there is one
 
 void register_check(CLI::App& root, Settings& settings);
+void register_extract(CLI::App& root, Settings& settings);
+void register_train(CLI::App& root, Settings& settings);
+void register_evaluate(CLI::App& root, Settings& settings);
+void register_predict(CLI::App& root, Settings& settings);
+void register_reproduce(CLI::App& root, Settings& settings);
+void register_import(CLI::App& root, Settings& settings);
 void register_info(CLI::App& root, Settings& settings);
+void register_synth(CLI::App& root, Settings& settings);
 
 }  // namespace melgrad

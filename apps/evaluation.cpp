@@ -2,19 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
-
 #include <fmt/format.h>
 
 namespace melgrad {
 
 double Evaluation::accuracy() const {
   if (tracks.empty()) return 0;
-  const auto right = std::count_if(tracks.begin(), tracks.end(), [](const Track& t) { return t.label == t.answer; });
+  const auto right =
+      std::count_if(tracks.begin(), tracks.end(), [](const Track& t) { return t.label == t.answer; });
   return static_cast<double>(right) / static_cast<double>(tracks.size());
 }
 
-Evaluation evaluate_tracks(Evaluator& evaluator, const ResidentData& data, const std::vector<std::int32_t>& tracks,
-                           const SegmentOptions& segment, std::size_t classes) {
+Evaluation evaluate_tracks(Evaluator& evaluator, const ResidentData& data,
+                           const std::vector<std::int32_t>& tracks, const SegmentOptions& segment,
+                           std::size_t classes) {
   std::vector<std::int64_t> rows;
   std::vector<std::int64_t> counts;
   for (const std::int32_t index : tracks) {

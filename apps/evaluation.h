@@ -1,10 +1,9 @@
 // Track-level results: the softmax vectors of a track's segments are summed, the largest sum is the answer.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "models/training.h"
 
@@ -12,9 +11,9 @@ namespace melgrad {
 
 struct Evaluation {
   struct Track {
-    std::int32_t index = 0;      // into the data set
+    std::int32_t index = 0;  // into the data set
     std::int32_t label = 0, answer = 0;
-    std::vector<float> mean;     // [classes] mean probability over the segments
+    std::vector<float> mean;  // [classes] mean probability over the segments
     std::int64_t segments = 0;
   };
   std::vector<Track> tracks;
@@ -24,8 +23,9 @@ struct Evaluation {
   double accuracy() const;  // of tracks
 };
 
-Evaluation evaluate_tracks(Evaluator& evaluator, const ResidentData& data, const std::vector<std::int32_t>& tracks,
-                           const SegmentOptions& segment, std::size_t classes);
+Evaluation evaluate_tracks(Evaluator& evaluator, const ResidentData& data,
+                           const std::vector<std::int32_t>& tracks, const SegmentOptions& segment,
+                           std::size_t classes);
 
 // Wilson's 95 % interval of a share of n; {0, 1} for n = 0.
 std::pair<double, double> wilson_interval(double share, std::size_t n);

@@ -4,13 +4,13 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
-#include <mutex>
-
 #include <fmt/format.h>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "apps/interrupt.h"
 #include "apps/progress.h"
+#include "apps/train.h"
 #include "engine/feature_extractor.h"
 #include "io/audio.h"
 #include "io/cache.h"
@@ -46,23 +46,24 @@ void run_extract(const Settings& settings, const Arguments& args, int& exit_code
   Recipe recipe = load_recipe(args.recipe);
   if (!args.preset.empty()) recipe.features = mel_preset(args.preset);
   set_recipe_fields(recipe, args.set);
-  const auto device = make_device(settings.device == "auto" ? "cpu" : settings.device, {settings.threads});
+  const auto device = open_device(settings);
   const DataSet set = open_data_set(args.data);
   const DType dtype = args.dtype == "f16" ? DType::f16 : DType::f32;
   const ExtractResult r = extract(set, recipe.features, dtype, *device, settings.threads, args.out);
   if (settings.json) {
-    const nlohmann::ordered_json out = {
-        {"cache", args.out},         {"items", r.items},
-        {"resumed", r.resumed},      {"skipped", r.skipped},
-        {"seconds", r.wall_seconds}, {"audio_seconds", r.audio_seconds},
-        {"interrupted", r.interrupted}};
+    const nlohmann::ordered_json out = {{"cache", args.out},           {"items", r.items},
+                                        {"resumed", r.resumed},        {"skipped", r.skipped},
+                                        {"seconds", r.wall_seconds},   {"audio_seconds", r.audio_seconds},
+                                        {"interrupted", r.interrupted}};
     fmt::print("{}\n", out.dump(2));
   } else if (r.interrupted) {
     fmt::print("interrupted; the same command goes on where it stopped\n");
   } else {
-    fmt::print("{}: {} tracks ({} were done before, {} skipped), {:.0f} s of audio in {:.1f} s: {:.0f} x real time\n",
-               args.out, r.items, r.resumed, r.skipped, r.audio_seconds, r.wall_seconds,
-               r.audio_seconds / r.wall_seconds);
+    fmt::print(
+        "{}: {} tracks ({} were done before, {} skipped), {:.0f} s of audio in {:.1f} s: {:.0f} x real "
+        "time\n",
+        args.out, r.items, r.resumed, r.skipped, r.audio_seconds, r.wall_seconds,
+        r.audio_seconds / r.wall_seconds);
   }
   exit_code = r.interrupted ? kExitInterrupted : r.skipped > 0 ? kExitProblemsFound : 0;
 }
@@ -97,7 +98,8 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
           values = features(audio.samples);
         }
         const auto rows = static_cast<std::int64_t>(values.size()) / features.tables().bands();
-        if (rows == 0) fail(ErrorKind::input, "{}: too short for one frame ({:.3f} s)", track.path.string(), seconds);
+        if (rows == 0)
+          fail(ErrorKind::input, "{}: too short for one frame ({:.3f} s)", track.path.string(), seconds);
         writer.add(track.name, {file, content_digest(audio)}, rows, values);
       }
     } catch (const Error& e) {
@@ -129,12 +131,15 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
 void register_extract(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("extract", "decode a data set and keep its features in a cache");
   auto args = std::make_shared<Arguments>();
-  command->add_option("data", args->data, "folder of class folders, GTZAN's folder, or a CSV manifest")->required();
+  command->add_option("data", args->data, "folder of class folders, GTZAN's folder, or a CSV manifest")
+      ->required();
   command->add_option("--out", args->out, "the cache to write")->capture_default_str();
   command->add_option("--recipe", args->recipe, "whose features to compute")->capture_default_str();
-  command->add_option("--preset", args->preset, "named features instead: " + fmt::format("{}", fmt::join(mel_preset_names(), ", ")));
+  command->add_option("--preset", args->preset,
+                      "named features instead: " + fmt::format("{}", fmt::join(mel_preset_names(), ", ")));
   command->add_option("--set", args->set, "features.key=value, any number of times")->allow_extra_args(false);
-  command->add_option("--dtype", args->dtype, "how values are stored")->check(CLI::IsMember({"f32", "f16"}))
+  command->add_option("--dtype", args->dtype, "how values are stored")
+      ->check(CLI::IsMember({"f32", "f16"}))
       ->capture_default_str();
   command->callback([args, &settings] { run_extract(settings, *args, settings.exit_code); });
 }

@@ -3,13 +3,13 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli.h"
-#include "kernels/device.h"
+#include "apps/train.h"
 
 namespace melgrad {
 namespace {
 
 void info(const Settings& settings) {
-  const auto device = make_device(settings.device == "auto" ? "cpu" : settings.device, {settings.threads});
+  const auto device = open_device(settings);
   if (settings.json) {
     const nlohmann::json out = {
         {"version", MELGRAD_VERSION}, {"device", device->name()}, {"description", device->description()}};

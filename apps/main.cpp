@@ -17,7 +17,14 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   register_check(root, settings);
+  register_extract(root, settings);
+  register_train(root, settings);
+  register_evaluate(root, settings);
+  register_predict(root, settings);
+  register_reproduce(root, settings);
   register_info(root, settings);
+  register_synth(root, settings);
+  register_import(root, settings);
 
   try {
     install_interrupt_handler();

@@ -31,7 +31,8 @@ RunFolder RunFolder::create(const std::string& asked, const std::string& name) {
   }
   std::error_code error;
   if (fs::exists(path, error) && !(fs::is_directory(path, error) && fs::is_empty(path, error))) {
-    fail(ErrorKind::output, "{}: exists already; choose another --out, or continue it with --resume", path.string());
+    fail(ErrorKind::output, "{}: exists already; choose another --out, or continue it with --resume",
+         path.string());
   }
   fs::create_directories(path, error);
   if (error) fail(ErrorKind::output, "{}: cannot be created: {}", path.string(), error.message());

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <numeric>
 #include <random>
-
-#include <nlohmann/json.hpp>
 
 #include "io/hash.h"
 #include "kernels/math/philox.h"
@@ -21,14 +20,16 @@ HostArray to_array(Device& device, Tensor tensor) {
   return array;
 }
 
-void from_array(Device& device, Tensor to, const HostArray& array, const std::string& name, const std::string& path) {
+void from_array(Device& device, Tensor to, const HostArray& array, const std::string& name,
+                const std::string& path) {
   bool same = array.dtype == to.dtype && static_cast<int>(array.shape.size()) == to.shape.rank();
   for (int axis = 0; same && axis < to.shape.rank(); ++axis) {
     same = array.shape[static_cast<std::size_t>(axis)] == to.shape[axis];
   }
   if (!same) {
-    fail(ErrorKind::input, "{}: {} does not have the shape {} of this network; it is a checkpoint of another model",
-         path, name, to.shape.str());
+    fail(ErrorKind::input,
+         "{}: {} does not have the shape {} of this network; it is a checkpoint of another model", path, name,
+         to.shape.str());
   }
   device.to_device(to, array.bytes.data());
 }
@@ -45,7 +46,8 @@ void load_slab(Device& device, const ParamStore& params, const Slab* slab, const
                const Checkpoint& in, const std::string& path) {
   for (const Param& p : params.all()) {
     const std::string name = prefix + "/" + p.name;
-    from_array(device, slab != nullptr ? params.part(*slab, p) : p.value, in.need_array(name, path), name, path);
+    from_array(device, slab != nullptr ? params.part(*slab, p) : p.value, in.need_array(name, path), name,
+               path);
   }
 }
 
@@ -55,7 +57,8 @@ std::int64_t epoch_steps(const TrainOptions& train, std::int64_t tracks, std::in
   return std::max<std::int64_t>(1, steps - train.drop_batches);
 }
 
-std::unique_ptr<Model> new_model(Device& device, const Recipe& recipe, std::int64_t bands, std::size_t classes) {
+std::unique_ptr<Model> new_model(Device& device, const Recipe& recipe, std::int64_t bands,
+                                 std::size_t classes) {
   auto model = make_model(recipe.model, {recipe.segment.frames, bands}, static_cast<std::int64_t>(classes));
   model->params().allocate(device);
   return model;
@@ -64,7 +67,8 @@ std::unique_ptr<Model> new_model(Device& device, const Recipe& recipe, std::int6
 template <typename T>
 T scalar(const Checkpoint& checkpoint, const std::string& name, const std::string& path) {
   const HostArray& array = checkpoint.need_array(name, path);
-  if (array.dtype != dtype_of<T>() || array.numel() != 1) fail(ErrorKind::input, "{}: {} is no scalar", path, name);
+  if (array.dtype != dtype_of<T>() || array.numel() != 1)
+    fail(ErrorKind::input, "{}: {} is no scalar", path, name);
   return array.as<T>()[0];
 }
 
@@ -78,10 +82,11 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
       recipe_(recipe),
       seed_(seed),
       batch_(std::min<std::int64_t>(recipe.train.batch, static_cast<std::int64_t>(split_.train.size()))),
-      steps_per_epoch_(batch_ > 0 ? epoch_steps(recipe.train, static_cast<std::int64_t>(split_.train.size()), batch_)
-                                  : 0),
+      steps_per_epoch_(
+          batch_ > 0 ? epoch_steps(recipe.train, static_cast<std::int64_t>(split_.train.size()), batch_) : 0),
       model_(new_model(device, recipe, data.resident().bands(), data.classes().size())),
-      step_(device, *model_, data.resident(), recipe, seed, std::max<std::int64_t>(1, batch_), std::max<std::int64_t>(1, steps_per_epoch_)),
+      step_(device, *model_, data.resident(), recipe, seed, std::max<std::int64_t>(1, batch_),
+            std::max<std::int64_t>(1, steps_per_epoch_)),
       evaluator_(device, *model_, static_cast<std::int64_t>(data.classes().size()), recipe.segment.frames),
       best_(model_->params().like(device)) {
   if (split_.train.empty()) fail(ErrorKind::input, "{}: the split has no training tracks", data.path());
@@ -123,8 +128,9 @@ void TrainingRun::collect_reports() {
   for (const TrainingStep::Report& report : step_.reports(done - reported_)) {
     ++reported_;
     if (!std::isfinite(report.loss)) {
-      fail(ErrorKind::diverged, "training: the loss of step {} is {}; lower train.rate or set train.clip_norm",
-           reported_, report.loss);
+      fail(ErrorKind::diverged,
+           "training: the loss of step {} is {}; lower train.rate or set train.clip_norm", reported_,
+           report.loss);
     }
     loss_sum_ += report.loss;
     hit_sum_ += report.accuracy;
@@ -136,7 +142,8 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
                                const std::function<bool(const Epoch&)>& after_epoch, bool& go_on) {
   const TrainOptions& train = recipe_.train;
   const auto steps = static_cast<double>(steps_per_epoch_);
-  Epoch report{epoch, epoch * steps_per_epoch_, loss_sum_ / steps, hit_sum_ / steps, last_.norm, last_.rate, -1};
+  Epoch report{epoch, epoch * steps_per_epoch_, loss_sum_ / steps, hit_sum_ / steps, last_.norm, last_.rate,
+               -1};
   loss_sum_ = hit_sum_ = 0;
   if (!split_.valid.empty() && (epoch % train.validate_every == 0 || epoch == train.epochs)) {
     report.valid = validate(order);
@@ -175,7 +182,8 @@ bool TrainingRun::stands_still(std::int64_t epoch) const {
 
 double TrainingRun::validate(const std::vector<std::int32_t>& order) {
   if (recipe_.train.validation == "crop") return validate_on_last_crop(order);
-  return evaluate_tracks(evaluator_, data_->resident(), split_.valid, recipe_.segment, data_->classes().size())
+  return evaluate_tracks(evaluator_, data_->resident(), split_.valid, recipe_.segment,
+                         data_->classes().size())
       .accuracy();
 }
 
@@ -211,7 +219,8 @@ Checkpoint TrainingRun::state() {
   }
   const auto validations = static_cast<std::int64_t>(valid_.size());
   const double sums[] = {loss_sum_, hit_sum_, best_valid_};
-  out.text["split"] = nlohmann::json{{"train", split_.train}, {"valid", split_.valid}, {"test", split_.test}}.dump();
+  out.text["split"] =
+      nlohmann::json{{"train", split_.train}, {"valid", split_.valid}, {"test", split_.test}}.dump();
   out.text["seed"] = std::to_string(seed_);
   out.text["ending"] = ending_;
   out.text["sums"] = fmt::format("{} {} {}", sums[0], sums[1], sums[2]);
@@ -237,7 +246,8 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
   best_epoch_ = scalar<std::int64_t>(in, "state/best_epoch", path);
   finished_ = scalar<std::int32_t>(in, "state/finished", path) != 0;
   ending_ = in.need_text("ending", path);
-  if (std::sscanf(in.need_text("sums", path).c_str(), "%lf %lf %lf", &loss_sum_, &hit_sum_, &best_valid_) != 3) {
+  if (std::sscanf(in.need_text("sums", path).c_str(), "%lf %lf %lf", &loss_sum_, &hit_sum_, &best_valid_) !=
+      3) {
     fail(ErrorKind::input, "{}: sums cannot be read", path);
   }
   if (in.arrays.contains("history/epoch")) {

@@ -2,8 +2,8 @@
 // any step and continued to the same bits.
 //
 // Nothing random is stored: the order of an epoch is a function of (seed, epoch), crops and dropout of (seed,
-// step). The state is therefore the weights, the optimizer's moments, the step counter and what validation has
-// seen so far.
+// step). The state is therefore the weights, the optimizer's moments, the step counter and what validation
+// has seen so far.
 #pragma once
 
 #include <functional>
@@ -18,7 +18,8 @@ namespace melgrad {
 
 class TrainingRun {
  public:
-  TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe, std::uint64_t seed);
+  TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe,
+              std::uint64_t seed);
 
   struct Epoch {
     std::int64_t epoch = 0;  // finished epochs
@@ -31,7 +32,8 @@ class TrainingRun {
   };
   // Trains until the recipe ends it or a callback returns false. `after_step` is told the number of finished
   // steps, `after_epoch` how the epoch went.
-  void run(const std::function<bool(std::int64_t)>& after_step, const std::function<bool(const Epoch&)>& after_epoch);
+  void run(const std::function<bool(std::int64_t)>& after_step,
+           const std::function<bool(const Epoch&)>& after_epoch);
   bool finished() const { return finished_; }
   const std::string& ending() const { return ending_; }  // why it finished, for people
 

@@ -9,9 +9,11 @@ namespace {
 std::int32_t only_label(const CacheItem& item, const std::string& path) {
   const auto count = std::count(item.labels.begin(), item.labels.end(), 1);
   if (count != 1) {
-    fail(ErrorKind::input, "{}: track {} has {} labels; this network needs exactly one", path, item.name, count);
+    fail(ErrorKind::input, "{}: track {} has {} labels; this network needs exactly one", path, item.name,
+         count);
   }
-  return static_cast<std::int32_t>(std::find(item.labels.begin(), item.labels.end(), 1) - item.labels.begin());
+  return static_cast<std::int32_t>(std::find(item.labels.begin(), item.labels.end(), 1) -
+                                   item.labels.begin());
 }
 
 }  // namespace
@@ -34,7 +36,7 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
     names_.push_back(item.name);
     splits_.push_back(item.split);
     has_splits_ = has_splits_ || !item.split.empty();
-    content_.push_back(item.source != 0 ? item.source : item.digest);
+    content_.push_back(item.source.content != 0 ? item.source.content : item.digest);
     usable_.push_back(item.rows >= recipe.segment.frames);
     short_tracks += usable_.back() ? 0 : 1;
     longest = std::max(longest, item.rows);
@@ -76,8 +78,8 @@ Split TrainingData::listed_split(const std::string& folder) const {
   std::vector<std::string> missing;
   Split split = split_from_lists(folder, names_, &missing);
   if (!missing.empty()) {
-    fmt::print(stderr, "{}: {} of the listed tracks are not in {} (the first: {})\n", folder, missing.size(), path_,
-               missing[0]);
+    fmt::print(stderr, "{}: {} of the listed tracks are not in {} (the first: {})\n", folder, missing.size(),
+               path_, missing[0]);
   }
   for (auto* part : {&split.train, &split.valid, &split.test}) {
     std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });

@@ -13,9 +13,9 @@ namespace melgrad {
 
 class TrainingData {
  public:
-  // Reads the cache and puts it on the device. The recipe's features must be the cache's (Error (input) naming
-  // the field), unless the cache was imported: then the recipe takes over the cache's description. Tracks that
-  // are shorter than a segment are left out, with a line on stderr.
+  // Reads the cache and puts it on the device. The recipe's features must be the cache's (Error (input)
+  // naming the field), unless the cache was imported: then the recipe takes over the cache's description.
+  // Tracks that are shorter than a segment are left out, with a line on stderr.
   TrainingData(Device& device, const std::string& path, Recipe& recipe);
 
   const std::string& path() const { return path_; }

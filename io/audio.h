@@ -42,8 +42,10 @@ std::uint64_t content_digest(const Audio& audio);
 enum class AudioFormat { wav, au, aiff, flac, ogg, opus, mp3 };
 // "wav", ..., which is also the file extension. Throws Error (usage) that lists the names.
 AudioFormat audio_format(const std::string& name);
+// Opus and MP3 exist at some sample rates only. Throws Error (usage) that lists them for another one.
+void check_sample_rate(AudioFormat format, int sample_rate);
 // Writes mono 16-bit PCM or the format's usual compression; samples are limited to -1 ... 1. The same samples
-// give the same bytes. Throws Error (output); Opus exists at 8, 12, 16, 24 and 48 kHz only.
+// give the same bytes. Throws Error (output), and (usage) as check_sample_rate does.
 void write_audio(const std::filesystem::path& path, const std::vector<float>& samples, int sample_rate,
                  AudioFormat format);
 

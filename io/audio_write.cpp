@@ -14,7 +14,8 @@ namespace fs = std::filesystem;
 
 struct FormatRow {
   const char* name;
-  int sndfile;  // container and encoding
+  int sndfile;                    // container and encoding
+  std::array<int, 9> rates = {};  // Hz; all 0: any
 };
 // In the order of AudioFormat.
 constexpr std::array<FormatRow, 7> kFormats = {{
@@ -23,9 +24,13 @@ constexpr std::array<FormatRow, 7> kFormats = {{
     {"aiff", SF_FORMAT_AIFF | SF_FORMAT_PCM_16},
     {"flac", SF_FORMAT_FLAC | SF_FORMAT_PCM_16},
     {"ogg", SF_FORMAT_OGG | SF_FORMAT_VORBIS},
-    {"opus", SF_FORMAT_OGG | SF_FORMAT_OPUS},
-    {"mp3", SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III},
+    {"opus", SF_FORMAT_OGG | SF_FORMAT_OPUS, {8000, 12000, 16000, 24000, 48000}},
+    {"mp3",
+     SF_FORMAT_MPEG | SF_FORMAT_MPEG_LAYER_III,
+     {8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000}},
 }};
+
+const FormatRow& row_of(AudioFormat format) { return kFormats[static_cast<std::size_t>(format)]; }
 
 // The checksum of an Ogg page: polynomial 0x04C11DB7, most significant bit first, no inversion.
 std::uint32_t ogg_checksum(const unsigned char* bytes, std::size_t size) {
@@ -77,14 +82,27 @@ AudioFormat audio_format(const std::string& name) {
   fail(ErrorKind::usage, "format \"{}\": unknown; choose one of {}", name, names);
 }
 
+void check_sample_rate(AudioFormat format, int sample_rate) {
+  const FormatRow& row = row_of(format);
+  if (row.rates[0] == 0) return;
+  std::string known;
+  for (const int rate : row.rates) {
+    if (rate == sample_rate) return;
+    if (rate > 0) known += (known.empty() ? "" : ", ") + std::to_string(rate);
+  }
+  fail(ErrorKind::usage, "sample rate {} Hz: {} has none such; choose one of {}", sample_rate, row.name,
+       known);
+}
+
 void write_audio(const fs::path& path, const std::vector<float>& samples, int sample_rate,
                  AudioFormat format) {
-  const FormatRow& row = kFormats[static_cast<std::size_t>(format)];
+  const FormatRow& row = row_of(format);
+  check_sample_rate(format, sample_rate);
   SF_INFO info{};
   info.samplerate = sample_rate;
   info.channels = 1;
   info.format = row.sndfile;
-  SNDFILE* const file = sf_format_check(&info) ? sf_open(path.c_str(), SFM_WRITE, &info) : nullptr;
+  SNDFILE* const file = sf_open(path.c_str(), SFM_WRITE, &info);
   if (file == nullptr) {
     fail(ErrorKind::output, "{}: cannot be written as {} at {} Hz; check the folder and the sample rate",
          path.string(), row.name, sample_rate);

@@ -42,7 +42,13 @@ void write_head(H5File& file, const Cache& cache) {
   file.write("/items/first_row", column<std::int64_t>(cache.items, &CacheItem::first_row));
   file.write("/items/rows", column<std::int64_t>(cache.items, &CacheItem::rows));
   file.write("/items/digest", column<std::uint64_t>(cache.items, &CacheItem::digest));
-  file.write("/items/source", column<std::uint64_t>(cache.items, &CacheItem::source));
+  std::vector<std::uint64_t> files, contents;
+  for (const CacheItem& item : cache.items) {
+    files.push_back(item.source.file);
+    contents.push_back(item.source.content);
+  }
+  file.write("/items/file", files);
+  file.write("/items/content", contents);
   file.write("/items/split", column<std::string>(cache.items, &CacheItem::split));
   const std::size_t classes = cache.classes.size();
   std::vector<std::uint8_t> labels;
@@ -82,7 +88,8 @@ void read_items(const H5File& file, Cache& cache) {
   const auto n = static_cast<std::int64_t>(names.size());
   const auto classes = static_cast<std::int64_t>(cache.classes.size());
   const auto first = file.read_i64("/items/first_row", n), rows = file.read_i64("/items/rows", n);
-  const auto digest = file.read_u64("/items/digest", n), source = file.read_u64("/items/source", n);
+  const auto digest = file.read_u64("/items/digest", n), source = file.read_u64("/items/file", n),
+             content = file.read_u64("/items/content", n);
   const auto split = file.read_text("/items/split", n);
   const H5Dataset stored = file.open_dataset("/items/labels");
   stored.expect(H5Type(DType::u8), {n, classes});
@@ -93,8 +100,13 @@ void read_items(const H5File& file, Cache& cache) {
     if (!seen.insert(names[i]).second)
       fail(ErrorKind::input, "{}: item '{}' is there twice", file.path(), names[i]);
     const auto* l = labels.data() + i * cache.classes.size();
-    cache.items.push_back(
-        {names[i], first[i], rows[i], digest[i], source[i], {l, l + cache.classes.size()}, split[i]});
+    cache.items.push_back({names[i],
+                           first[i],
+                           rows[i],
+                           digest[i],
+                           {source[i], content[i]},
+                           {l, l + cache.classes.size()},
+                           split[i]});
   }
 }
 

@@ -18,12 +18,21 @@
 
 namespace melgrad {
 
+// What an item was made of: XXH3 of the audio file's bytes, by which an unchanged file is known without
+// decoding it, and of the decoded sound, by which identical tracks are found (io/audio.h). 0 if there was no
+// audio.
+struct CacheSource {
+  std::uint64_t file = 0;
+  std::uint64_t content = 0;
+  bool operator==(const CacheSource&) const = default;
+};
+
 struct CacheItem {
   std::string name;            // unique; for files the path below the data set's folder
   std::int64_t first_row = 0;  // of its block of rows
   std::int64_t rows = 0;
-  std::uint64_t digest = 0;          // XXH3 of the stored bytes of its rows
-  std::uint64_t source = 0;          // XXH3 of the audio it was made of; 0 if there was none (import)
+  std::uint64_t digest = 0;  // XXH3 of the stored bytes of its rows
+  CacheSource source;
   std::vector<std::uint8_t> labels;  // [classes] 0 or 1; any number of them may be 1
   std::string split;                 // "train", "valid", "test" or "" when the data set has none
 };
@@ -76,13 +85,13 @@ class CacheWriter {
   CacheWriter(const CacheWriter&) = delete;
   CacheWriter& operator=(const CacheWriter&) = delete;
 
-  // Whether the item is done already, from audio with this digest.
-  bool find(const std::string& name, std::uint64_t source) const;
+  // Whether the item is done already, from a file with this digest.
+  bool find(const std::string& name, std::uint64_t file) const;
   // Items that earlier runs left, and that are intact.
   std::int64_t resumed() const { return resumed_; }
 
   // features: [rows, bands]. Throws Error (input) for values that are not finite or that f16 cannot hold.
-  void add(const std::string& name, std::uint64_t source, std::int64_t rows, std::span<const float> features);
+  void add(const std::string& name, CacheSource source, std::int64_t rows, std::span<const float> features);
   void skip(const std::string& name, const std::string& reason);
   void flush();  // writes the pending items as a shard
 
@@ -95,7 +104,8 @@ class CacheWriter {
   struct Done {
     std::string file;
     std::int64_t first_row, rows;
-    std::uint64_t digest, source;
+    std::uint64_t digest;
+    CacheSource source;
   };
 
   void lock_folder();

@@ -137,13 +137,13 @@ void CacheWriter::adopt_items(const Cache& cache, const std::string& file) {
   }
 }
 
-bool CacheWriter::find(const std::string& name, std::uint64_t source) const {
+bool CacheWriter::find(const std::string& name, std::uint64_t file) const {
   const std::lock_guard lock(mutex_);
   const auto at = done_.find(name);
-  return at != done_.end() && at->second.source == source;
+  return at != done_.end() && at->second.source.file == file;
 }
 
-void CacheWriter::add(const std::string& name, std::uint64_t source, std::int64_t rows,
+void CacheWriter::add(const std::string& name, CacheSource source, std::int64_t rows,
                       std::span<const float> features) {
   require(rows > 0 && static_cast<std::int64_t>(features.size()) == rows * head_.bands,
           "CacheWriter: item '{}' has {} values, not {} rows of {}", name, features.size(), rows,

@@ -3,7 +3,6 @@
 #include <fstream>
 #include <memory>
 #include <vector>
-
 #include <xxhash.h>
 
 namespace melgrad {

@@ -39,8 +39,10 @@ Facts examine(const Track& track, const AudioLimits& limits) {
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::input) throw;
     facts.refusal = e.what();
+    // In a list the path stands before it, and the advice at its end would be repeated on every line.
     const std::string prefix = track.path.string() + ": ";
     if (facts.refusal.starts_with(prefix)) facts.refusal.erase(0, prefix.size());
+    facts.refusal.erase(std::min(facts.refusal.rfind("; "), facts.refusal.size()));
   } catch (const std::bad_alloc&) {
     facts.refusal = "not enough memory to decode it";
   }
@@ -60,7 +62,7 @@ bool unusable(const Track& track, const Facts& facts, const ScanOptions& options
     finding.reason = "a header without audio";
   } else if (facts.seconds < options.min_seconds) {
     finding.problem = Problem::too_short;
-    finding.reason = fmt::format("{:.2f} s, at least {:g} s are needed", facts.seconds, options.min_seconds);
+    finding.reason = fmt::format("{:.3g} s, at least {:g} s are needed", facts.seconds, options.min_seconds);
   } else if (peak_db < options.silence_db) {
     finding.problem = Problem::silent;
     finding.reason = facts.peak > 0 ? fmt::format("peak {:.1f} dBFS", peak_db) : "every sample is 0";
@@ -124,13 +126,12 @@ ScanReport scan(const DataSet& set, const ScanOptions& options, const std::funct
     if (!f.scanned) continue;
     Finding finding{i, Problem::unreadable, ""};
     const bool bad = unusable(set.tracks[i], f, options, finding);
-    if (bad) report.findings.push_back(finding);
     count(set.tracks[i], f, !bad, set, report);
+    if (bad) report.findings.push_back(finding);
     if (f.scrubbed > 0) {
       report.findings.push_back({i, Problem::not_finite, fmt::format("{} samples read as 0", f.scrubbed)});
     }
-    // Silence equals silence; that says nothing.
-    if (!f.decoded || f.peak == 0) continue;
+    if (bad) continue;  // that silence equals silence says nothing
     const auto [first, is_new] = first_with.emplace(std::tuple(f.digest, f.samples, f.rate), i);
     if (!is_new) {
       report.findings.push_back({i, Problem::duplicate, "same sound as " + set.tracks[first->second].name});

@@ -21,7 +21,7 @@ enum class Problem {
   too_short,   // below ScanOptions::min_seconds
   silent,      // no sample above ScanOptions::silence_db
   not_finite,  // holds NaN or infinite samples, which are read as 0
-  duplicate,   // the same sound as a track earlier in the list
+  duplicate,   // the same sound as a usable track earlier in the list
 };
 const char* name_of(Problem problem);  // "unreadable", "too short", ...
 

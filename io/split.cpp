@@ -4,11 +4,10 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
 #include <unordered_map>
-
-#include <nlohmann/json.hpp>
 
 #include "io/atomic_file.h"
 #include "io/audio.h"
@@ -40,11 +39,12 @@ std::optional<fs::path> list_file(const fs::path& folder, const std::string& par
   std::vector<fs::path> found;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (entry.path().extension() == ".txt" && name.find(part) != std::string::npos) found.push_back(entry.path());
+    if (entry.path().extension() == ".txt" && name.find(part) != std::string::npos)
+      found.push_back(entry.path());
   }
   if (found.size() > 1) {
-    fail(ErrorKind::input, "{}: {} files named *{}*.txt; leave one list of each kind", folder.string(), found.size(),
-         part);
+    fail(ErrorKind::input, "{}: {} files named *{}*.txt; leave one list of each kind", folder.string(),
+         found.size(), part);
   }
   return found.empty() ? std::nullopt : std::optional(found[0]);
 }
@@ -65,7 +65,8 @@ Split stratified_split(const std::vector<std::int32_t>& label, const std::vector
   for (auto& [klass, groups] : by_class) {
     // Larger groups first within a random order: they are the hardest to fit.
     shuffle(groups, random);
-    std::stable_sort(groups.begin(), groups.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+    std::stable_sort(groups.begin(), groups.end(),
+                     [](const auto& a, const auto& b) { return a.size() > b.size(); });
     std::int64_t total = 0;
     for (const auto& tracks : groups) total += static_cast<std::int64_t>(tracks.size());
     const auto share = [&](double fraction) { return std::llround(fraction * static_cast<double>(total)); };
@@ -111,7 +112,8 @@ Split split_from_lists(const fs::path& folder, const std::vector<std::string>& n
         continue;
       }
       const auto [other, fresh] = seen.emplace(found->second, part);
-      if (!fresh) fail(ErrorKind::input, "{}: {} is also in the list of {}", path->string(), line, other->second);
+      if (!fresh)
+        fail(ErrorKind::input, "{}: {} is also in the list of {}", path->string(), line, other->second);
       tracks->push_back(found->second);
     }
   }

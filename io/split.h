@@ -18,24 +18,25 @@ struct SplitFractions {
   double train = 0.5, valid = 0.2, test = 0.3;
 };
 
-// Random and stratified: every class gives the same fractions of its tracks (rounded; the rest is test when the
-// fractions sum to 1). `group[i]` is equal for tracks that must stay together: a group goes where its first
-// member's class needs tracks. The seed decides; the same seed gives the same split on any machine.
+// Random and stratified: every class gives the same fractions of its tracks (rounded; the rest is test when
+// the fractions sum to 1). `group[i]` is equal for tracks that must stay together: a group goes where its
+// first member's class needs tracks. The seed decides; the same seed gives the same split on any machine.
 Split stratified_split(const std::vector<std::int32_t>& label, const std::vector<std::int64_t>& group,
                        const SplitFractions& fractions, std::uint64_t seed);
 
-// Three lists in `folder`, one track name a line, found by "train", "valid" and "test" in the names of its .txt
-// files. Names match without folder and extension: "blues/blues.00012.wav" is "blues.00012". Tracks on no list
-// are left out; `missing` receives the listed names that are not there. Throws Error (input) naming the folder
-// or file.
+// Three lists in `folder`, one track name a line, found by "train", "valid" and "test" in the names of its
+// .txt files. Names match without folder and extension: "blues/blues.00012.wav" is "blues.00012". Tracks on
+// no list are left out; `missing` receives the listed names that are not there. Throws Error (input) naming
+// the folder or file.
 Split split_from_lists(const std::filesystem::path& folder, const std::vector<std::string>& names,
                        std::vector<std::string>* missing);
 // Whether such lists are there.
 bool has_split_lists(const std::filesystem::path& folder);
 
-// splits.json: {"train": [names], "valid": [...], "test": [...]}. Reading throws Error (input) for a name that
-// `names` lacks.
-void write_split(const std::filesystem::path& path, const Split& split, const std::vector<std::string>& names);
+// splits.json: {"train": [names], "valid": [...], "test": [...]}. Reading throws Error (input) for a name
+// that `names` lacks.
+void write_split(const std::filesystem::path& path, const Split& split,
+                 const std::vector<std::string>& names);
 Split read_split(const std::filesystem::path& path, const std::vector<std::string>& names);
 
 }  // namespace melgrad

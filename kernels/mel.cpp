@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <numeric>
-#include <span>
-#include <string_view>
 #include <type_traits>
 
 #include "kernels/error.h"
@@ -107,17 +104,12 @@ constexpr MelOptions (*kPresets[])() = {dong2018, librosa, torchaudio, kaldi, wh
 
 // The names of an enum, in the order of its values.
 template <typename Enum>
-std::span<const std::string_view> names_of() {
-  static constexpr std::string_view scales[] = {"slaney", "htk"};
-  static constexpr std::string_view norms[] = {"none", "area"};
-  static constexpr std::string_view windows[] = {"hann", "hamming", "povey", "rectangular"};
-  static constexpr std::string_view paddings[] = {"none", "reflect", "zeros"};
-  static constexpr std::string_view logs[] = {"none", "ln1p", "log10_1p", "ln", "db", "whisper"};
-  if constexpr (std::is_same_v<Enum, MelScale>) return scales;
-  if constexpr (std::is_same_v<Enum, MelNorm>) return norms;
-  if constexpr (std::is_same_v<Enum, WindowKind>) return windows;
-  if constexpr (std::is_same_v<Enum, Padding>) return paddings;
-  if constexpr (std::is_same_v<Enum, LogKind>) return logs;
+std::vector<std::string> names_of() {
+  if constexpr (std::is_same_v<Enum, MelScale>) return {"slaney", "htk"};
+  if constexpr (std::is_same_v<Enum, MelNorm>) return {"none", "area"};
+  if constexpr (std::is_same_v<Enum, WindowKind>) return {"hann", "hamming", "povey", "rectangular"};
+  if constexpr (std::is_same_v<Enum, Padding>) return {"none", "reflect", "zeros"};
+  if constexpr (std::is_same_v<Enum, LogKind>) return {"none", "ln1p", "log10_1p", "ln", "db", "whisper"};
 }
 
 // The one list of fields: `visit(name, member)` for each, in declaration order. Options is const or not.
@@ -152,7 +144,7 @@ void for_each_field(Options& o, Visitor&& visit) {
 template <typename T>
 std::string print(const T& value) {
   if constexpr (std::is_enum_v<T>) {
-    return std::string(names_of<T>()[static_cast<std::size_t>(value)]);
+    return names_of<T>()[static_cast<std::size_t>(value)];
   } else {
     return fmt::format("{}", value);  // shortest text that reads back to the same number
   }
@@ -164,7 +156,8 @@ void parse(T& target, const char* field, const std::string& text) {
     const auto names = names_of<T>();
     const auto found = std::find(names.begin(), names.end(), text);
     if (found == names.end()) {
-      fail(ErrorKind::usage, "mel {}: '{}' is not one of {}", field, text, joined(names));
+      fail(ErrorKind::usage, "mel {}: '{}' is not one of {}", field, text,
+           joined({names.begin(), names.end()}));
     }
     target = static_cast<T>(found - names.begin());
   } else if constexpr (std::is_same_v<T, bool>) {

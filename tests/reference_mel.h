@@ -125,7 +125,7 @@ inline std::vector<double> frame(const std::vector<float>& pcm, std::int64_t t, 
 
 inline std::int64_t frame_count(std::int64_t samples, const MelOptions& o) {
   const std::int64_t pad = o.padding == Padding::none ? 0 : o.n_fft / 2;
-  const std::int64_t length = o.left_aligned_window ? o.win_length : o.n_fft;
+  const std::int64_t length = pad == 0 && o.left_aligned_window ? o.win_length : o.n_fft;
   std::int64_t frames = 0;
   while (samples > 0 && frames * o.hop_length + length <= samples + 2 * pad) ++frames;
   return o.drop_last_frame ? std::max<std::int64_t>(0, frames - 1) : frames;

@@ -118,8 +118,12 @@ void Worker::gather(std::int64_t first) {
 void Worker::condition(Lanes* x, std::int64_t n) {
   Lanes mean{};
   if (clip_.mel.options.remove_dc) {
-    for (std::int64_t i = 0; i < n; ++i) mean += x[i];
-    mean /= static_cast<float>(n);
+    for (int correction = 0; correction < 2;
+         ++correction) {  // the second sum removes the first one's rounding
+      Lanes sum{};
+      for (std::int64_t i = 0; i < n; ++i) sum += x[i] - mean;
+      mean += sum / static_cast<float>(n);
+    }
   }
   const float c = static_cast<float>(clip_.mel.options.pre_emphasis);
   Lanes previous = x[0] - mean;

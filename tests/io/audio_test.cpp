@@ -63,7 +63,7 @@ TEST_P(EveryFormat, comes_back_as_the_same_tone) {
   EXPECT_EQ(audio.file_rate, rate);
   EXPECT_EQ(audio.channels, 1);
   EXPECT_EQ(audio.scrubbed, 0);
-  EXPECT_NEAR(audio.seconds(), 2.0, 0.11);  // MP3 without a gapless tag may add a padded frame or two
+  EXPECT_EQ(audio.seconds(), 2.0);  // what encoders pad is cut off again
   EXPECT_NEAR(rms(audio.samples), 0.5 / std::sqrt(2), 0.02);
   if (name == "wav" || name == "au" || name == "aiff" || name == "flac") {
     ASSERT_EQ(audio.samples.size(), in.size());
@@ -86,7 +86,7 @@ TEST_P(EveryFormat, damaged_files_are_refused_or_decode_to_finite_samples) {
   const std::string good = test::read_bytes(folder / "good");
   // Every byte of the headers, then a sample of the rest; and the file cut off there.
   testing::internal::CaptureStderr();  // mpg123 remarks on every resynchronisation
-  for (std::size_t at = 0; at < good.size(); at += at < 100 ? 1 : good.size() / 60) {
+  for (std::size_t at = 0; at < good.size(); at += at < 100 ? 1 : good.size() / 30) {
     std::string bad = good;
     bad[at] = static_cast<char>(bad[at] ^ 0x55);
     for (const std::string_view bytes : {std::string_view(bad), std::string_view(good).substr(0, at)}) {
@@ -239,7 +239,8 @@ TEST(Audio, digest_is_of_the_sound_not_of_the_file) {
 TEST(Audio, writing_names_what_is_wrong) {
   const TempFolder folder;
   const auto opus = [&] { write_audio(folder / "a.opus", tone(440, 22050, 1), 22050, AudioFormat::opus); };
-  EXPECT_NE(error_of(ErrorKind::output, opus).find("a.opus: "), std::string::npos);
+  EXPECT_EQ(error_of(ErrorKind::usage, opus),
+            "sample rate 22050 Hz: opus has none such; choose one of 8000, 12000, 16000, 24000, 48000");
   const auto absent = [&] { write_audio(folder.path() / "no/a.wav", {0.1F}, 22050, AudioFormat::wav); };
   EXPECT_NE(error_of(ErrorKind::output, absent).find("cannot be written"), std::string::npos);
   EXPECT_NE(error_of(ErrorKind::usage, [] { audio_format("wma"); }).find("wav, au"), std::string::npos);

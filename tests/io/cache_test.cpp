@@ -38,8 +38,10 @@ std::vector<float> features_of(int i) {
   return values;
 }
 
+CacheSource source_of(int i) { return {static_cast<std::uint64_t>(1000 + i), static_cast<std::uint64_t>(i)}; }
+
 void add(CacheWriter& writer, int i) {
-  writer.add(name_of_track(i), static_cast<std::uint64_t>(1000 + i), rows_of_track(i), features_of(i));
+  writer.add(name_of_track(i), source_of(i), rows_of_track(i), features_of(i));
 }
 
 std::vector<CacheEntry> entries(int n) {
@@ -55,7 +57,7 @@ void expect_tracks(const Cache& cache, int n) {
   for (int i = 0; i < n; ++i) {
     const CacheItem& item = cache.items[static_cast<std::size_t>(i)];
     EXPECT_EQ(item.name, name_of_track(i));
-    EXPECT_EQ(item.source, static_cast<std::uint64_t>(1000 + i));
+    EXPECT_EQ(item.source, source_of(i));
     EXPECT_EQ(item.labels, (std::vector<std::uint8_t>{static_cast<std::uint8_t>(i % 2), 1}));
     EXPECT_EQ(item.split, i % 3 ? "train" : "test");
     const auto wanted = features_of(i);
@@ -283,13 +285,13 @@ TEST(Cache, ValuesThatCannotBeStoredAreNamed) {
   CacheWriter writer(scratch / "c.h5", head(DType::f16));
   std::vector<float> values(10, 1.0F);
   values[7] = 70000;
-  expect_contains(error_of(ErrorKind::input, [&] { writer.add("x", 0, 2, values); }),
+  expect_contains(error_of(ErrorKind::input, [&] { writer.add("x", {}, 2, values); }),
                   "x: value 70000 in row 1 cannot be stored as f16; use f32");
   values[7] = std::numeric_limits<float>::quiet_NaN();
-  expect_contains(error_of(ErrorKind::input, [&] { writer.add("x", 0, 2, values); }),
+  expect_contains(error_of(ErrorKind::input, [&] { writer.add("x", {}, 2, values); }),
                   "x: value nan in row 1");
   values[7] = 65504;
-  writer.add("x", 0, 2, values);
+  writer.add("x", {}, 2, values);
 }
 
 TEST(Cache, DamagedFeaturesNameTheFileAndTheItem) {
@@ -327,13 +329,12 @@ TEST(Cache, NoDamagedBitGoesUnnoticed) {
   const Scratch scratch;
   const std::string path = scratch / "c.h5";
   write_tracks(path, 3);
-  const std::string good = read_bytes(path);
+  const std::size_t size = read_bytes(path).size();
   const Cache wanted = read_cache(path);
   int refused = 0;
-  for (std::size_t i = 0; i < good.size(); i += 3) {
-    std::string bad = good;
-    bad[i] = static_cast<char>(bad[i] ^ (1 << (i % 8)));
-    write_bytes(path, bad);
+  for (std::size_t i = 0; i < size; i += 3) {
+    const int mask = 1 << (i % 8);
+    flip_bits(path, i, mask);
     try {
       const Cache c = read_cache(path);
       bool same = c.mel == wanted.mel && c.frame_seconds == wanted.frame_seconds &&
@@ -348,6 +349,7 @@ TEST(Cache, NoDamagedBitGoesUnnoticed) {
     } catch (const Error&) {
       ++refused;
     }
+    flip_bits(path, i, mask);
   }
   EXPECT_GT(refused, 500);
 }

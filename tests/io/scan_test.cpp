@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <gtest/gtest.h>
+#include <limits>
+#include <sndfile.h>
 
 #include "tests/io/fixtures.h"
 
@@ -56,6 +58,7 @@ TEST(Scan, every_problem_is_found_and_nothing_else) {
   put(folder, "jazz/header.wav", {});
   put(folder, "jazz/quiet.wav", tone(300, 22050, 4, 0.0005));
   put(folder, "jazz/short.wav", tone(300, 22050, 0.5));
+  put(folder, "jazz/short_too.wav", tone(300, 22050, 0.5));
   put(folder, "jazz/still.wav", std::vector<float>(4 * 22050));
   put(folder, "jazz/still_too.wav", std::vector<float>(4 * 22050));
   put(folder, "rock/twin.flac", tone(300, 22050, 4));
@@ -64,14 +67,35 @@ TEST(Scan, every_problem_is_found_and_nothing_else) {
   const DataSet set = open_data_set(folder.path());
   const ScanReport report = scan(set, {});
   EXPECT_EQ(lines(set, report),
-            (std::vector<std::string>{"jazz/header.wav: empty", "jazz/jazz.00054.wav: unreadable",
-                                      "jazz/quiet.wav: silent", "jazz/short.wav: too short",
-                                      "jazz/still.wav: silent", "jazz/still_too.wav: silent",
-                                      "jazz/zero.wav: empty", "rock/twin.flac: duplicate"}));
+            (std::vector<std::string>{
+                "jazz/header.wav: empty", "jazz/jazz.00054.wav: unreadable", "jazz/quiet.wav: silent",
+                "jazz/short.wav: too short", "jazz/short_too.wav: too short", "jazz/still.wav: silent",
+                "jazz/still_too.wav: silent", "jazz/zero.wav: empty", "rock/twin.flac: duplicate"}));
+  EXPECT_EQ(report.findings[1].reason, "not a WAV, AU, AIFF, FLAC, Ogg, Opus or MP3 file");
   EXPECT_EQ(report.findings.back().reason, "same sound as jazz/good.wav");
-  EXPECT_EQ(report.all.tracks, 9U);
+  EXPECT_EQ(report.all.tracks, 10U);
   EXPECT_EQ(report.all.usable, 2U);
   EXPECT_EQ(report.classes[0].usable, 1U);
+}
+
+TEST(Scan, samples_that_are_no_numbers_are_counted_and_the_track_stays_usable) {
+  const TempFolder folder;
+  auto samples = tone(300, 22050, 4);
+  samples[100] = std::numeric_limits<float>::quiet_NaN();
+  samples[200] = std::numeric_limits<float>::infinity();
+  SF_INFO info{};
+  info.channels = 1;
+  info.samplerate = 22050;
+  info.format = SF_FORMAT_WAV | SF_FORMAT_FLOAT;
+  SNDFILE* file = sf_open((folder / "a/nan.wav").c_str(), SFM_WRITE, &info);
+  ASSERT_NE(file, nullptr);
+  sf_write_float(file, samples.data(), static_cast<sf_count_t>(samples.size()));
+  ASSERT_EQ(sf_close(file), 0);
+  const DataSet set = open_data_set(folder.path());
+  const ScanReport report = scan(set, {});
+  EXPECT_EQ(lines(set, report), std::vector<std::string>{"a/nan.wav: not finite"});
+  EXPECT_EQ(report.findings[0].reason, "2 samples read as 0");
+  EXPECT_EQ(report.all.usable, 1U);
 }
 
 TEST(Scan, a_missing_file_of_a_manifest_is_one_finding) {

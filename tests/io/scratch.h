@@ -42,6 +42,15 @@ inline void write_bytes(const std::string& path, const std::string& bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
+// Changes one byte in place, which is much faster than writing the file again.
+inline void flip_bits(const std::string& path, std::size_t at, int mask) {
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekg(static_cast<std::streamoff>(at));
+  const int byte = file.get();
+  file.seekp(static_cast<std::streamoff>(at));
+  file.put(static_cast<char>(byte ^ mask));
+}
+
 // The message of the Error that `action` throws, which must be of this kind and one line.
 template <typename Action>
 std::string error_of(ErrorKind kind, Action&& action) {

@@ -27,6 +27,10 @@ Spectrum dft(const Spectrum& x) {
   return result;
 }
 
+std::complex<double> complex_at(const Lanes* z, std::int64_t i, int lane) {
+  return {static_cast<double>(z[2 * i][lane]), static_cast<double>(z[2 * i + 1][lane])};
+}
+
 // Largest error of any bin relative to the root mean square bin: what float rounding scales with.
 double relative_error(const Spectrum& got, const Spectrum& want) {
   double worst = 0, power = 0;
@@ -71,7 +75,7 @@ TEST(Fft, ComplexEqualsDft) {
     std::vector<Spectrum> want(kLanes), got(kLanes);
     for (int lane = 0; lane < kLanes; ++lane) {
       const auto l = static_cast<std::size_t>(lane);
-      for (std::int64_t i = 0; i < n; ++i) want[l].emplace_back(z[2 * i][lane], z[2 * i + 1][lane]);
+      for (std::int64_t i = 0; i < n; ++i) want[l].push_back(complex_at(z, i, lane));
       if (lane == 0 || lane == kLanes - 1 || n <= 64) want[l] = dft(want[l]);
     }
     fft.forward(z, z + 2 * n);
@@ -79,7 +83,7 @@ TEST(Fft, ComplexEqualsDft) {
       if (lane != 0 && lane != kLanes - 1 && n > 64)
         continue;  // two lanes of the large sizes: the DFT is slow
       const auto l = static_cast<std::size_t>(lane);
-      for (const std::int32_t at : fft.place) got[l].emplace_back(z[2 * at][lane], z[2 * at + 1][lane]);
+      for (const std::int32_t at : fft.place) got[l].push_back(complex_at(z, at, lane));
       EXPECT_LE(relative_error(got[l], want[l]), tolerance(n)) << "n = " << n << ", lane " << lane;
     }
   }
@@ -95,7 +99,7 @@ TEST(Fft, RealEqualsDft) {
     Spectrum want;
     for (std::int64_t i = 0; i < n; ++i) {
       for (int lane = 0; lane < kLanes; ++lane) x[i][lane] = normal(random);
-      want.emplace_back(x[i][5]);
+      want.push_back(static_cast<double>(x[i][5]));
     }
     want = dft(want);
     want.resize(static_cast<std::size_t>(fft.bins()));

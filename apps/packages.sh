@@ -1,0 +1,38 @@
+# Sourced by apps/quickstart.sh and tests/run.sh: installs what melgrad is built from, Debian 12 and newer,
+# Ubuntu 24.04 and newer. Does nothing, and needs no rights, when everything is there.
+
+melgrad_packages=(
+  g++ cmake ninja-build pkg-config
+  libdnnl-dev libopenblas-openmp-dev          # convolution and matrix products on the CPU
+  libsndfile1-dev libsoxr-dev                 # audio files, resampling
+  libhdf5-dev libxxhash-dev zlib1g-dev        # caches and checkpoints, digests, npz files
+  libcli11-dev libspdlog-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
+  libgtest-dev libbenchmark-dev
+)
+
+install_packages() {
+  local missing=() package
+  for package in "$@"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} -eq 0 ] && return
+  local sudo=""
+  if [ "$(id -u)" -ne 0 ]; then
+    if ! command -v sudo >/dev/null; then
+      echo "these packages are missing, and installing them needs root: ${missing[*]}" >&2
+      return 1
+    fi
+    sudo=sudo
+  fi
+  echo "installing ${#missing[@]} packages: ${missing[*]}"
+  $sudo apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# configure_and_build PRESET: build/PRESET, on all cores, with ccache if it is there.
+configure_and_build() {
+  local launcher=()
+  command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  cmake --preset "$1" "${launcher[@]}"
+  cmake --build --preset "$1"
+}

@@ -1,0 +1,208 @@
+// melgrad reproduce dong2018: the published experiment, end to end: features, many splits, the table.
+#include <cmath>
+#include <numeric>
+
+#include "apps/interrupt.h"
+#include "apps/train.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::string gtzan, recipe = "dong2018", out, split_lists;
+  std::vector<std::string> set;
+  int splits = 30;
+  std::uint64_t seed = 0;
+};
+
+struct Summary {
+  std::vector<double> kept, final_weights, best_weights;  // accuracy per split
+  std::vector<std::vector<std::int64_t>> confusion;       // pooled over the splits
+
+  void add(const nlohmann::ordered_json& result) {
+    kept.push_back(result.at("accuracy"));
+    final_weights.push_back(result.at("accuracy_final"));
+    best_weights.push_back(result.at("accuracy_best"));
+    const auto matrix = result.at("test").at("confusion").get<std::vector<std::vector<std::int64_t>>>();
+    if (confusion.empty()) confusion.assign(matrix.size(), std::vector<std::int64_t>(matrix.size(), 0));
+    for (std::size_t r = 0; r < matrix.size(); ++r) {
+      for (std::size_t c = 0; c < matrix.size(); ++c) confusion[r][c] += matrix[r][c];
+    }
+  }
+};
+
+double mean(const std::vector<double>& v) {
+  return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
+}
+
+// Sample standard deviation; 0 for one value.
+double deviation(const std::vector<double>& v) {
+  if (v.size() < 2) return 0;
+  double squares = 0;
+  for (const double x : v) squares += (x - mean(v)) * (x - mean(v));
+  return std::sqrt(squares / static_cast<double>(v.size() - 1));
+}
+
+nlohmann::ordered_json as_json(const Summary& s) {
+  const auto stat = [](const std::vector<double>& v) {
+    return nlohmann::ordered_json{{"mean", mean(v)}, {"deviation", deviation(v)}, {"each", v}};
+  };
+  return {{"accuracy", stat(s.kept)},
+          {"accuracy_final", stat(s.final_weights)},
+          {"accuracy_best", stat(s.best_weights)},
+          {"confusion", s.confusion}};
+}
+
+void print_row(const std::string& name, const Summary& s) {
+  const auto cell = [](const std::vector<double>& v) {
+    return v.size() > 1 ? fmt::format("{:.1f} ± {:.1f} %", 100 * mean(v), 100 * deviation(v))
+                        : fmt::format("{:.1f} %", 100 * v[0]);
+  };
+  fmt::print("{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", name, s.kept.size(), cell(s.kept),
+             cell(s.final_weights), cell(s.best_weights));
+}
+
+// The lists users download stand beside the genres or where --split-lists says.
+std::string find_lists(const Arguments& args) {
+  if (!args.split_lists.empty()) return args.split_lists;
+  for (const fs::path& folder : {fs::path(args.gtzan), fs::path(args.gtzan).parent_path()}) {
+    if (has_split_lists(folder)) return folder.string();
+  }
+  return "";
+}
+
+class Reproduction {
+ public:
+  Reproduction(Settings& settings, const Arguments& args)
+      : settings_(&settings),
+        args_(&args),
+        device_(open_device(settings)),
+        recipe_(prepared(args)),
+        folder_(RunFolder::create(args.out, "reproduce-" + recipe_.name)),
+        data_(*device_,
+              cache_for(args.gtzan, recipe_.features, *device_, settings, folder_.file("features.h5")),
+              recipe_) {}
+
+  void run() {
+    TrainRequest request;
+    request.random_split = true;
+    const std::string identical = data_.identical_tracks();
+    if (!identical.empty()) fmt::print(stderr, "{}\n", identical);
+    Summary random, filtered;
+    for (int k = 0; k < args_->splits; ++k) {
+      request.split = k;
+      const Split split = data_.random_split(recipe_.split, static_cast<std::uint64_t>(k));
+      if (!one(fmt::format("split {:02}", k), split, random)) return;
+    }
+    const std::string lists = find_lists(*args_);
+    if (lists.empty()) {
+      fmt::print(
+          stderr,
+          "fault-filtered split: no lists found; they are published as train_filtered.txt, "
+          "valid_filtered.txt "
+          "and test_filtered.txt in github.com/coreyker/dnn-mgr (gtzan/): put them beside the genres or name "
+          "their folder with --split-lists\n");
+    } else if (!one("filtered", data_.listed_split(lists), filtered)) {
+      return;
+    }
+    report(random, filtered);
+  }
+
+ private:
+  static Recipe prepared(const Arguments& args) {
+    Recipe recipe = load_recipe(args.recipe);
+    set_recipe_fields(recipe, args.set);
+    if (!fs::exists(args.gtzan)) fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
+    return recipe;
+  }
+
+  // Trains and tests one split in a folder of its own; false if interrupted.
+  bool one(const std::string& name, const Split& split, Summary& summary) {
+    std::string sub = name;
+    std::replace(sub.begin(), sub.end(), ' ', '-');
+    const RunFolder folder = RunFolder::create(folder_.file(sub), "");
+    write_split(folder.file("splits.json"), split, data_.names());
+    write_file(folder);
+    TrainingRun run(*device_, data_, split, recipe_, args_->seed);
+    if (!train_in_folder(run, folder, recipe_, name)) {
+      fmt::print("{}: interrupted in {}; go on with: melgrad train --resume {}\n", folder_.path().string(),
+                 name, folder.path().string());
+      settings_->exit_code = kExitInterrupted;
+      return false;
+    }
+    summary.add(test_in_folder(run, folder, data_, recipe_));
+    fmt::print(stderr, "{}: test accuracy {:.3f} ({}), weights {:016x}\n", name, summary.kept.back(),
+               run.ending(), run.weights_digest());
+    return true;
+  }
+
+  void write_file(const RunFolder& folder) const;
+  void report(const Summary& random, const Summary& filtered) const;
+
+  Settings* settings_;
+  const Arguments* args_;
+  std::unique_ptr<Device> device_;
+  Recipe recipe_;
+  RunFolder folder_;
+  TrainingData data_;
+};
+
+// What `train --resume` and `evaluate` need of each split's folder.
+void Reproduction::write_file(const RunFolder& folder) const {
+  folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
+                                 {"recipe", recipe_.name},
+                                 {"cache", fs::absolute(data_.path()).lexically_normal().string()},
+                                 {"seed", args_->seed},
+                                 {"device", device_->name()},
+                                 {"device_description", device_->description()}});
+  write_recipe(folder, recipe_);
+}
+
+void Reproduction::report(const Summary& random, const Summary& filtered) const {
+  nlohmann::ordered_json out = {{"recipe", recipe_.name},
+                                {"title", recipe_.title},
+                                {"seed", args_->seed},
+                                {"classes", data_.classes()},
+                                {"device", device_->description()}};
+  if (!random.kept.empty()) out["random_splits"] = as_json(random);
+  if (!filtered.kept.empty()) out["fault_filtered"] = as_json(filtered);
+  folder_.write_json("result.json", out);
+  if (settings_->json) {
+    fmt::print("{}\n", out.dump(2));
+    return;
+  }
+  fmt::print("\n{}\n\n{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", recipe_.title, "test accuracy of tracks",
+             "splits", "recipe's weights", "final weights", "best validation");
+  if (!random.kept.empty()) print_row("random stratified", random);
+  if (!filtered.kept.empty()) print_row("fault-filtered", filtered);
+  if (!random.kept.empty()) {
+    fmt::print("\npooled confusion over the random splits, rates per true genre\n\n{}",
+               as_table(random.confusion, data_.classes()));
+  }
+  fmt::print("\nresult: {}\n", folder_.file("result.json"));
+}
+
+}  // namespace
+
+void register_reproduce(CLI::App& root, Settings& settings) {
+  auto* command = root.add_subcommand("reproduce", "repeat a published experiment");
+  command->require_subcommand(1);
+  auto* dong =
+      command->add_subcommand("dong2018", "Dong 2018: genres of GTZAN by voting over 3-second segments");
+  auto args = std::make_shared<Arguments>();
+  dong->add_option("--gtzan", args->gtzan, "GTZAN's folder, or a cache of it")->required();
+  dong->add_option("--splits", args->splits, "number of random splits")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  dong->add_option("--recipe", args->recipe, "dong2018, dong2018-fixed or a TOML file")
+      ->capture_default_str();
+  dong->add_option("--set", args->set, "section.key=value of the recipe")->allow_extra_args(false);
+  dong->add_option("--seed", args->seed, "of weights, order, crops and dropout")->capture_default_str();
+  dong->add_option("--split-lists", args->split_lists, "folder with the fault-filtered split's three lists");
+  dong->add_option("--out", args->out, "run folder (default runs/reproduce-<recipe>-<time>)");
+  dong->callback([=, &settings] { Reproduction(settings, *args).run(); });
+}
+
+}  // namespace melgrad

@@ -1,0 +1,243 @@
+// melgrad train: from a cache or a folder of audio and a recipe to a trained network in a run folder.
+#include "apps/train.h"
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+
+#include "apps/extract.h"
+#include "apps/interrupt.h"
+#include "apps/progress.h"
+#include "io/atomic_file.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kCheckpoint = "checkpoint.h5";
+constexpr const char* kMetrics = "metrics.jsonl";
+
+// A resumed run goes on behind its checkpoint: later lines of the log are of work that is done again.
+void cut_metrics(const RunFolder& folder, std::int64_t steps) {
+  std::ifstream in(folder.file(kMetrics));
+  std::string kept;
+  for (std::string line; std::getline(in, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_discarded() || json.value("step", std::int64_t{0}) > steps) break;
+    kept += line + "\n";
+  }
+  write_file_atomically(folder.file(kMetrics), kept);
+}
+
+class MetricsLog {
+ public:
+  explicit MetricsLog(const RunFolder& folder) : path_(folder.file(kMetrics)), file_(path_, std::ios::app) {}
+  void add(const TrainingRun::Epoch& e, double seconds) {
+    nlohmann::ordered_json line = {{"epoch", e.epoch},       {"step", e.step}, {"loss", e.loss},
+                                   {"accuracy", e.accuracy}, {"norm", e.norm}, {"rate", e.rate},
+                                   {"seconds", seconds}};
+    if (e.valid >= 0) line["valid"] = e.valid;
+    file_ << line.dump() << "\n";
+    file_.flush();
+    if (!file_) fail(ErrorKind::output, "{}: cannot be written: disk full?", path_);
+  }
+
+ private:
+  std::string path_;
+  std::ofstream file_;
+};
+
+nlohmann::ordered_json describe_run(const TrainRequest& request, const Recipe& recipe,
+                                    const std::string& cache, const Device& device) {
+  return {{"melgrad", MELGRAD_VERSION},
+          {"recipe", recipe.name},
+          {"cache", fs::absolute(cache).lexically_normal().string()},
+          {"seed", request.seed},
+          {"split",
+           request.split_lists.empty() ? nlohmann::json(request.split) : nlohmann::json(request.split_lists)},
+          {"device", device.name()},
+          {"device_description", device.description()}};
+}
+
+void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
+  const Split& s = run.split();
+  fmt::print(stderr,
+             "{}: {} parameters; {} train, {} valid, {} test tracks of {} classes; {} steps of {} an epoch\n",
+             recipe.name, run.parameters(), s.train.size(), s.valid.size(), s.test.size(),
+             data.classes().size(), run.steps_per_epoch(), run.batch());
+  if (run.batch() < recipe.train.batch) {
+    fmt::print(stderr, "train.batch is {}, but there are {} training tracks: batches of {}\n",
+               recipe.train.batch, s.train.size(), run.batch());
+  }
+}
+
+void start_or_resume(Settings& settings, TrainRequest request, const std::string& out,
+                     const std::string& resume) {
+  const auto device = open_device(settings);
+  Recipe recipe;
+  std::optional<RunFolder> folder;
+  std::string cache;
+  if (resume.empty()) {
+    recipe = load_recipe(request.recipe);
+    set_recipe_fields(recipe, request.set);
+    if (!fs::exists(request.data)) fail(ErrorKind::input, "{}: no such file or folder", request.data);
+    folder = RunFolder::create(out, recipe.name);
+    cache = cache_for(request.data, recipe.features, *device, settings, folder->file("features.h5"));
+  } else {
+    folder = RunFolder::open(resume);
+    const auto run = folder->read_json("run.json");
+    recipe = load_recipe(folder->file("recipe.toml"));
+    cache = run.at("cache");
+    request.seed = run.at("seed");
+  }
+  const TrainingData data(*device, cache, recipe);
+  Split split;
+  if (resume.empty()) {
+    split = choose_split(data, recipe, request);
+    write_split(folder->file("splits.json"), split, data.names());
+    write_recipe(*folder, recipe);
+    folder->write_json("run.json", describe_run(request, recipe, cache, *device));
+  } else {
+    split = read_split(folder->file("splits.json"), data.names());
+  }
+  TrainingRun run(*device, data, split, recipe, request.seed);
+  if (!resume.empty() && fs::exists(folder->file(kCheckpoint))) {
+    run.restore(load_checkpoint(folder->file(kCheckpoint)), folder->file(kCheckpoint));
+    cut_metrics(*folder, run.steps());
+  }
+  print_plan(run, data, recipe);
+  const bool done = train_in_folder(run, *folder, recipe, recipe.name);
+  const std::string where = folder->path().string();
+  if (settings.json) {
+    const nlohmann::ordered_json result = {{"run", where},
+                                           {"finished", done},
+                                           {"steps", run.steps()},
+                                           {"best_valid", run.best_valid()},
+                                           {"best_epoch", run.best_epoch()},
+                                           {"weights", fmt::format("{:016x}", run.weights_digest())}};
+    fmt::print("{}\n", result.dump(2));
+  } else if (done) {
+    fmt::print(
+        "{}: {} steps, {}; best validation accuracy {:.3f} after epoch {}; weights {:016x}\n"
+        "next: melgrad evaluate {}\n",
+        where, run.steps(), run.ending(), run.best_valid(), run.best_epoch(), run.weights_digest(), where);
+  } else {
+    fmt::print("{}: interrupted after step {}, saved; go on with: melgrad train --resume {}\n", where,
+               run.steps(), where);
+  }
+  if (!done) settings.exit_code = kExitInterrupted;
+}
+
+}  // namespace
+
+std::unique_ptr<Device> open_device(const Settings& settings) {
+  return make_device(settings.device == "auto" ? "cpu" : settings.device, {settings.threads});
+}
+
+std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
+                      const Settings& settings, const std::string& cache) {
+  if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") return data;
+  const ExtractResult result = extract(open_data_set(data), mel, DType::f32, device, settings.threads, cache);
+  if (result.interrupted) fail(ErrorKind::input, "{}: extraction interrupted", cache);
+  return cache;
+}
+
+Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request) {
+  if (!request.split_lists.empty()) return data.listed_split(request.split_lists);
+  if (data.has_splits() && !request.random_split) return data.own_split();
+  const std::string identical = data.identical_tracks();
+  if (!identical.empty()) {
+    fmt::print(stderr, "{}; {}\n", identical,
+               recipe.split.keep_identical_together
+                   ? "each group stays on one side of the split"
+                   : "as in the recipe, they may stand on both sides of the split");
+  }
+  return data.random_split(recipe.split, static_cast<std::uint64_t>(request.split));
+}
+
+void write_recipe(const RunFolder& folder, const Recipe& recipe) {
+  write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
+}
+
+bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
+                     const std::string& label) {
+  constexpr auto kSaveEvery = std::chrono::seconds(60);
+  const auto save = [&] { save_checkpoint(folder.file(kCheckpoint), run.state()); };
+  {
+    Progress progress(label, run.total_steps(), "steps", run.steps());
+    MetricsLog metrics(folder);
+    const auto start = Clock::now();
+    auto saved = start;
+    std::string note;
+    double valid = -1;
+    run.run(
+        [&](std::int64_t steps) {
+          progress.update(steps, note);
+          if (Clock::now() - saved > kSaveEvery) {
+            save();
+            saved = Clock::now();
+          }
+          return !interrupted();
+        },
+        [&](const TrainingRun::Epoch& epoch) {
+          if (epoch.valid >= 0) valid = epoch.valid;
+          note = fmt::format("loss {:.3f}", epoch.loss);
+          if (valid >= 0) note += fmt::format("  valid {:.3f} (best {:.3f})", valid, run.best_valid());
+          metrics.add(epoch, std::chrono::duration<double>(Clock::now() - start).count());
+          return true;
+        });
+  }
+  save();
+  if (run.finished()) {
+    save_checkpoint(folder.file("model.h5"),
+                    run.model(recipe.train.weights == "best" && run.best_epoch() > 0));
+  }
+  return run.finished();
+}
+
+nlohmann::ordered_json test_in_folder(TrainingRun& run, const RunFolder& folder, const TrainingData& data,
+                                      const Recipe& recipe) {
+  const Evaluation final_result = run.test(false);
+  const Evaluation best_result = run.best_epoch() > 0 ? run.test(true) : final_result;
+  const bool keep_best = recipe.train.weights == "best";
+  nlohmann::ordered_json result = {
+      {"recipe", recipe.name},
+      {"weights", recipe.train.weights},
+      {"accuracy", (keep_best ? best_result : final_result).accuracy()},
+      {"accuracy_final", final_result.accuracy()},
+      {"accuracy_best", best_result.accuracy()},
+      {"valid_best", run.best_valid()},
+      {"best_epoch", run.best_epoch()},
+      {"steps", run.steps()},
+      {"test", as_json(keep_best ? best_result : final_result, data.classes(), data.names())}};
+  folder.write_json("result.json", result);
+  return result;
+}
+
+void register_train(CLI::App& root, Settings& settings) {
+  auto* command = root.add_subcommand("train", "train a network by a recipe");
+  auto request = std::make_shared<TrainRequest>();
+  auto out = std::make_shared<std::string>(), resume = std::make_shared<std::string>();
+  auto* data =
+      command->add_option("data", request->data, "a cache (.h5), a folder of audio, or a CSV manifest");
+  command->add_option("--recipe", request->recipe, "name of a recipe, or a TOML file")->capture_default_str();
+  command->add_option("--set", request->set, "section.key=value of the recipe, any number of times")
+      ->allow_extra_args(false);
+  command->add_option("--seed", request->seed, "of weights, order, crops and dropout")->capture_default_str();
+  auto* split = command->add_option("--split", request->split, "number of the random stratified split")
+                    ->capture_default_str();
+  command->add_option("--split-lists", request->split_lists,
+                      "folder with *train*, *valid* and *test* name lists");
+  command->add_option("--out", *out, "run folder (default runs/<recipe>-<time>)");
+  command->add_option("--resume", *resume, "go on with an interrupted run")->excludes(data);
+  command->callback([=, &settings] {
+    if (request->data.empty() && resume->empty())
+      fail(ErrorKind::usage, "train: name the data, or --resume RUN");
+    request->random_split = split->count() > 0;
+    start_or_resume(settings, *request, *out, *resume);
+  });
+}
+
+}  // namespace melgrad

@@ -1,0 +1,43 @@
+// The pieces of `train` that `reproduce` runs again for every split.
+#pragma once
+
+#include <cmath>
+#include <string>
+
+#include "apps/cli.h"
+#include "apps/run_folder.h"
+#include "apps/training.h"
+
+namespace melgrad {
+
+struct TrainRequest {
+  std::string data;  // as given by the user
+  std::string recipe = "dong2018";
+  std::vector<std::string> set;
+  std::uint64_t seed = 0;     // of weights, order, crops and dropout
+  std::int64_t split = 0;     // number of the random split; its seed
+  bool random_split = false;  // even if the data set has a split of its own
+  std::string split_lists;    // folder with name lists instead
+};
+
+std::unique_ptr<Device> open_device(const Settings& settings);
+
+// The cache for `data`: itself if it is one, else extracted from the audio to `cache`. Throws Error (input)
+// if the extraction was interrupted.
+std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
+                      const Settings& settings, const std::string& cache);
+
+Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request);
+
+void write_recipe(const RunFolder& folder, const Recipe& recipe);  // recipe.toml
+
+// Trains in `folder` until done or interrupted; writes metrics, checkpoints and the model. Returns whether it
+// finished.
+bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
+                     const std::string& label);
+
+// Tests the finished run with its final and its best weights, writes result.json and returns it.
+nlohmann::ordered_json test_in_folder(TrainingRun& run, const RunFolder& folder, const TrainingData& data,
+                                      const Recipe& recipe);
+
+}  // namespace melgrad

@@ -1,0 +1,391 @@
+// Log-mel features: settings as text, and the CPU kernel against the reference in double (reference_mel.h)
+// and against golden files made with librosa and from published definitions (tests/golden/make_mel.py).
+//
+// The bound everywhere: |a - b| <= 1e-5 b + 1e-8 peak for band powers, peak = the loudest band of the frame;
+// after a log 2e-5 more, plus what that power error amounts to. The second term is what an FFT in float
+// leaves behind: rounding noise in every bin, about 1e-7 of the loudest amplitude.
+#include "kernels/mel.h"
+
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <gtest/gtest.h>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/log_mel.h"
+#include "kernels/error.h"
+#include "tests/reference_mel.h"
+
+namespace melgrad {
+namespace {
+
+std::vector<float> read_golden(const std::string& name) {
+  std::ifstream file(std::string(MELGRAD_GOLDEN) + "/mel_" + name + ".f32", std::ios::binary | std::ios::ate);
+  if (!file) throw std::runtime_error("mel_" + name + ".f32: missing");
+  std::vector<float> values(static_cast<std::size_t>(file.tellg()) / sizeof(float));
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(values.data()),
+            static_cast<std::streamsize>(values.size() * sizeof(float)));
+  return values;
+}
+
+// The features of a clip, with guard words around the output.
+std::vector<float> features(const std::vector<float>& pcm, const MelOptions& options, int threads = 1) {
+  const MelTables mel(options);
+  const auto samples = static_cast<std::int64_t>(pcm.size());
+  const auto count = static_cast<std::size_t>(mel.frames(samples) * mel.bands());
+  constexpr float kGuard = -12345.0f;
+  constexpr std::size_t kGuards = 16;
+  std::vector<float> out(count + 2 * kGuards, kGuard);
+  log_mel(pcm.data(), samples, mel, out.data() + kGuards, threads);
+  for (std::size_t i = 0; i < kGuards; ++i) {
+    EXPECT_EQ(out[i], kGuard) << "written before the output";
+    EXPECT_EQ(out[kGuards + count + i], kGuard) << "written behind the output";
+  }
+  return {out.begin() + kGuards, out.end() - kGuards};
+}
+
+double one_log(double power, const MelOptions& o) {
+  reference::Matrix v = {{power}};
+  MelOptions alone = o;
+  alone.top_db = 0;
+  if (o.log == LogKind::whisper) return std::log10(std::max(power, o.log_floor)) / 4.0;
+  reference::apply_log(v, alone);
+  return v[0][0];
+}
+
+// `want` holds the values, `power` the band powers (or magnitudes) before the log. Returns the largest error
+// in units of its bound.
+double expect_close(const std::vector<float>& got, const reference::Matrix& want,
+                    const reference::Matrix& power, const MelOptions& o, const std::string& what) {
+  const std::size_t bands = want.empty() ? 0 : want[0].size();
+  EXPECT_EQ(got.size(), want.size() * bands) << what;
+  if (got.size() != want.size() * bands) return std::numeric_limits<double>::infinity();
+  double worst = 0;
+  for (std::size_t t = 0; t < want.size(); ++t) {
+    // An error relative to the power is half as large relative to the magnitude.
+    const double peak = *std::max_element(power[t].begin(), power[t].end());
+    for (std::size_t b = 0; b < bands; ++b) {
+      const double x = power[t][b];
+      const double slack = 1e-5 * x + (o.power == 2 ? 1e-8 : 1e-6) * peak;
+      const double bound = o.log == LogKind::none
+                               ? slack
+                               : 2e-5 + std::max(one_log(x + slack, o) - one_log(x, o),
+                                                 one_log(x, o) - one_log(std::max(0.0, x - slack), o));
+      const double error = std::abs(got[t * bands + b] - want[t][b]);
+      if (error > bound) {
+        ADD_FAILURE() << what << ": frame " << t << ", band " << b << ": " << got[t * bands + b]
+                      << " instead of " << want[t][b] << ", bound " << bound;
+        return error / bound;
+      }
+      if (bound > 0) worst = std::max(worst, error / bound);
+    }
+  }
+  return worst;
+}
+
+reference::Matrix band_power(const std::vector<float>& pcm, MelOptions o) {
+  o.log = LogKind::none;
+  return reference::log_mel(pcm, o);
+}
+
+double expect_equals_reference(const std::vector<float>& pcm, const MelOptions& o, const std::string& what) {
+  const reference::Matrix power = band_power(pcm, o);
+  reference::Matrix log = power;
+  reference::apply_log(log, o);
+  return expect_close(features(pcm, o), log, power, o, what);
+}
+
+MelOptions with(MelOptions o, const std::vector<std::pair<std::string, std::string>>& settings) {
+  for (const auto& [field, value] : settings) set_mel_field(o, field, value);
+  return o;
+}
+
+// The settings of tests/golden/make_mel.py's `linear`.
+MelOptions linear() {
+  return with(MelOptions{}, {{"n_fft", "120"},
+                             {"win_length", "81"},
+                             {"hop_length", "500"},
+                             {"n_mels", "0"},
+                             {"window", "hamming"},
+                             {"padding", "zeros"},
+                             {"power", "1"},
+                             {"log", "none"}});
+}
+
+std::vector<float> noise(std::size_t samples, unsigned seed = 1) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0.0f, 0.2f);
+  std::vector<float> pcm(samples);
+  for (float& x : pcm) x = normal(random);
+  return pcm;
+}
+
+// ---- settings ---------------------------------------------------------------------------------------------
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::usage);
+    return e.what();
+  }
+  return "(nothing was thrown)";
+}
+
+TEST(MelOptions, FieldsReadBack) {
+  for (const std::string& name : mel_preset_names()) {
+    MelOptions original = mel_preset(name), copy;
+    EXPECT_EQ(original.preset, name);
+    original.fmin = 0.1 + 0.2;  // needs all 17 digits
+    const auto fields = mel_fields(original);
+    for (auto field = fields.rbegin(); field != fields.rend(); ++field) {
+      set_mel_field(copy, field->first, field->second);  // in any order
+    }
+    EXPECT_EQ(copy, original) << name;
+    EXPECT_EQ(mel_difference(copy, original), "");
+  }
+}
+
+TEST(MelOptions, EveryFieldIsListedAndCompared) {
+  const MelOptions base = mel_preset("librosa");
+  for (const auto& [field, value] : mel_fields(base)) {
+    if (field == "preset") continue;
+    bool differed = false;
+    for (const char* other : {"1", "0.5", "true", "false", "htk", "none", "povey", "ln"}) {
+      MelOptions changed = base;
+      try {
+        set_mel_field(changed, field, other);
+      } catch (const Error&) {
+        continue;  // not a value of this field's type
+      }
+      if (changed == base) continue;
+      differed = true;
+      EXPECT_EQ(mel_difference(base, changed), "mel " + field + ": " + value + " against " + other);
+    }
+    EXPECT_TRUE(differed) << field;
+  }
+}
+
+TEST(MelOptions, LabelIsNotCompared) {
+  EXPECT_EQ(mel_difference(mel_preset("dong2018"), with(mel_preset("dong2018"), {{"preset", "custom"}})), "");
+}
+
+TEST(MelOptions, ErrorsNameTheFieldAndTheNearest) {
+  MelOptions o;
+  EXPECT_NE(message_of([] { mel_preset("whispr"); }).find("did you mean 'whisper'"), std::string::npos);
+  EXPECT_NE(message_of([&] { set_mel_field(o, "hop_lenght", "1"); }).find("'hop_length'"), std::string::npos);
+  for (const char* bad : {"", "12.5", "12 ", "0x10", "99999999999", "twelve"}) {
+    EXPECT_EQ(message_of([&] { set_mel_field(o, "n_fft", bad); }).find("mel n_fft: "), 0u) << bad;
+  }
+  EXPECT_EQ(message_of([&] { set_mel_field(o, "log", "decibel"); }).find("mel log: 'decibel' is not one of"),
+            0u);
+  EXPECT_EQ(message_of([&] { set_mel_field(o, "remove_dc", "yes"); }).find("mel remove_dc: "), 0u);
+  EXPECT_EQ(o, MelOptions{}) << "a failed setting must not change anything";
+}
+
+TEST(MelOptions, ValidateNamesTheField) {
+  const std::vector<std::pair<std::string, std::string>> bad = {
+      {"sample_rate", "0"},    {"n_fft", "0"},          {"n_fft", "2000000"}, {"win_length", "513"},
+      {"win_length", "0"},     {"hop_length", "0"},     {"n_mels", "-1"},     {"fmin", "-1"},
+      {"fmin", "nan"},         {"fmax", "11026"},       {"fmax", "0"},        {"power", "1.5"},
+      {"log_multiplier", "0"}, {"log_floor", "-1"},     {"top_db", "-1"},     {"input_scale", "0"},
+      {"input_scale", "inf"},  {"pre_emphasis", "1.1"},
+  };
+  for (const auto& [field, value] : bad) {
+    const MelOptions o = with(MelOptions{}, {{field, value}});
+    EXPECT_EQ(message_of([&] { validate(o); }).find("mel " + field + ": "), 0u) << field << " = " << value;
+    EXPECT_THROW(MelTables{o}, Error);
+  }
+  EXPECT_EQ(message_of([] { validate(with(MelOptions{}, {{"log", "ln"}})); }).find("mel log_floor: 0"), 0u);
+  for (const std::string& name : mel_preset_names()) EXPECT_NO_THROW(validate(mel_preset(name))) << name;
+}
+
+TEST(MelTables, FrameCounts) {
+  const auto count = [](const char* preset, std::int64_t samples) {
+    return MelTables(mel_preset(preset)).frames(samples);
+  };
+  for (const char* preset : {"dong2018", "musicnn"}) {  // published counts at a hop of 256
+    EXPECT_EQ(count(preset, 661500), 2584);
+    EXPECT_EQ(count(preset, 464000), 1813);
+    EXPECT_EQ(count(preset, 59049), 231);
+    EXPECT_EQ(count(preset, 48000), 188);
+  }
+  EXPECT_EQ(count("whisper", 480000), 3000);  // 30 s
+  EXPECT_EQ(count("kaldi", 16000), 98);
+  EXPECT_EQ(count("kaldi", 399), 0);
+  EXPECT_EQ(count("kaldi", 400), 1);
+  for (const std::string& name : mel_preset_names()) {
+    for (std::int64_t n = 0; n < 3000; n += 7) {
+      EXPECT_EQ(count(name.c_str(), n), reference::frame_count(n, mel_preset(name))) << name << ", " << n;
+    }
+  }
+}
+
+TEST(MelTables, FiltersEqualReference) {
+  std::vector<MelOptions> all;
+  for (const std::string& name : mel_preset_names()) all.push_back(mel_preset(name));
+  all.push_back(with(mel_preset("librosa"), {{"n_fft", "333"}, {"win_length", "333"}, {"fmin", "50.5"}}));
+  for (const MelOptions& o : all) {
+    const MelTables mel(o);
+    const reference::Matrix want = reference::mel_filters(o);
+    for (std::size_t m = 0; m < want.size(); ++m) {
+      std::vector<double> got(want[m].size());
+      const std::int32_t begin = mel.filter_offset[m], end = mel.filter_offset[m + 1];
+      for (std::int32_t i = begin; i < end; ++i) {
+        got.at(static_cast<std::size_t>(mel.filter_first[m] + i - begin)) =
+            static_cast<double>(mel.filter_weight[static_cast<std::size_t>(i)]);
+      }
+      for (std::size_t k = 0; k < got.size(); ++k) {
+        EXPECT_NEAR(got[k], want[m][k], 1e-7 * std::max(want[m][k], 1e-4))
+            << o.preset << ", " << m << ", " << k;
+      }
+    }
+  }
+}
+
+// With 128 HTK bands over 8 kHz and 31.25 Hz between bins, exactly band 0 (0 to 28 Hz) holds no bin.
+TEST(MelTables, EmptyFilterIsSilent) {
+  const MelOptions o = with(mel_preset("torchaudio"), {{"n_fft", "512"}, {"win_length", "512"}});
+  const MelTables mel(o);
+  for (std::size_t m = 0; m < 128; ++m)
+    EXPECT_EQ(mel.filter_offset[m] == mel.filter_offset[m + 1], m == 0) << m;
+  const std::vector<float> got = features(noise(5000), o);
+  for (std::size_t at = 0; at < got.size(); at += 128) EXPECT_FLOAT_EQ(got[at], -100.0f);
+}
+
+// ---- features ---------------------------------------------------------------------------------------------
+
+TEST(LogMel, GoldenFiles) {
+  const std::vector<float> pcm = read_golden("input");
+  std::ifstream index(std::string(MELGRAD_GOLDEN) + "/mel_index.txt");
+  std::string name;
+  std::size_t frames = 0, bands = 0;
+  int files = 0;
+  while (index >> name >> frames >> bands) {
+    const MelOptions o = name == "linear" ? linear() : mel_preset(name);
+    const std::vector<float> golden = read_golden(name);
+    ASSERT_EQ(golden.size(), frames * bands);
+    reference::Matrix want(frames, std::vector<double>(bands));
+    for (std::size_t i = 0; i < golden.size(); ++i)
+      want[i / bands][i % bands] = static_cast<double>(golden[i]);
+
+    const reference::Matrix power = band_power(pcm, o);
+    RecordProperty(name, std::to_string(expect_close(features(pcm, o), want, power, o, name)));
+
+    MelOptions plain = o;
+    plain.log = LogKind::none;
+    expect_close(features(pcm, plain), power, power, plain, name + ", power");
+
+    // The reference is the specification: it must equal the golden files to their own rounding.
+    reference::Matrix log = power;
+    reference::apply_log(log, o);
+    ASSERT_EQ(log.size(), frames) << name;
+    for (std::size_t i = 0; i < golden.size(); ++i) {
+      EXPECT_NEAR(log[i / bands][i % bands], want[i / bands][i % bands], 1e-5) << name << ", value " << i;
+    }
+    ++files;
+  }
+  EXPECT_EQ(files, 7);
+}
+
+TEST(LogMel, OddSettingsEqualReference) {
+  const std::vector<std::vector<std::pair<std::string, std::string>>> cases = {
+      {{"n_fft", "333"}, {"win_length", "333"}, {"hop_length", "100"}},                   // odd
+      {{"n_fft", "202"}, {"win_length", "57"}, {"hop_length", "31"}},                     // prime factor 101
+      {{"n_fft", "64"}, {"win_length", "1"}, {"n_mels", "5"}},                            // one sample
+      {{"n_fft", "96"}, {"win_length", "96"}, {"n_mels", "0"}, {"log", "none"}},          // linear power
+      {{"n_fft", "7"}, {"win_length", "3"}, {"n_mels", "0"}, {"hop_length", "1"}},        // tiny
+      {{"power", "1"}, {"n_mels", "33"}, {"log", "log10_1p"}, {"log_multiplier", "50"}},  // magnitudes
+      {{"padding", "none"}, {"win_length", "300"}, {"hop_length", "700"}},  // hop beyond the frame
+      {{"padding", "zeros"}, {"log", "db"}, {"log_floor", "1e-5"}, {"top_db", "20"}},
+      {{"remove_dc", "true"}, {"pre_emphasis", "0.9"}, {"window", "hamming"}, {"win_length", "401"}},
+      {{"window", "rectangular"},
+       {"mel_norm", "none"},
+       {"mel_scale", "htk"},
+       {"fmin", "300"},
+       {"fmax", "3000"}},
+      {{"triangles_in_mel", "true"},
+       {"left_aligned_window", "true"},
+       {"win_length", "200"},
+       {"padding", "zeros"}},
+  };
+  std::vector<float> pcm = read_golden("input");
+  pcm.resize(6001);
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    MelOptions o = with(MelOptions{}, cases[i]);
+    const std::string name = "case " + std::to_string(i);
+    RecordProperty(name, std::to_string(expect_equals_reference(pcm, o, name)));
+    o.log = LogKind::none;  // the powers themselves: a log hides errors of small values
+    RecordProperty(name + ", power", std::to_string(expect_equals_reference(pcm, o, name + ", power")));
+  }
+}
+
+TEST(LogMel, ShortClips) {
+  const std::vector<float> pcm = noise(700);
+  for (const std::string& name : mel_preset_names()) {
+    for (const char* padding : {"none", "reflect", "zeros"}) {
+      const MelOptions o = with(mel_preset(name), {{"padding", padding}});
+      for (std::size_t n : {0, 1, 2, 3, 5, 199, 200, 201, 256, 399, 400, 401, 512, 513, 700}) {
+        expect_equals_reference({pcm.begin(), pcm.begin() + static_cast<std::ptrdiff_t>(n)}, o,
+                                name + " " + padding + " " + std::to_string(n));
+      }
+    }
+  }
+}
+
+TEST(LogMel, SameBitsForAnyNumberOfThreads) {
+  const std::vector<float> pcm = read_golden("input");
+  for (const std::string& name : mel_preset_names()) {
+    const std::vector<float> one = features(pcm, mel_preset(name), 1);
+    for (int threads : {0, 2, 3, 7, 64})
+      EXPECT_EQ(features(pcm, mel_preset(name), threads), one) << name << threads;
+  }
+}
+
+// A frame's values depend on its samples alone: not on its lane, its block or where the clip was cut.
+TEST(LogMel, FramesDoNotDependOnTheirPlace) {
+  const std::vector<float> pcm = noise(20000);
+  for (const char* name : {"dong2018", "kaldi", "torchaudio"}) {
+    const MelOptions o = with(mel_preset(name), {{"padding", "none"}});
+    const std::vector<float> whole = features(pcm, o);
+    for (std::ptrdiff_t skipped : {1, 3, 8, 13}) {
+      const std::vector<float> tail = features({pcm.begin() + skipped * o.hop_length, pcm.end()}, o);
+      const std::vector<float> want(whole.begin() + skipped * o.n_mels, whole.end());
+      EXPECT_EQ(tail, want) << name << ", " << skipped << " frames skipped";
+    }
+  }
+}
+
+TEST(LogMel, SilenceGivesTheFloor) {
+  const std::vector<float> pcm(4000);
+  const std::vector<std::pair<std::string, double>> expected = {{"dong2018", 0},
+                                                                {"librosa", -100},
+                                                                {"torchaudio", -100},
+                                                                {"kaldi", std::log(std::pow(2.0, -23))},
+                                                                {"whisper", (-10.0 + 4) / 4},
+                                                                {"musicnn", 0}};
+  for (const auto& [name, value] : expected) {
+    for (float x : features(pcm, mel_preset(name))) ASSERT_NEAR(x, value, 1e-5) << name;
+  }
+}
+
+// Neither infinity nor NaN comes out of a log, however loud or broken the input.
+TEST(LogMel, LoudAndBrokenInputStaysFinite) {
+  for (const float scale : {1e4f, 1e10f, 1e19f, 1e30f, std::numeric_limits<float>::max()}) {
+    std::vector<float> pcm = noise(3000);
+    for (float& x : pcm) x *= scale;
+    pcm[1500] = scale > 1e20f ? std::numeric_limits<float>::quiet_NaN() : pcm[1500];
+    for (const std::string& name : mel_preset_names()) {
+      for (float x : features(pcm, mel_preset(name)))
+        ASSERT_TRUE(std::isfinite(x)) << name << " at " << scale;
+    }
+    if (scale < 1e5f) expect_equals_reference(pcm, mel_preset("dong2018"), "loud");
+  }
+}
+
+}  // namespace
+}  // namespace melgrad

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Installs the packages, builds, runs all tests, then runs them again under AddressSanitizer and UBSan.
+# Closes with the count of passed, failed and skipped over both; skips are listed with their cause.
+#   bash tests/run.sh            both
+#   bash tests/run.sh cpu        one preset
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source apps/packages.sh
+install_packages "${melgrad_packages[@]}" python3-h5py
+
+presets=("$@")
+[ ${#presets[@]} -gt 0 ] || presets=(cpu cpu-asan)
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1}
+export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+
+passed=0 failed=0 skipped=0
+attribute() { sed -n "s/.*<testsuite .*\b$1=\"\([0-9]*\)\".*/\1/p; s/^[[:space:]]*$1=\"\([0-9]*\)\".*/\1/p" "$2" | head -n 1; }
+
+for preset in "${presets[@]}"; do
+  printf '\n== %s\n' "$preset"
+  configure_and_build "$preset" | grep -v '^\[' || true
+  report=build/$preset/tests.xml
+  rm -f "$report"
+  start=$SECONDS
+  ctest --preset "$preset" -j "$(nproc)" --output-junit "$PWD/$report" | grep -v ' Passed ' || true
+  [ -f "$report" ] || { echo "$preset: the build failed or no test ran" >&2; exit 1; }
+  tests=$(attribute tests "$report") failures=$(attribute failures "$report") skips=$(attribute skipped "$report")
+  [ "$tests" -gt 0 ] || { echo "$preset: no test ran" >&2; exit 1; }
+  echo "$preset: $tests tests in $((SECONDS - start)) s"
+  if [ "$skips" -gt 0 ]; then
+    echo "skipped, and why:"
+    awk '/<testcase /{name=$0; sub(/.*name="/,"",name); sub(/".*/,"",name)} /Skipped$/{getline; print "  " name ": " $0}' "$report"
+  fi
+  passed=$((passed + tests - failures - skips)) failed=$((failed + failures)) skipped=$((skipped + skips))
+done
+
+printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+[ "$failed" -eq 0 ]
