@@ -7,7 +7,6 @@
 #include <iostream>
 #include <limits>
 #include <map>
-#include <regex>
 #include <sstream>
 
 namespace melgrad {
@@ -38,22 +37,30 @@ std::vector<float> floats(const Bytes& bytes) {
 Buffer::Buffer(Device& device, Shape shape, DType dtype)
     : device_(device),
       memory_(device.allocate(static_cast<std::size_t>(shape.numel() * size_of(dtype)) + 2 * kGuard)),
-      tensor_(static_cast<char*>(memory_) + kGuard, shape, dtype) {}
+      tensor_(static_cast<char*>(memory_) + kGuard, shape, dtype),
+      guard_(kGuard, kFill) {
+  static unsigned char buffers = 0;
+  ++buffers;
+  for (std::size_t i = 0; i < kGuard; i += 4) {  // words 0xFFFFFE00 + number
+    guard_[i] = std::byte{buffers};
+    guard_[i + 1] = std::byte{0xFE};
+  }
+}
 
 void Buffer::upload(const Bytes& content) {
-  Bytes all(content.size() + 2 * kGuard, kGuardByte);
-  std::copy(content.begin(), content.end(), all.begin() + kGuard);
+  Bytes all = guard_;
+  all.insert(all.end(), content.begin(), content.end());
+  all.insert(all.end(), guard_.begin(), guard_.end());
   device_.to_device({memory_, {static_cast<Index>(all.size())}, DType::u8}, all.data());
 }
 
 Bytes Buffer::download() {
   Bytes all(static_cast<std::size_t>(tensor_.bytes()) + 2 * kGuard);
   device_.to_host(all.data(), {memory_, {static_cast<Index>(all.size())}, DType::u8});
-  const auto end = all.end() - kGuard;
-  const auto damaged = [](std::byte b) { return b != kGuardByte; };
-  EXPECT_TRUE(std::none_of(all.begin(), all.begin() + kGuard, damaged)) << "written before the buffer";
-  EXPECT_TRUE(std::none_of(end, all.end(), damaged)) << "written behind the buffer";
-  return {all.begin() + kGuard, end};
+  const auto begin = all.begin() + kGuard, end = all.end() - kGuard;
+  EXPECT_TRUE(std::equal(guard_.begin(), guard_.end(), all.begin())) << "written before the buffer";
+  EXPECT_TRUE(std::equal(guard_.begin(), guard_.end(), end)) << "written behind the buffer";
+  return {begin, end};
 }
 
 // ---- Check
@@ -70,7 +77,7 @@ Bytes Check::initial(const Operand& operand, Write write) const {
     Random random(7);
     return bytes_of(random.array<float>(operand.buffer->tensor().shape));
   }
-  return Bytes(static_cast<std::size_t>(operand.buffer->tensor().bytes()), Buffer::kGuardByte);
+  return Bytes(static_cast<std::size_t>(operand.buffer->tensor().bytes()), Buffer::kFill);
 }
 
 std::vector<Bytes> Check::call_once(const std::function<void(Ops&, Write)>& call, Write write) {
@@ -147,10 +154,12 @@ void OpTest::TearDown() {
 std::vector<std::string> declared_ops() {
   std::ifstream file(std::string(MELGRAD_GOLDEN) + "/../../kernels/ops.h");
   const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const std::regex declaration(R"(virtual void (\w+)\()");
+  const std::string opening = "virtual void ";
   std::vector<std::string> names;
-  for (std::sregex_iterator m(text.begin(), text.end(), declaration), end; m != end; ++m)
-    names.push_back((*m)[1]);
+  for (std::size_t at = text.find(opening); at != std::string::npos; at = text.find(opening, at)) {
+    at += opening.size();
+    names.push_back(text.substr(at, text.find('(', at) - at));
+  }
   return names;
 }
 

@@ -44,9 +44,10 @@ Bytes bytes_of(const Array<T>& a) {
 
 class Buffer {
  public:
-  // Guards are all ones: NaN for a kernel that reads them.
+  // Guards are NaN, in float and half, for a kernel that reads them, and differ from buffer to buffer, so
+  // that a copy of one over another shows.
   static constexpr std::size_t kGuard = 256;
-  static constexpr std::byte kGuardByte{0xFF};
+  static constexpr std::byte kFill{0xFF};  // NaN as well
 
   Buffer(Device& device, Shape shape, DType dtype);
   ~Buffer() { device_.release(memory_); }
@@ -55,13 +56,14 @@ class Buffer {
 
   Tensor tensor() const { return tensor_; }
   void upload(const Bytes& content);  // and fresh guards around it
-  void fill_with_nan() { upload(Bytes(static_cast<std::size_t>(tensor_.bytes()), kGuardByte)); }
+  void fill_with_nan() { upload(Bytes(static_cast<std::size_t>(tensor_.bytes()), kFill)); }
   Bytes download();  // a damaged guard is a test failure
 
  private:
   Device& device_;
   void* memory_;
   Tensor tensor_;
+  Bytes guard_;
 };
 
 class Check {
