@@ -35,8 +35,8 @@ void make_files(const Scratch& scratch) {
   head.classes = {"blues", "rock"};
   CacheWriter writer(scratch / "cache.h5", head);
   const std::vector<float> a = {1, 2, 3, 4, 5, 6.5F}, b = {-1, 0, 0.25F};
-  writer.add("é/a.wav", 7, 2, a);
-  writer.add("b.wav", 8, 1, b);
+  writer.add("é/a.wav", {7, 70}, 2, a);
+  writer.add("b.wav", {8, 80}, 1, b);
   writer.skip("c.wav", "is empty");
   writer.finish({{"b.wav", {1, 0}, "train"}, {"é/a.wav", {1, 1}, "test"}});
   Checkpoint c;

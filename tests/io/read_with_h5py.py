@@ -19,7 +19,7 @@ def read_cache(path):
         classes = [c.decode() for c in f["classes"][:]]
         labels, first, rows = f["items/labels"][:], f["items/first_row"][:], f["items/rows"][:]
         assert labels.dtype == np.uint8 and labels.shape == (len(names), len(classes))
-        assert f["items/digest"].dtype == np.uint64 and f["items/source"].dtype == np.uint64
+        assert all(f["items/" + name].dtype == np.uint64 for name in ("digest", "file", "content"))
         print("hop", f.attrs["mel_hop_length"].decode(), "preset", f.attrs["mel_preset"].decode())
         for i, name in enumerate(names):
             block = features[first[i] : first[i] + rows[i]].astype(np.float64)
