@@ -12,6 +12,20 @@ void check_conv(const char* name, const Shape& x, const Shape& w, const Shape& y
           "{}: input {} does not fit weights {}", name, x.str(), w.str());
 }
 
+// The gradients of a layer's weights and bias, which its backward operation writes together. One of them may
+// have had a contribution already (a penalty on the weights): then the other starts from zero.
+struct LayerGradients {
+  Tensor dw, db;
+  Write write;
+};
+
+LayerGradients gradients_of(Tape& tape, Var w, Var b) {
+  const auto dw = tape.gradient_of(w), db = tape.gradient_of(b);
+  if (dw.write == db.write) return {dw.grad, db.grad, dw.write};
+  tape.ops().fill(dw.write == Write::overwrite ? dw.grad : db.grad, 0.0F);
+  return {dw.grad, db.grad, Write::accumulate};
+}
+
 }  // namespace
 
 Var linear(Tape& tape, Var x, Param& w, Param& b) {
@@ -23,9 +37,8 @@ Var linear(Tape& tape, Var x, Param& w, Param& b) {
   const Var vw = tape.param(w), vb = tape.param(b);
   tape.ops().linear_forward(flat, w.value, b.value, y);
   return tape.result(y, {x, vw, vb}, [&tape, x, vw, vb, flat](Tensor dy) {
-    const auto dw = tape.gradient_of(vw);
-    const auto db = tape.gradient_of(vb);
-    tape.ops().linear_backward_params(flat, dy, dw.grad, db.grad, dw.write);
+    const auto [dw, db, write] = gradients_of(tape, vw, vb);
+    tape.ops().linear_backward_params(flat, dy, dw, db, write);
     if (!tape.needs_grad(x)) return;
     const auto dx = tape.gradient_of(x);
     tape.ops().linear_backward_input(dy, tape.value(vw), dx.grad.reshape(flat.shape), dx.write);
@@ -41,9 +54,8 @@ Var conv2d(Tape& tape, Var x, Param& w, Param& b, const Conv2d& conv) {
   const Var vw = tape.param(w), vb = tape.param(b);
   tape.ops().conv2d_forward(in, w.value, b.value, conv, y);
   return tape.result(y, {x, vw, vb}, [&tape, x, vw, vb, in, conv](Tensor dy) {
-    const auto dw = tape.gradient_of(vw);
-    const auto db = tape.gradient_of(vb);
-    tape.ops().conv2d_backward_params(in, dy, conv, dw.grad, db.grad, dw.write);
+    const auto [dw, db, write] = gradients_of(tape, vw, vb);
+    tape.ops().conv2d_backward_params(in, dy, conv, dw, db, write);
     if (!tape.needs_grad(x)) return;
     const auto dx = tape.gradient_of(x);
     tape.ops().conv2d_backward_input(dy, tape.value(vw), conv, dx.grad, dx.write);
@@ -74,9 +86,8 @@ Var stem(Tape& tape, Var x, Param& w, Param& b, const Pool2d& pool) {
   const Var vw = tape.param(w), vb = tape.param(b);
   tape.ops().stem_forward(in, w.value, b.value, pool, y, argmax);
   return tape.result(y, {vw, vb}, [&tape, vw, vb, in, y, argmax, pool](Tensor dy) {
-    const auto dw = tape.gradient_of(vw);
-    const auto db = tape.gradient_of(vb);
-    tape.ops().stem_backward_params(in, y, argmax, dy, pool, dw.grad, db.grad, dw.write);
+    const auto [dw, db, write] = gradients_of(tape, vw, vb);
+    tape.ops().stem_backward_params(in, y, argmax, dy, pool, dw, db, write);
   });
 }
 

@@ -71,6 +71,12 @@ std::vector<double> train(Device& device, Model& model, const golden::Run& run, 
   return losses;
 }
 
+double worst_relative(const std::vector<double>& a, const std::vector<double>& b) {
+  double worst = 0;
+  for (std::size_t i = 0; i < b.size(); ++i) worst = std::max(worst, std::abs(a[i] / b[i] - 1));
+  return worst;
+}
+
 TEST(Golden, TwentyStepsFollowPyTorch) {
   const golden::Golden g = golden::load_dong2018(MELGRAD_GOLDEN);
   ASSERT_EQ(g.runs.size(), 6U);
@@ -81,12 +87,11 @@ TEST(Golden, TwentyStepsFollowPyTorch) {
     const auto model = model_of(*device, g, net);
     ASSERT_EQ(run.losses.size(), 20U);
     const std::vector<double> losses = train(*device, *model, run, net);
-    double worst = 0;
-    for (std::size_t step = 0; step < losses.size(); ++step) {
-      worst = std::max(worst, std::abs(losses[step] / run.losses[step] - 1));
-    }
-    EXPECT_LT(worst, 1e-4);
-    std::printf("%s %s: losses within %.1e of PyTorch's\n", run.network.c_str(), run.optimizer.c_str(), worst);
+    const double ours = worst_relative(losses, run.losses), theirs = worst_relative(run.float32_losses, run.losses);
+    // Adadelta on the full network magnifies rounding: PyTorch in float is 8e-4 from PyTorch in double there.
+    EXPECT_LT(ours, std::max(1e-4, 2 * theirs));
+    std::printf("%s %s: losses within %.1e of PyTorch's in double (PyTorch's in float: %.1e)\n", run.network.c_str(),
+                run.optimizer.c_str(), ours, theirs);
   }
 }
 
