@@ -86,7 +86,7 @@ Checkpoint load_checkpoint(const std::string& path, std::int64_t max_bytes) {
     }
     if (name.starts_with(kText)) {
       std::string value(array.bytes.size(), '\0');
-      std::memcpy(value.data(), array.bytes.data(), value.size());
+      if (!value.empty()) std::memcpy(value.data(), array.bytes.data(), value.size());
       checkpoint.text.emplace(name.substr(kText.size()), std::move(value));
     } else {
       checkpoint.arrays.emplace(name, std::move(array));
