@@ -91,6 +91,10 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
       best_(model_->params().like(device)) {
   if (split_.train.empty()) fail(ErrorKind::input, "{}: the split has no training tracks", data.path());
   model_->params().initialise(device, seed);
+  if (recipe.input.standardise == "bands") {
+    const auto statistics = data.band_statistics(split_.train);
+    model_->standardise_input(device, statistics.mean, statistics.deviation);
+  }
 }
 
 std::vector<std::int32_t> TrainingRun::order(std::int64_t epoch) const {
@@ -127,10 +131,10 @@ void TrainingRun::collect_reports() {
   if (done == reported_) return;
   for (const TrainingStep::Report& report : step_.reports(done - reported_)) {
     ++reported_;
-    if (!std::isfinite(report.loss)) {
+    if (!std::isfinite(report.loss) || !std::isfinite(report.norm)) {
       fail(ErrorKind::diverged,
-           "training: the loss of step {} is {}; lower train.rate or set train.clip_norm", reported_,
-           report.loss);
+           "training: step {} has loss {} and gradient norm {}; lower train.rate or set train.clip_norm",
+           reported_, report.loss, report.norm);
     }
     loss_sum_ += report.loss;
     hit_sum_ += report.accuracy;
@@ -263,6 +267,10 @@ Checkpoint TrainingRun::model(bool best) {
   save_slab(*device_, model_->params(), best ? &best_ : nullptr, "param", out);
   out.text["recipe"] = as_toml(recipe_);
   out.text["classes"] = nlohmann::json(data_->classes()).dump();
+  if (model_->input_mean()) {
+    out.arrays["input/mean"] = to_array(*device_, model_->input_mean());
+    out.arrays["input/scale"] = to_array(*device_, model_->input_scale());
+  }
   out.arrays["bands"] = HostArray::scalar<std::int64_t>(data_->resident().bands());
   return out;
 }
@@ -296,6 +304,12 @@ LoadedModel load_model(Device& device, const std::string& path) {
   out.bands = scalar<std::int64_t>(file, "bands", path);
   out.model = new_model(device, out.recipe, out.bands, out.classes.size());
   load_slab(device, out.model->params(), nullptr, "param", file, path);
+  if (out.recipe.input.standardise == "bands") {
+    out.model->standardise_input(device, std::vector<float>(static_cast<std::size_t>(out.bands)),
+                                 std::vector<float>(static_cast<std::size_t>(out.bands)));
+    from_array(device, out.model->input_mean(), file.need_array("input/mean", path), "input/mean", path);
+    from_array(device, out.model->input_scale(), file.need_array("input/scale", path), "input/scale", path);
+  }
   return out;
 }
 

@@ -1,7 +1,10 @@
 #include "apps/training_data.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+
+#include "kernels/math/half.h"
 
 namespace melgrad {
 namespace {
@@ -53,7 +56,46 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
     }
   }
   const std::int64_t rows = cache.features.shape.empty() ? 0 : cache.features.shape[0];
+  for (const CacheItem& item : cache.items) add_sums(cache, item);
   resident_.emplace(device, cache.features.bytes.data(), cache.dtype, rows, cache.bands, std::move(tracks));
+}
+
+void TrainingData::add_sums(const Cache& cache, const CacheItem& item) {
+  const auto bands = static_cast<std::size_t>(cache.bands), at = sums_.size();
+  sums_.resize(at + bands, 0.0);
+  squares_.resize(at + bands, 0.0);
+  const auto first = static_cast<std::size_t>(item.first_row) * bands,
+             count = static_cast<std::size_t>(item.rows) * bands;
+  const auto add = [&](auto value) {
+    for (std::size_t i = 0; i < count; ++i) {
+      const double v = value(first + i);
+      sums_[at + i % bands] += v;
+      squares_[at + i % bands] += v * v;
+    }
+  };
+  if (cache.dtype == DType::f16) {
+    add([half = cache.features.as<std::uint16_t>()](std::size_t i) { return half_to_float(half[i]); });
+  } else {
+    add([full = cache.features.as<float>()](std::size_t i) { return full[i]; });
+  }
+}
+
+TrainingData::BandStatistics TrainingData::band_statistics(const std::vector<std::int32_t>& tracks) const {
+  const auto bands = static_cast<std::size_t>(resident_->bands());
+  BandStatistics out;
+  for (std::size_t f = 0; f < bands; ++f) {
+    double rows = 0, sum = 0, squares = 0;
+    for (const std::int32_t track : tracks) {
+      const auto k = static_cast<std::size_t>(track);
+      rows += resident_->tracks()[k].rows;
+      sum += sums_[k * bands + f];
+      squares += squares_[k * bands + f];
+    }
+    const double mean = sum / rows;
+    out.mean.push_back(static_cast<float>(mean));
+    out.deviation.push_back(static_cast<float>(std::sqrt(std::max(0.0, squares / rows - mean * mean))));
+  }
+  return out;
 }
 
 Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed) const {

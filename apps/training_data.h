@@ -31,14 +31,22 @@ class TrainingData {
   Split listed_split(const std::string& folder) const;
   // The one the data set came with (manifest).
   Split own_split() const;
+  // Mean and standard deviation of each band over all frames of `tracks`, computed in double.
+  struct BandStatistics {
+    std::vector<float> mean, deviation;  // [bands]
+  };
+  BandStatistics band_statistics(const std::vector<std::int32_t>& tracks) const;
   // A line on tracks with identical content, "" if there are none.
   std::string identical_tracks() const;
 
  private:
+  void add_sums(const Cache& cache, const CacheItem& item);
+
   std::string path_;
   std::vector<std::string> classes_, names_, splits_;
   std::vector<std::uint64_t> content_;  // equal for identical tracks
   std::vector<bool> usable_;
+  std::vector<double> sums_, squares_;  // [tracks, bands] over a track's frames
   double frame_seconds_ = 0;
   bool has_splits_ = false;
   std::optional<ResidentData> resident_;

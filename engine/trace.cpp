@@ -128,6 +128,9 @@ void TracingOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor f
                             Tensor weights) {
   call("pick_batch", &Ops::pick_batch, plan, frames, first, labels, weights);
 }
+void TracingOps::standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) {
+  call("standardise", &Ops::standardise, x, mean, scale, y);
+}
 void TracingOps::gather_segments(Tensor table, Tensor first, Tensor x) {
   call("gather_segments", &Ops::gather_segments, table, first, x);
 }

@@ -171,6 +171,8 @@ class Ops {
                           Tensor weights) = 0;
   // x[n,t,f,0] = table[first[n] + t, f]; table f32 or f16 [rows, F], x f32 [N, T, F, 1]
   virtual void gather_segments(Tensor table, Tensor first, Tensor x) = 0;
+  // y[n,t,f,0] = (x[n,t,f,0] - mean[f]) * scale[f]; x, y [N, T, F, 1], y may be x; mean, scale [F]
+  virtual void standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) = 0;
 
   // ---- features
   // --------------------------------------------------------------------------------------------- y [frames,

@@ -37,6 +37,7 @@ class Dong2018 final : public Model {
         dense2_w_(params_.weight("dense2.weight", {classes, kHidden})),
         dense2_b_(params_.bias("dense2.bias", classes)) {}
 
+ protected:
   Var forward(Tape& tape, Var x, const RandomSource& random) override {
     Var h = stem(tape, x, conv1_w_, conv1_b_, kPool);
     h = conv2d(tape, h, conv2_w_, conv2_b_);

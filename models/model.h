@@ -27,14 +27,25 @@ class Model {
   Model& operator=(const Model&) = delete;
   virtual ~Model() = default;
 
-  // x [N, frames, bands, 1] -> logits [N, classes]
-  virtual Var forward(Tape& tape, Var x, const RandomSource& random) = 0;
+  // Segments x [N, frames, bands, 1] -> logits [N, classes]; x is standardised in place if the model does
+  // that.
+  Var logits(Tape& tape, Tensor x, const RandomSource& random);
+
+  // Subtract each band's mean and divide by its deviation first: statistics of the training tracks, [bands].
+  void standardise_input(Device& device, const std::vector<float>& mean, const std::vector<float>& deviation);
+  const Tensor& input_mean() const { return mean_; }    // [bands]; empty when the input is used as it is
+  const Tensor& input_scale() const { return scale_; }  // [bands] 1 / deviation
 
   ParamStore& params() { return params_; }
   const ParamStore& params() const { return params_; }
 
  protected:
+  virtual Var forward(Tape& tape, Var x, const RandomSource& random) = 0;
   ParamStore params_;
+
+ private:
+  std::optional<Slab> input_;
+  Tensor mean_, scale_;
 };
 
 // Throws Error (usage) for an unknown architecture or an input that is too small for it. Parameters are

@@ -18,6 +18,7 @@ template <typename R, typename Visit>
 void visit_fields(R& r, const Visit& visit) {
   visit("name", r.name);
   visit("title", r.title);
+  visit("input.standardise", r.input.standardise);
   visit("model.architecture", r.model.architecture);
   visit("model.filters", r.model.filters);
   visit("model.dropout", r.model.dropout);
@@ -147,6 +148,7 @@ using Names = std::initializer_list<std::string>;
 
 void validate(const Recipe& r) {
   if (r.features.preset != "imported") melgrad::validate(r.features);
+  one_of("input.standardise", r.input.standardise, Names{"none", "bands"});
   one_of("train.validation", r.train.validation, Names{"vote", "crop"});
   one_of("train.weights", r.train.weights, Names{"best", "final"});
   one_of("train.optimizer", r.train.optimizer, Names{"sgd", "adam", "adadelta"});

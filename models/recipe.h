@@ -21,6 +21,10 @@ struct ModelOptions {
   double l2_dense = 0.02;  // and on hidden dense kernels
 };
 
+struct InputOptions {
+  std::string standardise = "none";  // "bands": mean 0 and deviation 1 of each band over the training tracks
+};
+
 struct SegmentOptions {
   std::int64_t frames = 256;
   double overlap = 0.5;          // of test segments
@@ -63,6 +67,7 @@ struct Recipe {
   std::string name;
   std::string title;
   MelOptions features;
+  InputOptions input;
   ModelOptions model;
   SegmentOptions segment;
   SplitOptions split;

@@ -75,7 +75,7 @@ void TrainingStep::program(Tape& tape) {
   ops.pick_batch(plan_, frames_, first_, labels, weights);
   ops.gather_segments(data_->table, first_, x);
 
-  const Var logits = model_->forward(tape, tape.input(x), {plan_.seed, counter_});
+  const Var logits = model_->logits(tape, x, {plan_.seed, counter_});
   const CrossEntropy entropy = cross_entropy(tape, logits, labels, weights);
   const Var loss = add(tape, entropy.loss, l2_penalty(tape, model_->params()));
   tape.backward(loss, model_->params());
@@ -135,7 +135,7 @@ std::vector<float> Evaluator::probabilities(Tensor table, const std::vector<std:
     const Tensor first = tape_.take({n}, DType::i64), x = tape_.take({n, frames_, table.dim(1), 1});
     device_->to_device(first, first_rows.data() + begin);
     device_->ops().gather_segments(table, first, x);
-    const Tensor probs = softmax(tape_, model_->forward(tape_, tape_.input(x), {}));
+    const Tensor probs = softmax(tape_, model_->logits(tape_, x, {}));
     device_->to_host(out.data() + begin * classes_, probs);
   }
   return out;

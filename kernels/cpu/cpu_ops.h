@@ -58,6 +58,7 @@ class CpuOps final : public Ops {
   void pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first, Tensor labels,
                   Tensor weights) override;
   void gather_segments(Tensor table, Tensor first, Tensor x) override;
+  void standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) override;
   void log_mel(Tensor pcm, const MelTables& mel, Tensor y) override;
 
  private:

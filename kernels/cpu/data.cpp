@@ -46,4 +46,15 @@ void CpuOps::gather_segments(Tensor table, Tensor first, Tensor x) {
   });
 }
 
+void CpuOps::standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) {
+  const std::int64_t bands = mean.numel();
+  const float *in = x.f32(), *shift = mean.f32(), *factor = scale.f32();
+  float* out = y.f32();
+  parallel_for(x.numel() / bands, threads_, 256, [=](std::int64_t row) {
+#pragma omp simd
+    for (std::int64_t f = 0; f < bands; ++f)
+      out[row * bands + f] = (in[row * bands + f] - shift[f]) * factor[f];
+  });
+}
+
 }  // namespace melgrad

@@ -58,7 +58,7 @@ std::vector<double> train(Device& device, Model& model, const golden::Run& run, 
     const Tensor x = tape.take({net.batch, net.frames, net.bands, 1});
     device.to_device(x, golden::batch_input(net, t).data());
     device.to_device(labels, golden::batch_labels(net, t).data());
-    const Var logits = model.forward(tape, tape.input(x), {0, counter});
+    const Var logits = model.logits(tape, x, {0, counter});
     const Var loss =
         add(tape, cross_entropy(tape, logits, labels, weights).loss, l2_penalty(tape, model.params()));
     tape.backward(loss, model.params());
@@ -87,11 +87,12 @@ TEST(Golden, TwentyStepsFollowPyTorch) {
     const auto model = model_of(*device, g, net);
     ASSERT_EQ(run.losses.size(), 20U);
     const std::vector<double> losses = train(*device, *model, run, net);
-    const double ours = worst_relative(losses, run.losses), theirs = worst_relative(run.float32_losses, run.losses);
+    const double ours = worst_relative(losses, run.losses),
+                 theirs = worst_relative(run.float32_losses, run.losses);
     // Adadelta on the full network magnifies rounding: PyTorch in float is 8e-4 from PyTorch in double there.
     EXPECT_LT(ours, std::max(1e-4, 2 * theirs));
-    std::printf("%s %s: losses within %.1e of PyTorch's in double (PyTorch's in float: %.1e)\n", run.network.c_str(),
-                run.optimizer.c_str(), ours, theirs);
+    std::printf("%s %s: losses within %.1e of PyTorch's in double (PyTorch's in float: %.1e)\n",
+                run.network.c_str(), run.optimizer.c_str(), ours, theirs);
   }
 }
 

@@ -183,6 +183,18 @@ TEST_P(OpTest, gather_segments) {
     }
 }
 
+TEST_P(OpTest, standardise) {
+  for (const Index bands : {1, 3, 31, 64})
+    for (const Index frames : {1, 33, 257}) {
+      const auto x_ = Random(1).array<float>({3, frames, bands, 1});
+      const auto mean_ = Random(2).array<float>({bands}), scale_ = Random(3).array<float>({bands});
+      Check c = check("standardise");
+      const Tensor x = c.input(x_), mean = c.input(mean_), scale = c.input(scale_);
+      const Tensor y = c.output_exact(reference::standardise(x_, mean_, scale_));
+      c.run([&](Ops& ops, Write) { ops.standardise(x, mean, scale, y); });
+    }
+}
+
 // All half precision numbers: zeros of both signs, subnormals, infinities; NaN apart, below.
 TEST_P(OpTest, gather_segments__half) {
   Array<std::uint16_t> table_({256, 256});

@@ -155,4 +155,12 @@ Array<R> gather_segments(const Array<R>& table, const Array<std::int64_t>& first
   return x;
 }
 
+// y = (x - mean) * scale of each band; x [N, T, F, 1]
+template <typename R>
+Array<R> standardise(Array<R> x, const Array<R>& mean, const Array<R>& scale) {
+  const Index bands = mean.size();
+  for (Index i = 0; i < x.size(); ++i) x[i] = (x[i] - mean[i % bands]) * scale[i % bands];
+  return x;
+}
+
 }  // namespace melgrad::reference
