@@ -36,6 +36,9 @@ int main(int argc, char** argv) {
   } catch (const Error& e) {
     std::fprintf(stderr, "melgrad: %s\n", e.what());
     return static_cast<int>(e.kind());
+  } catch (const Interrupted& e) {
+    std::fprintf(stderr, "melgrad: interrupted: %s\n", e.message.c_str());
+    return kExitInterrupted;
   } catch (const std::bad_alloc&) {
     std::fprintf(stderr, "melgrad: out of memory\n");
     return static_cast<int>(ErrorKind::device);

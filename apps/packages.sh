@@ -7,7 +7,7 @@ melgrad_packages=(
   libopenblas-openmp-dev                      # matrix products on the CPU
   libsndfile1-dev libsoxr-dev                 # audio files, resampling
   libhdf5-dev libxxhash-dev zlib1g-dev        # caches and checkpoints, digests, npz files
-  libcli11-dev libspdlog-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
+  libcli11-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
   libgtest-dev libbenchmark-dev
 )
 

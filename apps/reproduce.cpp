@@ -11,7 +11,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Arguments {
-  std::string gtzan, recipe = "dong2018", out, split_lists;
+  std::string gtzan, recipe = "dong2018", out, resume, split_lists;
   std::vector<std::string> set;
   int splits = 30;
   std::uint64_t seed = 0;
@@ -65,9 +65,9 @@ void print_row(const std::string& name, const Summary& s) {
 }
 
 // The lists users download stand beside the genres or where --split-lists says.
-std::string find_lists(const Arguments& args) {
-  if (!args.split_lists.empty()) return args.split_lists;
-  for (const fs::path& folder : {fs::path(args.gtzan), fs::path(args.gtzan).parent_path()}) {
+std::string find_lists(const fs::path& gtzan, const std::string& asked) {
+  if (!asked.empty()) return asked;
+  for (const fs::path& folder : {gtzan, gtzan.parent_path()}) {
     if (has_split_lists(folder)) return folder.string();
   }
   return "";
@@ -77,93 +77,102 @@ class Reproduction {
  public:
   Reproduction(Settings& settings, const Arguments& args)
       : settings_(&settings),
-        args_(&args),
         device_(open_device(settings)),
-        recipe_(prepared(args)),
-        folder_(RunFolder::create(args.out, "reproduce-" + recipe_.name)),
-        data_(*device_,
-              cache_for(args.gtzan, recipe_.features, *device_, settings, folder_.file("features.h5")),
-              recipe_) {}
+        recipe_(args.resume.empty() ? load_recipe(args.recipe)
+                                    : load_recipe((fs::path(args.resume) / "recipe.toml").string())),
+        folder_(prepare(args, recipe_)),
+        asked_(folder_.read_json("run.json")),
+        data_(
+            *device_,
+            cache_for(asked_.at("gtzan"), recipe_.features, *device_, settings, folder_.file("features.h5")),
+            recipe_) {}
 
   void run() {
-    TrainRequest request;
-    request.random_split = true;
     const std::string identical = data_.identical_tracks();
     if (!identical.empty()) fmt::print(stderr, "{}\n", identical);
     Summary random, filtered;
-    for (int k = 0; k < args_->splits; ++k) {
-      request.split = k;
+    for (int k = 0; k < asked_.at("splits"); ++k) {
       const Split split = data_.random_split(recipe_.split, static_cast<std::uint64_t>(k));
-      if (!one(fmt::format("split {:02}", k), split, random)) return;
+      one(fmt::format("split-{:02}", k), split, random);
     }
-    const std::string lists = find_lists(*args_);
+    const std::string lists = find_lists(asked_.at("gtzan"), asked_.at("split_lists"));
     if (lists.empty()) {
       fmt::print(
           stderr,
           "fault-filtered split: no lists found; they are published as train_filtered.txt, "
-          "valid_filtered.txt "
-          "and test_filtered.txt in github.com/coreyker/dnn-mgr (gtzan/): put them beside the genres or name "
-          "their folder with --split-lists\n");
-    } else if (!one("filtered", data_.listed_split(lists), filtered)) {
-      return;
+          "valid_filtered.txt and test_filtered.txt in github.com/coreyker/dnn-mgr (gtzan/): put them beside "
+          "the genres or name their folder with --split-lists\n");
+    } else {
+      one("filtered", data_.listed_split(lists), filtered);
     }
     report(random, filtered);
   }
 
  private:
-  static Recipe prepared(const Arguments& args) {
-    Recipe recipe = load_recipe(args.recipe);
+  // The run folder: a new one that says what was asked for, or the one to go on with.
+  static RunFolder prepare(const Arguments& args, Recipe& recipe) {
+    if (!args.resume.empty()) return RunFolder::open(args.resume);
     set_recipe_fields(recipe, args.set);
     if (!fs::exists(args.gtzan)) fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
-    return recipe;
+    RunFolder folder = RunFolder::create(args.out, "reproduce-" + recipe.name);
+    const auto absolute = [](const std::string& path) {
+      return path.empty() ? path : fs::absolute(path).lexically_normal().string();
+    };
+    write_recipe(folder, recipe);
+    folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
+                                   {"recipe", recipe.name},
+                                   {"gtzan", absolute(args.gtzan)},
+                                   {"splits", args.splits},
+                                   {"seed", args.seed},
+                                   {"split_lists", absolute(args.split_lists)}});
+    return folder;
   }
 
-  // Trains and tests one split in a folder of its own; false if interrupted.
-  bool one(const std::string& name, const Split& split, Summary& summary) {
-    std::string sub = name;
-    std::replace(sub.begin(), sub.end(), ' ', '-');
-    const RunFolder folder = RunFolder::create(folder_.file(sub), "");
-    write_split(folder.file("splits.json"), split, data_.names());
-    write_file(folder);
-    TrainingRun run(*device_, data_, split, recipe_, args_->seed);
+  // Trains and tests one split in a folder of its own, or takes over what an interrupted run left there.
+  void one(const std::string& name, const Split& split, Summary& summary) {
+    const bool begun = fs::exists(folder_.path() / name / "run.json");
+    const RunFolder folder =
+        begun ? RunFolder::open(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
+    if (fs::exists(folder.file("result.json"))) {
+      summary.add(folder.read_json("result.json"));
+      return;
+    }
+    const std::uint64_t seed = asked_.at("seed");
+    if (!begun) {
+      write_split(folder.file("splits.json"), split, data_.names());
+      write_recipe(folder, recipe_);
+      folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
+                                     {"recipe", recipe_.name},
+                                     {"cache", fs::absolute(data_.path()).lexically_normal().string()},
+                                     {"seed", seed},
+                                     {"device", device_->name()},
+                                     {"device_description", device_->description()}});
+    }
+    TrainingRun run(*device_, data_, split, recipe_, seed);
+    resume_in_folder(run, folder);
     if (!train_in_folder(run, folder, recipe_, name)) {
-      fmt::print("{}: interrupted in {}; go on with: melgrad train --resume {}\n", folder_.path().string(),
-                 name, folder.path().string());
-      settings_->exit_code = kExitInterrupted;
-      return false;
+      throw Interrupted{
+          fmt::format("saved; go on with: melgrad reproduce dong2018 --resume {}", folder_.path().string())};
     }
     summary.add(test_in_folder(run, folder, data_, recipe_));
     fmt::print(stderr, "{}: test accuracy {:.3f} ({}), weights {:016x}\n", name, summary.kept.back(),
                run.ending(), run.weights_digest());
-    return true;
   }
 
-  void write_file(const RunFolder& folder) const;
   void report(const Summary& random, const Summary& filtered) const;
 
   Settings* settings_;
-  const Arguments* args_;
   std::unique_ptr<Device> device_;
   Recipe recipe_;
   RunFolder folder_;
+  nlohmann::ordered_json asked_;
   TrainingData data_;
 };
-
-// What `train --resume` and `evaluate` need of each split's folder.
-void Reproduction::write_file(const RunFolder& folder) const {
-  folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
-                                 {"recipe", recipe_.name},
-                                 {"cache", fs::absolute(data_.path()).lexically_normal().string()},
-                                 {"seed", args_->seed},
-                                 {"device", device_->name()},
-                                 {"device_description", device_->description()}});
-  write_recipe(folder, recipe_);
-}
 
 void Reproduction::report(const Summary& random, const Summary& filtered) const {
   nlohmann::ordered_json out = {{"recipe", recipe_.name},
                                 {"title", recipe_.title},
-                                {"seed", args_->seed},
+                                {"seed", asked_.at("seed")},
                                 {"classes", data_.classes()},
                                 {"device", device_->description()}};
   if (!random.kept.empty()) out["random_splits"] = as_json(random);
@@ -192,7 +201,9 @@ void register_reproduce(CLI::App& root, Settings& settings) {
   auto* dong =
       command->add_subcommand("dong2018", "Dong 2018: genres of GTZAN by voting over 3-second segments");
   auto args = std::make_shared<Arguments>();
-  dong->add_option("--gtzan", args->gtzan, "GTZAN's folder, or a cache of it")->required();
+  auto* gtzan = dong->add_option("--gtzan", args->gtzan, "GTZAN's folder, or a cache of it");
+  auto* resume = dong->add_option("--resume", args->resume, "go on with an interrupted reproduction");
+  gtzan->excludes(resume);
   dong->add_option("--splits", args->splits, "number of random splits")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -202,7 +213,12 @@ void register_reproduce(CLI::App& root, Settings& settings) {
   dong->add_option("--seed", args->seed, "of weights, order, crops and dropout")->capture_default_str();
   dong->add_option("--split-lists", args->split_lists, "folder with the fault-filtered split's three lists");
   dong->add_option("--out", args->out, "run folder (default runs/reproduce-<recipe>-<time>)");
-  dong->callback([=, &settings] { Reproduction(settings, *args).run(); });
+  dong->callback([=, &settings] {
+    if (args->gtzan.empty() && args->resume.empty()) {
+      fail(ErrorKind::usage, "reproduce dong2018: name the data with --gtzan, or --resume FOLDER");
+    }
+    Reproduction(settings, *args).run();
+  });
 }
 
 }  // namespace melgrad

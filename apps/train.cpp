@@ -73,7 +73,7 @@ void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& 
   }
 }
 
-void start_or_resume(Settings& settings, TrainRequest request, const std::string& out,
+void start_or_resume(const Settings& settings, TrainRequest request, const std::string& out,
                      const std::string& resume) {
   const auto device = open_device(settings);
   Recipe recipe;
@@ -103,10 +103,7 @@ void start_or_resume(Settings& settings, TrainRequest request, const std::string
     split = read_split(folder->file("splits.json"), data.names());
   }
   TrainingRun run(*device, data, split, recipe, request.seed);
-  if (!resume.empty() && fs::exists(folder->file(kCheckpoint))) {
-    run.restore(load_checkpoint(folder->file(kCheckpoint)), folder->file(kCheckpoint));
-    cut_metrics(*folder, run.steps());
-  }
+  resume_in_folder(run, *folder);
   print_plan(run, data, recipe);
   const bool done = train_in_folder(run, *folder, recipe, recipe.name);
   const std::string where = folder->path().string();
@@ -123,11 +120,11 @@ void start_or_resume(Settings& settings, TrainRequest request, const std::string
         "{}: {} steps, {}; best validation accuracy {:.3f} after epoch {}; weights {:016x}\n"
         "next: melgrad evaluate {}\n",
         where, run.steps(), run.ending(), run.best_valid(), run.best_epoch(), run.weights_digest(), where);
-  } else {
-    fmt::print("{}: interrupted after step {}, saved; go on with: melgrad train --resume {}\n", where,
-               run.steps(), where);
   }
-  if (!done) settings.exit_code = kExitInterrupted;
+  if (!done) {
+    throw Interrupted{
+        fmt::format("step {} is saved; go on with: melgrad train --resume {}", run.steps(), where)};
+  }
 }
 
 }  // namespace
@@ -140,7 +137,10 @@ std::string cache_for(const std::string& data, const MelOptions& mel, Device& de
                       const Settings& settings, const std::string& cache) {
   if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") return data;
   const ExtractResult result = extract(open_data_set(data), mel, DType::f32, device, settings.threads, cache);
-  if (result.interrupted) fail(ErrorKind::input, "{}: extraction interrupted", cache);
+  if (result.interrupted) {
+    throw Interrupted{fmt::format("{} is not complete; melgrad extract {} --out {} goes on where it stopped",
+                                  cache, data, cache)};
+  }
   return cache;
 }
 
@@ -159,6 +159,13 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
 
 void write_recipe(const RunFolder& folder, const Recipe& recipe) {
   write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
+}
+
+void resume_in_folder(TrainingRun& run, const RunFolder& folder) {
+  const std::string path = folder.file(kCheckpoint);
+  if (!fs::exists(path)) return;
+  run.restore(load_checkpoint(path), path);
+  cut_metrics(folder, run.steps());
 }
 
 bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,

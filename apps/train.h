@@ -22,14 +22,16 @@ struct TrainRequest {
 
 std::unique_ptr<Device> open_device(const Settings& settings);
 
-// The cache for `data`: itself if it is one, else extracted from the audio to `cache`. Throws Error (input)
-// if the extraction was interrupted.
+// The cache for `data`: itself if it is one, else extracted from the audio to `cache`.
 std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
                       const Settings& settings, const std::string& cache);
 
 Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request);
 
 void write_recipe(const RunFolder& folder, const Recipe& recipe);  // recipe.toml
+
+// Takes over the folder's checkpoint, if there is one.
+void resume_in_folder(TrainingRun& run, const RunFolder& folder);
 
 // Trains in `folder` until done or interrupted; writes metrics, checkpoints and the model. Returns whether it
 // finished.

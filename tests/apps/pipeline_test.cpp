@@ -1,0 +1,174 @@
+// The program as a user runs it: a small data set from nothing to a prediction, and every kind of bad input
+// with its exit code and its one line.
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+#include <sys/wait.h>
+
+#include "io/audio.h"
+#include "io/cache.h"
+#include "tests/io/scratch.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Result {
+  int code = -1;
+  std::string out, err;
+};
+
+// One data set, cache and trained network for all tests of this file.
+class Pipeline : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    scratch_ = new Scratch;
+    ASSERT_EQ(run("synth --out " + at("music") + " --classes 3 --tracks-per-class 8 --seconds 5").code, 0);
+    const Result extract = run("extract " + at("music") + " --out " + at("c.h5"));
+    ASSERT_EQ(extract.code, 0) << extract.err;
+    const Result train = run("train " + at("c.h5") + " --recipe dong2018-fixed --set train.epochs=12 " +
+                             "--set train.batch=12 --set model.filters=8 --out " + at("run"));
+    ASSERT_EQ(train.code, 0) << train.err;
+  }
+  static void TearDownTestSuite() {
+    delete scratch_;
+    scratch_ = nullptr;
+  }
+  static std::string at(const std::string& name) { return *scratch_ / name; }
+
+  static Result run(const std::string& arguments) {
+    const std::string command = std::string(MELGRAD_BIN) + " " + arguments + " >" + at("stdout") + " 2>" +
+                                at("stderr") + " </dev/null";
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_bytes(at("stdout")), read_bytes(at("stderr"))};
+  }
+
+  // The program must end with this code and a last line on stderr that holds all fragments.
+  static void refuses(const std::string& arguments, int code, const std::vector<std::string>& fragments) {
+    const Result r = run(arguments);
+    EXPECT_EQ(r.code, code) << arguments << "\n" << r.err;
+    const std::size_t end = r.err.find_last_not_of('\n');
+    const std::size_t start = end == std::string::npos ? 0 : r.err.rfind('\n', end) + 1;
+    const std::string last = r.err.substr(start);
+    for (const std::string& fragment : fragments) {
+      EXPECT_NE(last.find(fragment), std::string::npos)
+          << arguments << "\nwanted: " << fragment << "\ngot: " << last;
+    }
+  }
+  static Scratch* scratch_;
+};
+Scratch* Pipeline::scratch_ = nullptr;
+
+TEST_F(Pipeline, EvaluateAndPredict) {
+  const Result evaluate = run("--json evaluate " + at("run"));
+  ASSERT_EQ(evaluate.code, 0) << evaluate.err;
+  const auto result = nlohmann::json::parse(evaluate.out);
+  EXPECT_EQ(result.at("test").at("tracks"), 3 * (8 - 4 - 2));
+  EXPECT_EQ(result, nlohmann::json::parse(read_bytes(at("run/result.json"))));
+  const std::string song = (*fs::recursive_directory_iterator(at("music/genres"))).path().string();
+  const Result predict = run("--json predict --segments --top 2 " + at("run") + " " + song);
+  ASSERT_EQ(predict.code, 0) << predict.err;
+  const auto songs = nlohmann::json::parse(predict.out);
+  ASSERT_GE(songs.size(), 1U);
+  EXPECT_EQ(songs[0].at("probabilities").size(), 2U);
+  EXPECT_EQ(songs[0].at("segments").size(), 2U);  // 5 s: starts at 0 and 1.5 s
+}
+
+TEST_F(Pipeline, ExtractionResumesAndRepeatsToTheByte) {
+  const std::string before = read_bytes(at("c.h5"));
+  const Result again = run("--json extract " + at("music") + " --out " + at("c.h5"));
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(nlohmann::json::parse(again.out).at("resumed"), 24);
+  EXPECT_EQ(read_bytes(at("c.h5")), before);
+  ASSERT_EQ(run("extract " + at("music") + " --out " + at("fresh.h5") + " --threads 1").code, 0);
+  EXPECT_EQ(read_bytes(at("fresh.h5")), before);
+}
+
+TEST_F(Pipeline, ATrackThatCannotBeReadIsSkippedAndListed) {
+  const std::string folder = at("broken");
+  fs::copy(at("music"), folder, fs::copy_options::recursive);
+  const std::string genre = fs::directory_iterator(folder + "/genres")->path().string();
+  write_bytes(genre + "/noise.wav", std::string(5000, '\x5a'));
+  write_bytes(genre + "/zero.wav", "");
+  const Result r = run("--json extract " + folder + " --out " + at("broken.h5"));
+  EXPECT_EQ(r.code, 6) << r.err;
+  EXPECT_NE(r.err.find("noise.wav"), std::string::npos);
+  const Cache cache = read_cache(at("broken.h5"));
+  EXPECT_EQ(cache.items.size(), 24U);
+  EXPECT_EQ(cache.skipped.size(), 2U);
+}
+
+TEST_F(Pipeline, ReproduceRunsSplitsAndTheListedOne) {
+  for (const auto& [part, from, to] : {std::tuple{"train", 0, 4}, {"valid", 4, 6}, {"test", 6, 8}}) {
+    std::ofstream list(at("music/") + part + "_filtered.txt");
+    for (const auto& genre : fs::directory_iterator(at("music/genres"))) {
+      for (int k = from; k < to; ++k) {
+        list << genre.path().filename().string() << ".0000" << k << ".wav\n";
+      }
+    }
+  }
+  const Result r = run("--json reproduce dong2018 --gtzan " + at("music") +
+                       " --splits 2 --set train.epochs=2 --set model.filters=8 --out " + at("repro"));
+  ASSERT_EQ(r.code, 0) << r.err;
+  const auto result = nlohmann::json::parse(r.out);
+  EXPECT_EQ(result.at("random_splits").at("accuracy").at("each").size(), 2U);
+  EXPECT_EQ(result.at("fault_filtered").at("accuracy").at("each").size(), 1U);
+  EXPECT_EQ(run("evaluate " + at("repro/split-01")).code, 0);
+}
+
+TEST_F(Pipeline, UsageErrors) {
+  refuses("train " + at("c.h5") + " --set train.bacth=3 --out " + at("x"), 2, {"train.bacth", "train.batch"});
+  refuses("train " + at("c.h5") + " --set train.batch=many --out " + at("x"), 2, {"train.batch", "many"});
+  refuses("train " + at("c.h5") + " --recipe dong2019 --out " + at("x"), 2, {"dong2019", "dong2018-fixed"});
+  refuses("extract " + at("music") + " --preset librrosa --out " + at("x.h5"), 2, {"librrosa", "librosa"});
+  refuses("--device cuda:0 info", 5, {"cuda:0"});
+  EXPECT_EQ(run("dance").code, 2);
+  EXPECT_FALSE(fs::exists(at("x")));
+}
+
+TEST_F(Pipeline, InputErrors) {
+  refuses("train " + at("nowhere"), 3, {at("nowhere")});
+  refuses("check " + at("nowhere"), 3, {at("nowhere")});
+  refuses("extract " + at("nowhere") + " --out " + at("x.h5"), 3, {at("nowhere")});
+  refuses("evaluate " + at("music"), 3, {at("music"), "not a run folder"});
+  fs::create_directories(at("classes/a"));
+  fs::create_directories(at("classes/b"));
+  write_audio(at("classes/a/1.wav"), std::vector<float>(22050, 0.1F), 22050, AudioFormat::wav);
+  refuses("extract " + at("classes") + " --out " + at("x.h5"), 3, {"b"});
+
+  ASSERT_EQ(run("extract " + at("music") + " --preset musicnn --out " + at("musicnn.h5")).code, 0);
+  refuses("train " + at("musicnn.h5") + " --out " + at("y1"), 3, {"musicnn.h5", "sample_rate"});
+  const std::string bytes = read_bytes(at("c.h5"));
+  write_bytes(at("cut.h5"), bytes.substr(0, bytes.size() / 2));
+  refuses("train " + at("cut.h5") + " --out " + at("y2"), 3, {"cut.h5"});
+  refuses("predict " + at("c.h5") + " " + at("music"), 3, {"c.h5"});
+  refuses("train " + at("run/model.h5") + " --out " + at("y3"), 3, {"model.h5"});
+}
+
+TEST_F(Pipeline, FilesThatCannotBePredictedAreNamedAndTheRestIsDone) {
+  const std::vector<float> tone(22050 * 4, 0.1F);
+  const std::vector<float> brief(11025, 0.1F);
+  fs::create_directories(at("in"));
+  write_audio(at("in/brief.wav"), brief, 22050, AudioFormat::wav);
+  write_audio(at("in/good.wav"), tone, 22050, AudioFormat::wav);
+  write_bytes(at("in/noise.wav"), std::string(3000, 'x'));
+  write_bytes(at("in/zero.wav"), "");
+  const Result r = run("predict " + at("run") + " " + at("in"));
+  EXPECT_EQ(r.code, 6);
+  EXPECT_NE(r.out.find("good.wav"), std::string::npos);
+  EXPECT_EQ(std::count(r.out.begin(), r.out.end(), '\n'), 1);
+  for (const char* name : {"brief.wav", "noise.wav", "zero.wav"}) {
+    EXPECT_NE(r.err.find(name), std::string::npos) << r.err;
+  }
+}
+
+TEST_F(Pipeline, OutputErrors) {
+  refuses("train " + at("c.h5") + " --out " + at("music"), 4, {at("music"), "exists"});
+  refuses("synth --out " + at("music"), 4, {at("music")});
+  refuses("train " + at("c.h5") + " --out " + at("c.h5/run"), 4, {at("c.h5/run")});
+}
+
+}  // namespace
+}  // namespace melgrad

@@ -1,0 +1,150 @@
+// Training runs: exact resume, the stopping rule, splits that keep identical tracks together.
+#include "apps/training.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/io/scratch.h"
+#include "tests/models/synthetic.h"
+
+namespace melgrad {
+namespace {
+
+constexpr int kTracks = 40, kClasses = 4, kRows = 60, kBands = 16;
+
+// The synthetic data set as a cache file; tracks 0 and 4 are the same.
+std::string write_synthetic_cache(const Scratch& scratch) {
+  const auto data = testing::synthetic(kTracks, kClasses, kRows, kBands);
+  Cache cache;
+  cache.mel.preset = "imported";
+  cache.dtype = DType::f32;
+  cache.bands = kBands;
+  for (int c = 0; c < kClasses; ++c) cache.classes.push_back("class" + std::to_string(c));
+  for (int k = 0; k < kTracks; ++k) {
+    CacheItem item;
+    item.name = "track" + std::to_string(k);
+    item.first_row = k * kRows;
+    item.rows = kRows;
+    item.source = {1, static_cast<std::uint64_t>(k == 4 ? 1000 : 1000 + k)};
+    item.labels.assign(kClasses, 0);
+    item.labels[static_cast<std::size_t>(k % kClasses)] = 1;
+    cache.items.push_back(item);
+  }
+  cache.features = HostArray::of<float>({kTracks * kRows, kBands}, data.features);
+  const std::string path = scratch / "cache.h5";
+  write_cache(path, cache);
+  return path;
+}
+
+class Training : public ::testing::Test {
+ protected:
+  Training() : recipe_(testing::small_recipe()) {
+    recipe_.train.epochs = 8;
+    recipe_.train.batch = 6;
+    recipe_.train.validate_every = 1;
+    path_ = write_synthetic_cache(scratch_);
+  }
+  // Runs on from `state` (if any) and stops after `steps` steps in all (0 = to the end).
+  Checkpoint run(const Recipe& recipe, const Checkpoint* state, std::int64_t steps) {
+    Recipe used = recipe;
+    const TrainingData data(*device_, path_, used);
+    TrainingRun run(*device_, data, data.random_split(used.split, 1), used, 7);
+    if (state != nullptr) run.restore(*state, "state");
+    run.run([&](std::int64_t done) { return done != steps; }, [](const TrainingRun::Epoch&) { return true; });
+    ending_ = run.ending();
+    return run.state();
+  }
+
+  const Scratch scratch_;
+  std::unique_ptr<Device> device_ = make_device("cpu");
+  Recipe recipe_;
+  std::string path_, ending_;
+};
+
+TEST_F(Training, ResumesToTheSameBitsFromAnyStep) {
+  for (const char* optimizer : {"adam", "adadelta", "sgd"}) {
+    recipe_.train.optimizer = optimizer;
+    const Checkpoint straight = run(recipe_, nullptr, 0);
+    for (const std::int64_t stop : {1, 4, 5, 13}) {  // 4 steps an epoch: inside and at the end of one
+      const Checkpoint half = run(recipe_, nullptr, stop);
+      ASSERT_EQ(half.arrays.at("state/counter").as<std::int64_t>()[0], stop);
+      const Checkpoint resumed = run(recipe_, &half, 0);
+      EXPECT_EQ(resumed.arrays, straight.arrays) << optimizer << ", stopped after " << stop;
+      EXPECT_EQ(resumed.text, straight.text) << optimizer << ", stopped after " << stop;
+    }
+  }
+}
+
+TEST_F(Training, LearnsWhatIsThere) {
+  recipe_.train.epochs = 40;
+  const TrainingData data(*device_, path_, recipe_);
+  TrainingRun run(*device_, data, data.random_split(recipe_.split, 1), recipe_, 7);
+  run.run([](std::int64_t) { return true; }, [](const TrainingRun::Epoch&) { return true; });
+  EXPECT_TRUE(run.finished());
+  const Evaluation best = run.test(true);
+  EXPECT_EQ(best.tracks.size(), 12U);
+  EXPECT_GE(best.accuracy(), 0.9);
+  EXPECT_GE(run.best_valid(), 0.9);
+}
+
+TEST_F(Training, StandingStillEndsARun) {
+  recipe_.train.epochs = 100;
+  recipe_.train.rate = 0;  // validation cannot move
+  recipe_.train.stop_block = 10;
+  recipe_.train.stop_window = 3;
+  const Checkpoint state = run(recipe_, nullptr, 0);
+  EXPECT_EQ(state.arrays.at("history/epoch").numel(), 10);
+  EXPECT_NE(ending_.find("stood still"), std::string::npos) << ending_;
+}
+
+TEST_F(Training, ADivergedRunSaysSo) {
+  recipe_.train.optimizer = "sgd";
+  recipe_.train.rate = 1e30;
+  const std::string message = error_of(ErrorKind::diverged, [&] { run(recipe_, nullptr, 0); });
+  EXPECT_NE(message.find("train.rate"), std::string::npos) << message;
+}
+
+TEST_F(Training, ACheckpointOfAnotherNetworkIsRefused) {
+  const Checkpoint state = run(recipe_, nullptr, 2);
+  recipe_.model.filters = 9;
+  const std::string message = error_of(ErrorKind::input, [&] { run(recipe_, &state, 0); });
+  EXPECT_NE(message.find("another model"), std::string::npos) << message;
+}
+
+TEST_F(Training, IdenticalTracksStayTogether) {
+  const TrainingData data(*device_, path_, recipe_);
+  EXPECT_NE(data.identical_tracks().find("track0 = track4"), std::string::npos) << data.identical_tracks();
+  const auto part_of = [](const Split& s, std::int32_t track) {
+    if (std::find(s.train.begin(), s.train.end(), track) != s.train.end()) return 0;
+    return std::find(s.valid.begin(), s.valid.end(), track) != s.valid.end() ? 1 : 2;
+  };
+  int apart = 0;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const Split together = data.random_split(recipe_.split, seed);
+    EXPECT_EQ(part_of(together, 0), part_of(together, 4));
+    SplitOptions author = recipe_.split;
+    author.keep_identical_together = false;
+    const Split free = data.random_split(author, seed);
+    apart += part_of(free, 0) != part_of(free, 4) ? 1 : 0;
+  }
+  EXPECT_GT(apart, 10);
+}
+
+TEST_F(Training, BandStatisticsStandardise) {
+  recipe_.input.standardise = "bands";
+  const TrainingData data(*device_, path_, recipe_);
+  const auto statistics = data.band_statistics({0, 1, 2});
+  const auto raw = testing::synthetic(kTracks, kClasses, kRows, kBands);
+  for (std::size_t f = 0; f < kBands; ++f) {
+    double sum = 0, squares = 0;
+    for (std::size_t row = 0; row < 3 * kRows; ++row) {
+      const double v = (raw.features[row * kBands + f] - statistics.mean[f]) / statistics.deviation[f];
+      sum += v;
+      squares += v * v;
+    }
+    EXPECT_NEAR(sum / (3 * kRows), 0, 1e-5);
+    EXPECT_NEAR(squares / (3 * kRows), 1, 1e-5);
+  }
+}
+
+}  // namespace
+}  // namespace melgrad
