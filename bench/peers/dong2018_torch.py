@@ -31,12 +31,12 @@ RECIPES = {
                      l2_dense=0.02, batch=150, own_crop=False, partial_batch=False, drop_batches=1, epochs=5500,
                      stop_block=500, stop_window=10, stop_change=0.01, validation="crop", validate_every=1,
                      optimizer="adadelta", rate=1.0, rho=0.95, epsilon=1e-7, schedule="inverse_time", decay=1e-5,
-                     weight_decay=0.0, warmup=0),
+                     weight_decay=0.0, warmup=0, standardise="none"),
     "dong2018-fixed": dict(segment_frames=256, overlap=0.5, skip_last_start=False, filters=64, dropout=0.2, l2_conv=0.0,
                            l2_dense=0.0, batch=50, own_crop=True, partial_batch=True, drop_batches=0, epochs=200,
                            stop_block=0, stop_window=10, stop_change=0.01, validation="vote", validate_every=5,
                            optimizer="adamw", rate=1e-3, rho=0.95, epsilon=1e-7, schedule="cosine", decay=0.0,
-                           weight_decay=0.05, warmup=20),
+                           weight_decay=0.05, warmup=20, standardise="bands"),
 }
 
 
@@ -70,6 +70,13 @@ class Data:
             column = lambda name: torch.from_numpy(np.asarray(items[name]).astype(np.int64))
             return (torch.from_numpy(np.asarray(f["features"]).astype(np.float32)), column("first_row"), column("rows"),
                     torch.from_numpy(labels.argmax(axis=1)), text(items["name"][:]), text(f["classes"][:]))
+
+    def standardised(self, tracks):
+        """The same tracks with each band at mean 0 and deviation 1 over `tracks`."""
+        rows = torch.cat([self.table[self.first[t]:self.first[t] + self.rows[t]] for t in tracks.tolist()]).double()
+        data = copy.copy(self)
+        data.table = ((self.table - rows.mean(0)) / rows.std(0, correction=0)).float()
+        return data
 
     def segments(self, tracks, starts, frames):
         """[N, 1, frames, bands]; starts within each track."""
@@ -191,6 +198,8 @@ def stands_still(r, history):
 
 def train_split(r, data, split, seed):
     train, valid, test = (torch.tensor([data.index[n] for n in split[part]]) for part in ("train", "valid", "test"))
+    if r.standardise == "bands":
+        data = data.standardised(train)
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     net = Dong2018(r, data.table.shape[1], len(data.classes)).to(memory_format=torch.channels_last)
