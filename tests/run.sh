@@ -22,7 +22,7 @@ for preset in "${presets[@]}"; do
   report=build/$preset/tests.xml
   rm -f "$report"
   start=$SECONDS
-  ctest --preset "$preset" -j "$(nproc)" --output-junit "$PWD/$report" | grep -v ' Passed ' || true
+  ctest --preset "$preset" -j "$(nproc)" --output-junit "$PWD/$report" | grep -vE ' Passed |^ *Start |^Test project' || true
   [ -f "$report" ] || { echo "$preset: the build failed or no test ran" >&2; exit 1; }
   tests=$(attribute tests "$report") failures=$(attribute failures "$report") skips=$(attribute skipped "$report")
   [ "$tests" -gt 0 ] || { echo "$preset: no test ran" >&2; exit 1; }
