@@ -30,10 +30,10 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# configure_and_build PRESET: build/PRESET, on all cores, with ccache if it is there.
+# configure_and_build PRESET [TARGET]: build/PRESET, on all cores, with ccache if it is there.
 configure_and_build() {
   local launcher=()
   command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   cmake --preset "$1" "${launcher[@]}"
-  cmake --build --preset "$1"
+  cmake --build --preset "$1" --target "${2:-all}"
 }

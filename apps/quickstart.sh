@@ -10,7 +10,7 @@ say "packages"
 install_packages "${melgrad_packages[@]}"
 
 say "build"
-configure_and_build cpu | grep -v '^\[' || true
+configure_and_build cpu melgrad | grep -v '^\[' || true
 melgrad=build/cpu/bin/melgrad
 [ -x "$melgrad" ] || { echo "the build failed; see above" >&2; exit 1; }
 
