@@ -18,12 +18,12 @@ out=runs/quickstart
 rm -rf "$out"
 mkdir -p "$out"
 
-say "a data set: 10 kinds of synthetic music, 12 tracks each"
-"$melgrad" synth --out "$out/music" --classes 10 --tracks-per-class 12 --seconds 10
+say "a data set: 10 kinds of synthetic music, 16 tracks each"
+"$melgrad" synth --out "$out/music" --classes 10 --tracks-per-class 16 --seconds 10
 "$melgrad" check "$out/music"
 
 say "training (recipe dong2018-fixed, shortened)"
-"$melgrad" train "$out/music" --recipe dong2018-fixed --set train.epochs=20 --set train.batch=20 \
+"$melgrad" train "$out/music" --recipe dong2018-fixed --set train.epochs=60 --set train.batch=20 \
   --out "$out/run"
 
 say "evaluation on tracks it has not seen"
