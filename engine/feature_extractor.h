@@ -11,7 +11,8 @@ namespace melgrad {
 
 class FeatureExtractor {
  public:
-  FeatureExtractor(Device& device, const MelOptions& options) : device_(&device), tables_(options), arena_(device) {}
+  FeatureExtractor(Device& device, const MelOptions& options)
+      : device_(&device), tables_(options), arena_(device) {}
 
   const MelTables& tables() const { return tables_; }
   // Mono samples at tables().options.sample_rate -> [frames, bands]. Not for several threads at once.

@@ -136,7 +136,6 @@ std::vector<Entry> read_directory(Source& file) {
 }
 
 // ---- ZIP: one entry
-// -----------------------------------------------------------------------------------------
 
 // Gives the unpacked bytes of an entry in order; at the end the checksum must be right.
 class Unpacker {

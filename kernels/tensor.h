@@ -110,7 +110,8 @@ struct Tensor {
  private:
   void* checked(DType want) const {
     if (dtype != want) {
-      fail(ErrorKind::internal, "Tensor {}: holds {}, used as {}", shape.str(), name_of(dtype), name_of(want));
+      fail(ErrorKind::internal, "Tensor {}: holds {}, used as {}", shape.str(), name_of(dtype),
+           name_of(want));
     }
     return data;
   }

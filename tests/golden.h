@@ -49,7 +49,6 @@ struct Golden {
 };
 
 // ---- inputs
-// -------------------------------------------------------------------------------------------------------
 // SplitMix64's output function at position i = 0, 1, ... of stream `seed`.
 inline std::uint64_t golden_word(std::uint64_t seed, std::uint64_t i) {
   std::uint64_t z = seed * 0x9E3779B97F4A7C15 + (i + 1) * 0xD1B54A32D192ED03;
@@ -96,7 +95,6 @@ inline std::vector<std::int32_t> batch_labels(const Network& net, std::int64_t s
 }
 
 // ---- results
-// ------------------------------------------------------------------------------------------------------
 inline Shape shape_of(const std::vector<std::int64_t>& e) {
   if (e.size() == 1) return {e[0]};
   if (e.size() == 2) return {e[0], e[1]};

@@ -5,43 +5,30 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <gtest/gtest.h>
 #include <numbers>
 #include <string>
-#include <string_view>
-#include <system_error>
-#include <unistd.h>
 #include <vector>
 
-#include "kernels/error.h"
+#include "tests/io/scratch.h"
 
 namespace melgrad::test {
 
+using melgrad::error_of;
+using melgrad::read_bytes;
+using melgrad::write_bytes;
+
+// A Scratch folder whose names are paths, with their parent folders made.
 class TempFolder {
  public:
-  TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "melgrad_test_XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::system_error(errno, std::generic_category(), name);
-    path_ = name;
-  }
-  ~TempFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempFolder(const TempFolder&) = delete;
-  TempFolder& operator=(const TempFolder&) = delete;
-
-  const std::filesystem::path& path() const { return path_; }
-  // A path inside, its parent folders made.
+  std::filesystem::path path() const { return scratch_.path(); }
   std::filesystem::path operator/(const std::string& name) const {
-    const auto path = path_ / name;
+    const std::filesystem::path path = scratch_ / name;
     std::filesystem::create_directories(path.parent_path());
     return path;
   }
 
  private:
-  std::filesystem::path path_;
+  Scratch scratch_;
 };
 
 inline std::vector<float> tone(double hertz, int sample_rate, double seconds, double level = 0.5) {
@@ -51,15 +38,6 @@ inline std::vector<float> tone(double hertz, int sample_rate, double seconds, do
     samples[i] = static_cast<float>(level * std::sin(2 * std::numbers::pi * hertz * t));
   }
   return samples;
-}
-
-inline void write_bytes(const std::filesystem::path& path, std::string_view bytes) {
-  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-}
-
-inline std::string read_bytes(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
 }
 
 // Bytes without any structure, the same every time.
@@ -73,20 +51,6 @@ inline std::string noise_bytes(std::size_t size) {
     b = static_cast<char>(state >> 56);
   }
   return bytes;
-}
-
-// The message of the Error that `call` must throw with this kind; one line.
-template <typename Call>
-std::string error_of(ErrorKind kind, Call call) {
-  try {
-    call();
-  } catch (const Error& e) {
-    EXPECT_EQ(static_cast<int>(e.kind()), static_cast<int>(kind)) << e.what();
-    EXPECT_EQ(std::string(e.what()).find('\n'), std::string::npos) << e.what();
-    return e.what();
-  }
-  ADD_FAILURE() << "no Error was thrown";
-  return "";
 }
 
 // Audio and labels that are not part of the project; empty when they are not on this machine.

@@ -170,7 +170,6 @@ TEST_P(OpTest, pick_batch__draws_differ) {
 }
 
 // ---- gather_segments
-// --------------------------------------------------------------------------------------------
 TEST_P(OpTest, gather_segments) {
   for (const Index bands : {1, 3, 31, 64})
     for (const Index frames : {1, 33}) {

@@ -33,7 +33,6 @@ std::vector<float> floats(const Bytes& bytes) {
 }  // namespace
 
 // ---- Buffer
-// -----------------------------------------------------------------------------------------------------
 Buffer::Buffer(Device& device, Shape shape, DType dtype)
     : device_(device),
       memory_(device.allocate(static_cast<std::size_t>(shape.numel() * size_of(dtype)) + 2 * kGuard)),
@@ -64,7 +63,6 @@ Bytes Buffer::download() {
 }
 
 // ---- Check
-// ------------------------------------------------------------------------------------------------------
 Tensor Check::add(Operand operand, Shape shape, DType dtype) {
   operand.buffer = std::make_unique<Buffer>(device_, shape, dtype);
   operands_.push_back(std::move(operand));
@@ -127,7 +125,6 @@ void Check::run(const std::function<void(Ops&, Write)>& call) {
 }
 
 // ---- OpTest
-// -----------------------------------------------------------------------------------------------------
 std::vector<DeviceParam> device_params() { return {{"cpu", 1}, {"cpu", 2}, {"cpu", 3}}; }
 
 std::string op_of_test(const std::string& test_name) {

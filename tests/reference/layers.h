@@ -11,7 +11,6 @@
 namespace melgrad::reference {
 
 // ---- element-wise
-// ---------------------------------------------------------------------------------------------
 template <typename R>
 Array<R> relu_forward(Array<R> x) {
   for (R& e : x.v) e = std::max(e, R{0});
@@ -32,7 +31,6 @@ Array<R> dropout(Array<R> x, double rate, Keep keep) {
 }
 
 // ---- linear: x [M, I], w [O, I], b [O], y [M, O]
-// ----------------------------------------------------------------
 template <typename R>
 Array<R> linear_forward(const Array<R>& x, const Array<R>& w, const Array<R>& b) {
   Array<R> y({x.shape[0], w.shape[0]});
@@ -70,7 +68,6 @@ ParamGradients<R> linear_backward_params(const Array<R>& x, const Array<R>& dy) 
 }
 
 // ---- convolution: x [N, T, F, C], w [O, kT, kF, C], b [O], y [N, T', F', O]
-// -------------------------------------
 inline Shape conv2d_shape(const Shape& x, const Shape& w, const Conv2d& conv) {
   return {x[0], (x[1] + 2 * conv.pad_t - w[1]) / conv.stride_t + 1,
           (x[2] + 2 * conv.pad_f - w[2]) / conv.stride_f + 1, w[0]};
@@ -119,7 +116,6 @@ ParamGradients<R> conv2d_backward_params(const Array<R>& x, const Array<R>& dy, 
 }
 
 // ---- max pooling: x [N, T, F, C], y and argmax [N, T / frames, F / bands, C]
-// --------------------------------------
 template <typename R>
 struct Pooled {
   Array<R> y;
@@ -158,7 +154,6 @@ Array<R> max_pool_backward(const Array<R>& dy, const Array<std::uint8_t>& argmax
 }
 
 // ---- stem: max_pool(relu(conv2d))
-// ---------------------------------------------------------------------------------
 template <typename R>
 Pooled<R> stem_forward(const Array<R>& x, const Array<R>& w, const Array<R>& b, const Pool2d& pool) {
   return max_pool_forward(relu_forward(conv2d_forward(x, w, b, {})), pool);

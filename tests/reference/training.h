@@ -11,7 +11,6 @@
 namespace melgrad::reference {
 
 // ---- classification: logits [N, K], labels [N], weights [N]
-// -------------------------------------------------------
 template <typename R>
 Array<R> softmax_forward(Array<R> logits) {
   const Index classes = logits.shape[1];
@@ -69,7 +68,6 @@ Array<R> cross_entropy_backward(const Array<R>& probs, const Array<std::int32_t>
 }
 
 // ---- L2 penalty
-// -----------------------------------------------------------------------------------------------------
 template <typename R>
 Array<R> l2_penalty_forward(const Array<R>& w, double lambda) {
   return Array<R>({1}, static_cast<R>(lambda * dot(w, w)));
@@ -82,7 +80,6 @@ Array<R> l2_penalty_backward(Array<R> w, double lambda, R dloss) {
 }
 
 // ---- optimizers
-// -----------------------------------------------------------------------------------------------------
 template <typename R>
 void sgd_update(Array<R>& w, const Array<R>& g, Array<R>& v, R rate, R scale, R momentum, bool nesterov) {
   for (Index i = 0; i < w.size(); ++i) {
@@ -133,7 +130,6 @@ Array<R> gradient_norm(const Array<R>& g, double max_norm) {
 }
 
 // ---- data
-// -------------------------------------------------------------------------------------------------------------
 // IEEE half precision, bit by bit.
 inline float half_to_float(std::uint16_t bits) {
   const int exponent = (bits >> 10) & 31, fraction = bits & 1023;
