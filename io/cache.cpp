@@ -4,10 +4,10 @@
 #include <cmath>
 #include <functional>
 #include <unordered_set>
-#include <xxhash.h>
 
 #include "io/atomic_file.h"
 #include "io/cache_file.h"
+#include "io/hash.h"
 #include "io/hdf5.h"
 
 namespace melgrad {
@@ -123,8 +123,6 @@ void check_rows(const std::string& path, const Cache& cache, std::int64_t rows) 
 
 // ---- shared with the writer (cache_file.h) ----------------------------------------------------------------
 
-std::uint64_t digest_of(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
-
 H5Dataset open_features(const H5File& file, Cache& cache) {
   H5Dataset features = file.open_dataset("/features");
   const DType dtype = features.type() == H5Type(DType::f16) ? DType::f16 : DType::f32;
@@ -206,7 +204,7 @@ Cache read_cache(const std::string& path, const CacheReadOptions& options) {
   cache.features = HostArray(cache.dtype, features.shape());
   features.read(cache.features.bytes.data());
   for (const CacheItem& item : cache.items) {
-    if (digest_of(item_bytes(cache, item)) != item.digest) {
+    if (xxh3(item_bytes(cache, item)) != item.digest) {
       fail(ErrorKind::input, "{}: item '{}' is damaged (its digest differs); make the cache again", path,
            item.name);
     }
@@ -221,7 +219,7 @@ void write_cache(const std::string& path, const Cache& cache) {
           cache.bands);
   Cache sealed = cache;
   sealed.features = {};
-  for (CacheItem& item : sealed.items) item.digest = digest_of(item_bytes(cache, item));
+  for (CacheItem& item : sealed.items) item.digest = xxh3(item_bytes(cache, item));
   write_cache_file(path, sealed, [&](H5Dataset& features) { features.write(cache.features.bytes.data()); });
 }
 

@@ -8,8 +8,6 @@
 
 namespace melgrad {
 
-std::uint64_t digest_of(std::span<const std::byte> bytes);
-
 Cache read_head(const H5File& file);                        // all but dtype, bands and features
 H5Dataset open_features(const H5File& file, Cache& cache);  // sets dtype and bands, checks the items' rows
 std::span<const std::byte> item_bytes(const Cache& cache, const CacheItem& item);

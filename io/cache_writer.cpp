@@ -13,6 +13,7 @@
 
 #include "io/cache.h"
 #include "io/cache_file.h"
+#include "io/hash.h"
 #include "io/hdf5.h"
 #include "kernels/math/half.h"
 
@@ -132,7 +133,7 @@ void CacheWriter::adopt_items(const Cache& cache, const std::string& file) {
     } catch (const Error&) {
       continue;  // a damaged chunk; other items may be intact
     }
-    if (digest_of(bytes) != item.digest) continue;
+    if (xxh3(bytes) != item.digest) continue;
     done_.insert_or_assign(item.name, Done{file, item.first_row, item.rows, item.digest, item.source});
   }
 }
@@ -162,7 +163,7 @@ void CacheWriter::add(const std::string& name, CacheSource source, std::int64_t 
   } else {
     std::memcpy(bytes.data(), features.data(), bytes.size());
   }
-  const std::uint64_t digest = digest_of(bytes);
+  const std::uint64_t digest = xxh3(bytes);
 
   const std::lock_guard lock(mutex_);
   require(pending_names_.insert(name).second, "CacheWriter: item '{}' was added twice", name);
@@ -229,7 +230,7 @@ std::int64_t CacheWriter::finish(const std::vector<CacheEntry>& entries) {
     for (const CacheItem& item : cache.items) {
       const Done& from = done_.at(item.name);
       files.read(from.file, from.first_row, from.rows, bytes);
-      if (digest_of(bytes) != item.digest) {
+      if (xxh3(bytes) != item.digest) {
         fail(ErrorKind::input, "{}: item '{}' is damaged; run again to do it again", from.file, item.name);
       }
       to.write_rows(item.first_row, item.rows, bytes.data());

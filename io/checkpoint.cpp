@@ -1,9 +1,9 @@
 #include "io/checkpoint.h"
 
 #include <cstring>
-#include <xxhash.h>
 
 #include "io/atomic_file.h"
+#include "io/hash.h"
 #include "io/hdf5.h"
 
 namespace melgrad {
@@ -17,7 +17,7 @@ constexpr std::string_view kText = "text/";
 void write_value(H5File& file, const std::string& name, DType dtype, const std::vector<std::int64_t>& shape,
                  const void* data, std::size_t bytes) {
   file.create_dataset("/" + name, H5Type(dtype), shape).write(data);
-  file.set_attribute("/" + name, kDigest, static_cast<std::uint64_t>(XXH3_64bits(data, bytes)));
+  file.set_attribute("/" + name, kDigest, xxh3({static_cast<const std::byte*>(data), bytes}));
 }
 
 // HDF5 would take these apart or resolve them; the reader lists names, so each must come back as it was.
@@ -81,7 +81,7 @@ Checkpoint load_checkpoint(const std::string& path, std::int64_t max_bytes) {
     }
     HostArray array(stored.type().dtype(), stored.shape());
     stored.read(array.bytes.data());
-    if (XXH3_64bits(array.bytes.data(), array.bytes.size()) != file.u64_attribute("/" + name, kDigest)) {
+    if (xxh3(array.bytes) != file.u64_attribute("/" + name, kDigest)) {
       fail(ErrorKind::input, "{}: /{}: is damaged (its digest differs); use an older checkpoint", path, name);
     }
     if (name.starts_with(kText)) {

@@ -31,7 +31,8 @@ out = {"what": f"test accuracy of tracks, recipe {recipe}, {frames}-frame segmen
        "command": f"bash bench/peers/dong2018.sh CACHE FOLDER {recipe} {splits} {frames}",
        "melgrad": row(random["accuracy_best"]["each"], random["accuracy_final"]["each"]),
        "torch " + peer["torch"]: row([s["best"] for s in peer["splits"]], [s["final"] for s in peer["splits"]]),
-       "torch_updates": [s["updates"] for s in peer["splits"]]}
+       "torch_updates": [s["updates"] for s in peer["splits"]],
+       "torch_seconds_per_step": [s["seconds_per_step"] for s in peer["splits"]]}
 json.dump(out, open(f"{folder}/comparison.json", "w"), indent=1)
 print(json.dumps(out, indent=1))
 END
