@@ -1,4 +1,6 @@
 // melgrad evaluate: track-level test result of a finished run.
+#include <cmath>
+
 #include "apps/train.h"
 
 namespace melgrad {

@@ -1,7 +1,6 @@
 // The pieces of `train` that `reproduce` runs again for every split.
 #pragma once
 
-#include <cmath>
 #include <string>
 
 #include "apps/cli.h"

@@ -50,7 +50,6 @@ class TrainingRun {
   double best_valid() const { return best_valid_; }
   std::int64_t best_epoch() const { return best_epoch_; }
   std::int64_t parameters() const { return model_->params().count(); }
-  std::int64_t step_memory() const { return step_.step_memory(); }
   const Split& split() const { return split_; }
   // XXH3 of the current weights: equal for equal runs.
   std::uint64_t weights_digest();

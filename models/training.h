@@ -64,7 +64,6 @@ class TrainingStep {
   std::int64_t counter();  // steps done
   void set_counter(std::int64_t value);
   Optimizer& optimizer() { return optimizer_; }
-  std::int64_t step_memory() const { return step_.step_memory(); }
 
  private:
   void program(Tape& tape);
