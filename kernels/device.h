@@ -36,8 +36,16 @@ class Device {
   virtual void synchronise() = 0;
 };
 
+// Of matrix products and convolutions; everything else is f32 always, and so are sums, weights and moments.
+enum class Precision {
+  f32,   // strict: no operand is rounded to fewer bits
+  tf32,  // operands rounded to 10 bits of mantissa in the matrix units
+  bf16,  // activations and their gradients stored in bf16 (7 bits of mantissa)
+};
+
 struct DeviceOptions {
-  int threads = 0;  // CPU threads; 0 = all cores this process may use
+  int threads = 0;                       // CPU threads; 0 = all cores this process may use
+  Precision precision = Precision::f32;  // the CPU has f32 only
 };
 
 // "cpu" or "cuda:N". Throws Error (device) that says why when there is none.

@@ -14,13 +14,14 @@
 
 namespace melgrad {
 
-enum class DType : std::uint8_t { f32, f16, i32, i64, u8 };
+enum class DType : std::uint8_t { f32, f16, bf16, i32, i64, u8 };
 
 constexpr std::int64_t size_of(DType type) {
   switch (type) {
     case DType::f32:
       return 4;
     case DType::f16:
+    case DType::bf16:
       return 2;
     case DType::i32:
       return 4;
@@ -38,6 +39,8 @@ constexpr const char* name_of(DType type) {
       return "f32";
     case DType::f16:
       return "f16";
+    case DType::bf16:
+      return "bf16";
     case DType::i32:
       return "i32";
     case DType::i64:
@@ -91,6 +94,7 @@ struct Tensor {
   // The elements; only code that runs on the tensor's device may look at them.
   float* f32() const { return static_cast<float*>(checked(DType::f32)); }
   std::uint16_t* f16() const { return static_cast<std::uint16_t*>(checked(DType::f16)); }
+  std::uint16_t* bf16() const { return static_cast<std::uint16_t*>(checked(DType::bf16)); }
   std::int32_t* i32() const { return static_cast<std::int32_t*>(checked(DType::i32)); }
   std::int64_t* i64() const { return static_cast<std::int64_t*>(checked(DType::i64)); }
   std::uint8_t* u8() const { return static_cast<std::uint8_t*>(checked(DType::u8)); }
