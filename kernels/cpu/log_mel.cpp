@@ -12,15 +12,6 @@
 namespace melgrad {
 namespace {
 
-// Index of sample i of a clip continued by mirrors at its first and last sample: ... 2 1 0 1 2 ... n-1 n-2
-// ...
-std::int64_t mirrored(std::int64_t i, std::int64_t n) {
-  if (n == 1) return 0;
-  const std::int64_t period = 2 * (n - 1);
-  i = (i % period + period) % period;
-  return i < n ? i : period - i;
-}
-
 // What all threads share while one clip is processed.
 struct Clip {
   const float* pcm;
@@ -196,7 +187,7 @@ void limit_to_range(const LogLaw& law, float highest, float* out, std::int64_t c
   const float lowest = highest - law.range;
 #pragma omp parallel for simd schedule(static) num_threads(threads)
   for (std::int64_t i = 0; i < count; ++i) {
-    out[i] = ((out[i] > lowest ? out[i] : lowest) + law.shift) * law.gain;
+    out[i] = limited_value(law, out[i], lowest);
   }
 }
 

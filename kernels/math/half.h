@@ -7,13 +7,15 @@
 #include <cmath>
 #include <cstdint>
 
+#include "kernels/math/qualifier.h"
+
 #ifdef __F16C__
 #include <immintrin.h>
 #endif
 
 namespace melgrad {
 
-inline float half_to_float_portable(std::uint16_t half) {
+MELGRAD_HD inline float half_to_float_portable(std::uint16_t half) {
   const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000U) << 16;
   const std::uint32_t exponent = (half >> 10) & 0x1FU, mantissa = half & 0x3FFU;
   if (exponent == 31) {  // infinity, or a NaN made quiet
@@ -24,7 +26,7 @@ inline float half_to_float_portable(std::uint16_t half) {
   return sign != 0 ? -magnitude : magnitude;
 }
 
-inline std::uint16_t float_to_half_portable(float value) {
+MELGRAD_HD inline std::uint16_t float_to_half_portable(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t sign = bits >> 16 & 0x8000U, magnitude = bits & 0x7FFFFFFFU;
   std::uint32_t half = 0;

@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "kernels/math/qualifier.h"
 #include "kernels/mel.h"
 
 namespace melgrad {
@@ -38,6 +39,27 @@ inline LogLaw log_law(const MelOptions& o) {
       return {.floor = floor, .scale = per_decade, .range = 8, .shift = 4, .gain = 0.25f};
   }
   return {};
+}
+
+// One value through the law's first pass; the CPU has it for eight at once (cpu/log_mel.cpp).
+MELGRAD_HD inline float log_value(const LogLaw& law, float x) {
+  if (law.identity) return x;
+  constexpr float kLargest = 3.402823466e38F;
+  const float inside = std::fmin(std::fmax(law.multiplier * x + law.offset, law.floor), kLargest);
+  return law.scale * std::log(inside);
+}
+
+// Its second pass, where law.range > 0: `lowest` = clip maximum - range.
+MELGRAD_HD inline float limited_value(const LogLaw& law, float value, float lowest) {
+  return ((value > lowest ? value : lowest) + law.shift) * law.gain;
+}
+
+// Index of sample i of a clip of n samples continued by mirrors at its ends: ... 2 1 0 1 2 ... n-1 n-2 ...
+MELGRAD_HD inline std::int64_t mirrored(std::int64_t i, std::int64_t n) {
+  if (n == 1) return 0;
+  const std::int64_t period = 2 * (n - 1);
+  i = (i % period + period) % period;
+  return i < n ? i : period - i;
 }
 
 }  // namespace melgrad

@@ -82,7 +82,7 @@ double sigma_of_rate(double rate, Index n) { return std::sqrt(rate * (1 - rate) 
 
 TEST(Dropout, keeps_the_rate_within_four_sigma) {
   for (const DeviceParam& p : device_params()) {
-    const auto device = make_device(p.device, {.threads = p.threads});
+    const auto device = p.make();
     for (const float rate : {0.1F, 0.2F, 0.5F}) {
       double kept = 0;
       for (const int k : mask(*device, {rate, 1, 2, 3}, kMany)) kept += k;
@@ -95,7 +95,7 @@ TEST(Dropout, keeps_the_rate_within_four_sigma) {
 // it.
 TEST(Dropout, draws_are_uncorrelated) {
   for (const DeviceParam& p : device_params()) {
-    const auto device = make_device(p.device, {.threads = p.threads});
+    const auto device = p.make();
     const Draw base{0.5F, 100, 1, 7};
     const std::vector<int> a = mask(*device, base, kMany);
     std::vector<std::vector<int>> others = {mask(*device, {0.5F, 101, 1, 7}, kMany),

@@ -9,6 +9,8 @@
 #include <map>
 #include <sstream>
 
+#include "tests/sim/sim_device.h"
+
 namespace melgrad {
 namespace {
 
@@ -125,7 +127,19 @@ void Check::run(const std::function<void(Ops&, Write)>& call) {
 }
 
 // ---- OpTest
-std::vector<DeviceParam> device_params() { return {{"cpu", 1}, {"cpu", 2}, {"cpu", 3}}; }
+std::vector<DeviceParam> device_params() {
+  std::vector<DeviceParam> params;
+  for (const int threads : {1, 2, 3}) {
+    params.push_back({"cpu_threads" + std::to_string(threads),
+                      [=] { return make_device("cpu", {.threads = threads}); }});
+  }
+  const std::map<std::string, sim::Order> orders = {{"forward", sim::Order::forward},
+                                                    {"reversed", sim::Order::reversed},
+                                                    {"shuffled", sim::Order::shuffled}};
+  for (const auto& [name, order] : orders)
+    params.push_back({"sim_" + name, [order = order] { return make_sim_device(order); }});
+  return params;
+}
 
 std::string op_of_test(const std::string& test_name) {
   const std::string name = test_name.substr(0, test_name.find('/'));
@@ -134,7 +148,7 @@ std::string op_of_test(const std::string& test_name) {
 
 void OpTest::SetUp() {
   worst.clear();
-  device_ = make_device(GetParam().device, {.threads = GetParam().threads});
+  device_ = GetParam().make();
   traced_ = std::make_unique<TracingDevice>(*device_);
 }
 
@@ -161,9 +175,7 @@ std::vector<std::string> declared_ops() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Device, OpTest, testing::ValuesIn(device_params()), [](const auto& param_info) {
-  std::string name = param_info.param.device + "_threads" + std::to_string(param_info.param.threads);
-  std::replace(name.begin(), name.end(), ':', '_');
-  return name;
+  return param_info.param.name;
 });
 
 namespace {
@@ -179,7 +191,8 @@ TEST(Coverage, every_op_has_a_test) {
   std::map<std::string, int> tests, suites;
   const auto& all = *testing::UnitTest::GetInstance();
   for (int s = 0; s < all.total_test_suite_count(); ++s) {
-    ++suites[lower_letters(all.GetTestSuite(s)->name())];
+    const std::string suite = all.GetTestSuite(s)->name();  // "LogMel", or "Device/LogMel"
+    ++suites[lower_letters(suite.substr(suite.find('/') + 1))];
     for (int t = 0; t < all.GetTestSuite(s)->total_test_count(); ++t)
       ++tests[op_of_test(all.GetTestSuite(s)->GetTestInfo(t)->name())];
   }

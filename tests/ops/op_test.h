@@ -124,12 +124,10 @@ class Check {
 };
 
 struct DeviceParam {
-  std::string device;
-  int threads;
+  std::string name;
+  std::function<std::unique_ptr<Device>()> make;
 };
-inline void PrintTo(const DeviceParam& p, std::ostream* out) {
-  *out << p.device << ", threads " << p.threads;
-}
+inline void PrintTo(const DeviceParam& p, std::ostream* out) { *out << p.name; }
 
 // Device memory back in a host array.
 template <typename T>
@@ -140,7 +138,8 @@ Array<T> host_array(Buffer& buffer) {
   return a;
 }
 
-// Every test of this fixture runs on each of these.
+// Every test of this fixture runs on each of these: the CPU with 1 to 3 threads, the CUDA kernels on the simulator in
+// three orders, and the GPU where there is one.
 std::vector<DeviceParam> device_params();
 
 class OpTest : public testing::TestWithParam<DeviceParam> {

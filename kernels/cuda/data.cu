@@ -1,0 +1,101 @@
+// Training batches cut from the resident feature table.
+#include "kernels/cuda/block.h"
+#include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/elements.h"
+#include "kernels/math/half.h"
+#include "kernels/math/philox.h"
+
+namespace melgrad {
+namespace {
+
+// One block: an example per thread; the smallest range of starts is found together.
+struct PickBatch {
+  static constexpr int kThreads = kReduceThreads;
+  const std::int32_t* order;      // [steps, n]
+  const std::int64_t* first_row;  // the rest by track
+  const std::int32_t* rows;
+  const std::int32_t* track_label;
+  const std::int64_t *step, *counter;
+  bool shared_start, skip_last_start;
+  std::uint64_t seed;
+  std::int64_t n, frames;
+  std::int64_t* first;
+  std::int32_t* labels;
+  float* weights;
+
+  MELGRAD_DEVICE std::int64_t starts(std::int32_t track) const {  // how many there are to choose from
+    const std::int64_t all = rows[track] - frames + (skip_last_start ? 0 : 1);
+    return all > 1 ? all : 1;
+  }
+
+  std::int64_t shared_bytes() const { return reduce_shared_bytes<std::int64_t>(); }
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    constexpr std::uint32_t kStream = 0x5e6;  // of the generator: segment starts
+    auto* scratch = t.template shared<std::int64_t>(kReduceThreads);
+    const std::int32_t* tracks = order + *step * n;
+    std::int64_t smallest = starts(tracks[0]);
+    for (std::int64_t i = t.index(); i < n; i += t.count()) {
+      if (tracks[i] >= 0) smallest = Smaller{}(smallest, starts(tracks[i]));
+    }
+    const std::int64_t shared = block_reduce(t, scratch, smallest, Smaller{});
+    for (std::int64_t i = t.index(); i < n; i += t.count()) {
+      const std::int32_t track = tracks[i], source = track >= 0 ? track : tracks[0];
+      const auto draw = static_cast<std::uint64_t>(shared_start || track < 0 ? 0 : i);
+      const std::uint32_t random = philox(seed, kStream, static_cast<std::uint64_t>(*counter), draw).word[0];
+      first[i] = first_row[source] + uniform_below(random, shared_start ? shared : starts(source));
+      labels[i] = track >= 0 ? track_label[track] : 0;
+      weights[i] = track >= 0 ? 1.0F : 0.0F;
+    }
+  }
+};
+
+MELGRAD_DEVICE float table_value(float x) { return x; }
+MELGRAD_DEVICE float table_value(std::uint16_t x) { return half_to_float_portable(x); }
+
+template <typename T>
+struct Gather {
+  const T* table;
+  const std::int64_t* first;
+  std::int64_t bands, values;  // of a segment
+  MELGRAD_DEVICE float operator()(std::int64_t i) const {
+    return table_value(table[first[i / values] * bands + i % values]);
+  }
+};
+
+struct Standardise {
+  const float *x, *mean, *scale;
+  std::uint32_t bands;
+  MELGRAD_DEVICE float operator()(std::int64_t i) const {
+    const auto f = static_cast<std::uint32_t>(i % bands);
+    return (x[i] - mean[f]) * scale[f];
+  }
+};
+
+}  // namespace
+
+void CudaOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first, Tensor labels,
+                         Tensor weights) {
+  launch(stream_, 1,
+         PickBatch{plan.order.i32(), plan.first_row.i64(), plan.rows.i32(), plan.labels.i32(), plan.step.i64(),
+                   plan.counter.i64(), plan.shared_start, plan.skip_last_start, plan.seed, first.numel(), frames,
+                   first.i64(), labels.i32(), weights.f32()});
+}
+
+void CudaOps::gather_segments(Tensor table, Tensor first, Tensor x) {
+  const std::int64_t bands = table.dim(1), values = x.dim(1) * bands;
+  if (table.dtype == DType::f16) {
+    launch_elements(stream_, x.f32(), x.numel(), Write::overwrite,
+                    Gather<std::uint16_t>{table.f16(), first.i64(), bands, values});
+  } else {
+    launch_elements(stream_, x.f32(), x.numel(), Write::overwrite,
+                    Gather<float>{table.f32(), first.i64(), bands, values});
+  }
+}
+
+void CudaOps::standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) {
+  launch_elements(stream_, y.f32(), y.numel(), Write::overwrite,
+                  Standardise{x.f32(), mean.f32(), scale.f32(), static_cast<std::uint32_t>(mean.numel())});
+}
+
+}  // namespace melgrad

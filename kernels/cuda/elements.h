@@ -1,0 +1,54 @@
+// Element-wise kernels: y[i] (+)= value(i), where `value` is a small struct with float operator()(i).
+// One thread takes every stride-th element, so neighbours touch neighbouring memory. Activations are float or Bf16.
+#pragma once
+
+#include "kernels/cuda/launch.h"
+#include "kernels/math/bf16.h"
+#include "kernels/ops.h"
+
+namespace melgrad {
+
+template <typename T, typename Value>
+struct Elements {
+  static constexpr int kThreads = 256;
+  T* y;
+  std::int64_t n;
+  bool accumulate;
+  Value value;
+
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    for (std::int64_t i = t.first(); i < n; i += t.stride()) {
+      const float v = value(i);
+      y[i] = from_float<T>(accumulate ? to_float(y[i]) + v : v);
+    }
+  }
+};
+
+template <typename T, typename Value>
+void launch_elements(Stream stream, T* y, std::int64_t n, Write write, const Value& value) {
+  launch(stream, blocks_for(n, 256), Elements<T, Value>{y, n, write == Write::accumulate, value});
+}
+
+// The tensor's elements as T, which is float or Bf16.
+template <typename T>
+T* elements(Tensor t) {
+  if constexpr (std::is_same_v<T, float>) {
+    return t.f32();
+  } else {
+    return reinterpret_cast<Bf16*>(t.bf16());
+  }
+}
+
+// body(float{}) or body(Bf16{}), whichever the activation `t` holds.
+template <typename Body>
+void with_type_of(Tensor t, const Body& body) {
+  if (t.dtype == DType::bf16) {
+    body(Bf16{});
+  } else {
+    require(t.dtype == DType::f32, "an activation is f32 or bf16, not {}", name_of(t.dtype));
+    body(float{});
+  }
+}
+
+}  // namespace melgrad

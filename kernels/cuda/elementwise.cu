@@ -1,0 +1,142 @@
+// Element-wise operations, and the memory that operations use while they run.
+#include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/elements.h"
+#include "kernels/math/philox.h"
+
+namespace melgrad {
+namespace {
+
+struct Constant {
+  float value;
+  MELGRAD_DEVICE float operator()(std::int64_t) const { return value; }
+};
+
+template <typename T>
+struct Copy {
+  const T* x;
+  MELGRAD_DEVICE float operator()(std::int64_t i) const { return to_float(x[i]); }
+};
+
+template <typename T>
+struct Relu {
+  const T* x;
+  MELGRAD_DEVICE float operator()(std::int64_t i) const {
+    const float v = to_float(x[i]);
+    return v > 0 ? v : 0.0F;
+  }
+};
+
+template <typename T>
+struct ReluBackward {
+  const T *y, *dy;
+  MELGRAD_DEVICE float operator()(std::int64_t i) const {
+    return to_float(y[i]) > 0 ? to_float(dy[i]) : 0.0F;
+  }
+};
+
+// A thread takes four neighbours, which share one call of the generator.
+template <typename T>
+struct ApplyDropout {
+  static constexpr int kThreads = 256;
+  const T* x;
+  T* y;
+  std::int64_t n;
+  bool accumulate;
+  float rate;
+  std::uint64_t seed;
+  std::uint32_t stream;
+  const std::int64_t* counter;
+
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    const float scale = 1.0F / (1.0F - rate);
+    const auto step = static_cast<std::uint64_t>(*counter);
+    for (std::int64_t four = t.first(); four * 4 < n; four += t.stride()) {
+      const Philox4 random = philox(seed, stream, step, static_cast<std::uint64_t>(four));
+      for (int j = 0; j < 4 && four * 4 + j < n; ++j) {
+        const std::int64_t i = four * 4 + j;
+        const float value = uniform01(random.word[j]) >= rate ? to_float(x[i]) * scale : 0.0F;
+        y[i] = from_float<T>(accumulate ? to_float(y[i]) + value : value);
+      }
+    }
+  }
+};
+
+void apply_dropout(Stream stream, Tensor x, const Dropout& d, Tensor y, Write write) {
+  with_type_of(x, [&](auto type) {
+    using T = decltype(type);
+    launch(stream, blocks_for(x.numel(), 4 * 256),
+           ApplyDropout<T>{elements<T>(x), elements<T>(y), x.numel(), write == Write::accumulate, d.rate,
+                           d.seed, d.stream, d.counter.i64()});
+  });
+}
+
+}  // namespace
+
+Workspace::~Workspace() {
+  for (void* block : blocks_) device_->release(block);
+}
+
+Tensor Workspace::take(Shape shape, DType dtype) {
+  Tensor tensor(nullptr, shape, dtype);
+  const std::int64_t bytes = (tensor.bytes() + 255) / 256 * 256;
+  if (used_ + bytes > size_) {
+    size_ = std::max(2 * size_, bytes);
+    blocks_.push_back(device_->allocate(static_cast<std::size_t>(size_)));
+    used_ = 0;
+  }
+  tensor.data = static_cast<char*>(blocks_.back()) + used_;
+  used_ += bytes;
+  return tensor;
+}
+
+Tensor CudaOps::as_type(Tensor from, DType dtype) {
+  if (from.dtype == dtype) return from;
+  const Tensor to = scratch(from.shape, dtype);
+  with_type_of(to, [&](auto to_type) {
+    with_type_of(from, [&](auto from_type) {
+      using To = decltype(to_type);
+      using From = decltype(from_type);
+      launch_elements(stream_, elements<To>(to), to.numel(), Write::overwrite, Copy<From>{elements<From>(from)});
+    });
+  });
+  return to;
+}
+
+void CudaOps::fill(Tensor y, float value) {
+  with_type_of(y, [&](auto type) {
+    launch_elements(stream_, elements<decltype(type)>(y), y.numel(), Write::overwrite, Constant{value});
+  });
+}
+
+void CudaOps::add(Tensor x, Tensor y, Write write) {
+  with_type_of(x, [&](auto type) {
+    using T = decltype(type);
+    launch_elements(stream_, elements<T>(y), y.numel(), write, Copy<T>{elements<T>(x)});
+  });
+}
+
+void CudaOps::relu_forward(Tensor x, Tensor y) {
+  with_type_of(x, [&](auto type) {
+    using T = decltype(type);
+    launch_elements(stream_, elements<T>(y), y.numel(), Write::overwrite, Relu<T>{elements<T>(x)});
+  });
+}
+
+void CudaOps::relu_backward(Tensor y, Tensor dy, Tensor dx, Write write) {
+  with_type_of(y, [&](auto type) {
+    using T = decltype(type);
+    launch_elements(stream_, elements<T>(dx), dx.numel(), write,
+                    ReluBackward<T>{elements<T>(y), elements<T>(dy)});
+  });
+}
+
+void CudaOps::dropout_forward(Tensor x, const Dropout& dropout, Tensor y) {
+  apply_dropout(stream_, x, dropout, y, Write::overwrite);
+}
+
+void CudaOps::dropout_backward(Tensor dy, const Dropout& dropout, Tensor dx, Write write) {
+  apply_dropout(stream_, dy, dropout, dx, write);
+}
+
+}  // namespace melgrad

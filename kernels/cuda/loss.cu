@@ -1,0 +1,151 @@
+// Softmax, cross-entropy and the L2 penalty. Batches are a few hundred rows of some tens of classes: one thread takes
+// a row, one block the whole batch, because its sums then need no second launch.
+#include "kernels/cuda/block.h"
+#include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/elements.h"
+#include "kernels/cuda/sums.h"
+
+namespace melgrad {
+namespace {
+
+// probs = softmax(logits) of one row of k; returns log sum exp. probs may be logits.
+MELGRAD_DEVICE float softmax_row(const float* logits, float* probs, std::int64_t k) {
+  float top = logits[0];
+  for (std::int64_t j = 1; j < k; ++j) top = logits[j] > top ? logits[j] : top;
+  float sum = 0;
+  for (std::int64_t j = 0; j < k; ++j) sum += std::exp(logits[j] - top);
+  for (std::int64_t j = 0; j < k; ++j) probs[j] = std::exp(logits[j] - top) / sum;
+  return top + std::log(sum);
+}
+
+struct SoftmaxRows {
+  static constexpr int kThreads = 64;
+  const float* logits;
+  float* probs;
+  std::int64_t rows, classes;
+
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    for (std::int64_t i = t.first(); i < rows; i += t.stride()) {
+      softmax_row(logits + i * classes, probs + i * classes, classes);
+    }
+  }
+};
+
+// One block. A label that names no class cannot be reported from here: it makes the loss NaN.
+struct CrossEntropyForward {
+  static constexpr int kThreads = kReduceThreads;
+  const float* logits;
+  const std::int32_t* labels;
+  const float* weights;
+  float* probs;
+  std::int64_t rows, classes;
+  float *loss, *hits;
+
+  std::int64_t shared_bytes() const { return reduce_shared_bytes<double>(); }
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    double* scratch = t.template shared<double>(kReduceThreads);
+    double my_loss = 0, my_hits = 0, my_weight = 0;
+    for (std::int64_t i = t.index(); i < rows; i += t.count()) {
+      const float* z = logits + i * classes;
+      const float log_sum = softmax_row(z, probs + i * classes, classes);
+      const auto weight = static_cast<double>(weights[i]);
+      if (weight == 0) continue;
+      my_weight += weight;
+      const std::int32_t label = labels[i];
+      if (label < 0 || label >= classes) {
+        my_loss = std::nan("");
+        continue;
+      }
+      my_loss += weight * static_cast<double>(log_sum - z[label]);
+      std::int64_t best = 0;
+      for (std::int64_t j = 1; j < classes; ++j) best = z[j] > z[best] ? j : best;
+      my_hits += best == label ? weight : 0;
+    }
+    const double total = block_sum(t, scratch, my_weight);
+    const double loss_sum = block_sum(t, scratch, my_loss), hit_sum = block_sum(t, scratch, my_hits);
+    if (t.index() == 0) {
+      *loss = total > 0 ? static_cast<float>(loss_sum / total) : 0.0F;
+      *hits = total > 0 ? static_cast<float>(hit_sum / total) : 0.0F;
+    }
+  }
+};
+
+// Every block adds up the weights again, in the same order: cheaper than another launch.
+struct CrossEntropyBackward {
+  static constexpr int kThreads = kReduceThreads;
+  const float* probs;
+  const std::int32_t* labels;
+  const float *weights, *dloss;
+  float* dlogits;
+  std::int64_t rows, classes;
+  bool accumulate;
+
+  std::int64_t shared_bytes() const { return reduce_shared_bytes<double>(); }
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    double* scratch = t.template shared<double>(kReduceThreads);
+    double mine = 0;
+    for (std::int64_t i = t.index(); i < rows; i += t.count()) mine += weights[i];
+    const double total = block_sum(t, scratch, mine);
+    const auto scale = static_cast<float>(total > 0 ? *dloss / total : 0.0);
+    for (std::int64_t e = t.first(); e < rows * classes; e += t.stride()) {
+      const std::int64_t i = e / classes;
+      const float weight = scale * weights[i];
+      const float onehot = weight != 0 && labels[i] == e % classes ? 1.0F : 0.0F;
+      const float g = weight * (probs[e] - onehot);
+      dlogits[e] = accumulate ? dlogits[e] + g : g;
+    }
+  }
+};
+
+struct FinishPenalty {
+  float lambda;
+  float* loss;
+  bool accumulate;
+  MELGRAD_DEVICE void operator()(double squares) const {
+    const auto penalty = static_cast<float>(lambda * squares);
+    *loss = accumulate ? *loss + penalty : penalty;
+  }
+};
+
+struct PenaltyGradient {
+  const float *w, *dloss;
+  float lambda;
+  MELGRAD_DEVICE float operator()(std::int64_t i) const { return 2 * lambda * *dloss * w[i]; }
+};
+
+}  // namespace
+
+void CudaOps::softmax_forward(Tensor logits, Tensor probs) {
+  launch(stream_, blocks_for(logits.dim(0), 64),
+         SoftmaxRows{logits.f32(), probs.f32(), logits.dim(0), logits.dim(1)});
+}
+
+void CudaOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
+                                    Tensor hits) {
+  launch(stream_, 1,
+         CrossEntropyForward{logits.f32(), labels.i32(), weights.f32(), probs.f32(), logits.dim(0), logits.dim(1),
+                             loss.f32(), hits.f32()});
+}
+
+void CudaOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Tensor dlogits,
+                                     Write write) {
+  launch(stream_, blocks_for(probs.numel(), kReduceThreads),
+         CrossEntropyBackward{probs.f32(), labels.i32(), weights.f32(), dloss.f32(), dlogits.f32(), probs.dim(0),
+                              probs.dim(1), write == Write::accumulate});
+}
+
+void CudaOps::l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) {
+  workspace_.restart();
+  auto* piece = static_cast<double*>(scratch({2 * sum_pieces(w.numel())}).data);
+  launch_sum(stream_, w.numel(), SquareOf{w.f32()}, piece,
+             FinishPenalty{lambda, loss.f32(), write == Write::accumulate});
+}
+
+void CudaOps::l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Tensor dw, Write write) {
+  launch_elements(stream_, dw.f32(), w.numel(), write, PenaltyGradient{w.f32(), dloss.f32(), lambda});
+}
+
+}  // namespace melgrad

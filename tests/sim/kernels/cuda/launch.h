@@ -1,0 +1,44 @@
+// The simulator's stand-in for kernels/cuda/launch.h, found first on the include path of tests/sim: the same Thread
+// and launch, on the CPU.
+#pragma once
+
+#include "kernels/cuda/grid.h"
+#include "tests/sim/simulator.h"
+
+#define MELGRAD_DEVICE
+
+namespace melgrad {
+
+using Stream = sim::Simulator*;
+
+class Thread {
+ public:
+  Thread(sim::Block& block, int index) : block_(&block), index_(index) {}
+  int index() const { return index_; }
+  int count() const { return block_->threads(); }
+  std::int64_t block() const { return block_->index(); }
+  std::int64_t blocks() const { return block_->blocks(); }
+  std::int64_t first() const { return block() * count() + index(); }
+  std::int64_t stride() const { return blocks() * count(); }
+  void sync() const { block_->wait(index_); }
+  template <typename T>
+  T* shared(std::int64_t n) {
+    return static_cast<T*>(
+        block_->shared(requests_++, n * static_cast<std::int64_t>(sizeof(T)), shared_size<T>(n)));
+  }
+
+ private:
+  sim::Block* block_;
+  int index_;
+  std::size_t requests_ = 0;
+};
+
+template <typename Kernel>
+void launch(Stream simulator, std::int64_t blocks, const Kernel& kernel) {
+  simulator->run(blocks, Kernel::kThreads, shared_bytes_of(kernel), [&kernel](sim::Block& block, int index) {
+    Thread thread(block, index);
+    kernel(thread);
+  });
+}
+
+}  // namespace melgrad
