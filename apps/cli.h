@@ -11,6 +11,7 @@ namespace melgrad {
 
 struct Settings {
   std::string device = "auto";
+  std::string precision = "f32";
   int threads = 0;    // 0 = all cores
   bool json = false;  // results for machines on stdout; progress and messages stay on stderr
   int exit_code = 0;  // a command that ends without an Error may still set one

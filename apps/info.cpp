@@ -11,12 +11,15 @@ namespace {
 void info(const Settings& settings) {
   const auto device = open_device(settings);
   if (settings.json) {
-    const nlohmann::json out = {
-        {"version", MELGRAD_VERSION}, {"device", device->name()}, {"description", device->description()}};
+    const nlohmann::json out = {{"version", MELGRAD_VERSION},
+                                {"device", device->name()},
+                                {"description", device->description()},
+                                {"cuda", cuda_report()}};
     fmt::print("{}\n", out.dump(2));
     return;
   }
-  fmt::print("melgrad {}\n{:8} {}\n", MELGRAD_VERSION, device->name(), device->description());
+  fmt::print("melgrad {}\n{:8} {}\n{:8} {}\n", MELGRAD_VERSION, device->name(), device->description(), "CUDA",
+             cuda_report());
 }
 
 }  // namespace

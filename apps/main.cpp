@@ -12,7 +12,9 @@ int main(int argc, char** argv) {
   CLI::App root{"melgrad: classify music from log-mel spectrograms"};
   root.require_subcommand(1);
   root.fallthrough();
-  root.add_option("--device", settings.device, "auto or cpu")->capture_default_str();
+  root.add_option("--device", settings.device, "auto, cpu or cuda:N")->capture_default_str();
+  root.add_option("--precision", settings.precision, "of convolutions and products: f32, tf32 or bf16 (CUDA)")
+      ->capture_default_str();
   root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")
       ->check(CLI::NonNegativeNumber);
   root.add_flag("--json", settings.json, "print results as JSON on standard output");

@@ -130,7 +130,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
 }  // namespace
 
 std::unique_ptr<Device> open_device(const Settings& settings) {
-  return make_device(settings.device == "auto" ? "cpu" : settings.device, {settings.threads});
+  return make_device(settings.device, {settings.threads, precision_of(settings.precision)});
 }
 
 std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,

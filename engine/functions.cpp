@@ -50,7 +50,7 @@ Var conv2d(Tape& tape, Var x, Param& w, Param& b, const Conv2d& conv) {
   const Shape out{in.dim(0), convolved(in.dim(1), w.shape[1], conv.stride_t, conv.pad_t),
                   convolved(in.dim(2), w.shape[2], conv.stride_f, conv.pad_f), w.shape[0]};
   check_conv("conv2d", in.shape, w.shape, out);
-  const Tensor y = tape.take(out);
+  const Tensor y = tape.take(out, tape.activation_type());
   const Var vw = tape.param(w), vb = tape.param(b);
   tape.ops().conv2d_forward(in, w.value, b.value, conv, y);
   return tape.result(y, {x, vw, vb}, [&tape, x, vw, vb, in, conv](Tensor dy) {
@@ -67,7 +67,7 @@ Var max_pool(Tape& tape, Var x, const Pool2d& pool) {
   const Shape out{in.dim(0), in.dim(1) / pool.frames, in.dim(2) / pool.bands, in.dim(3)};
   require(out.numel() > 0, "max_pool: input {} is smaller than the window {} x {}", in.shape.str(),
           pool.frames, pool.bands);
-  const Tensor y = tape.take(out), argmax = tape.take(out, DType::u8);
+  const Tensor y = tape.take(out, in.dtype), argmax = tape.take(out, DType::u8);
   tape.ops().max_pool_forward(in, pool, y, argmax);
   return tape.result(y, {x}, [&tape, x, pool, argmax](Tensor dy) {
     const auto dx = tape.gradient_of(x);
@@ -82,7 +82,7 @@ Var stem(Tape& tape, Var x, Param& w, Param& b, const Pool2d& pool) {
   check_conv("stem", in.shape, w.shape, out);
   require(in.dim(3) == 1 && !tape.needs_grad(x), "stem: input {} must be data of one channel",
           in.shape.str());
-  const Tensor y = tape.take(out), argmax = tape.take(out, DType::u8);
+  const Tensor y = tape.take(out, tape.activation_type()), argmax = tape.take(out, DType::u8);
   const Var vw = tape.param(w), vb = tape.param(b);
   tape.ops().stem_forward(in, w.value, b.value, pool, y, argmax);
   return tape.result(y, {vw, vb}, [&tape, vw, vb, in, y, argmax, pool](Tensor dy) {
@@ -92,7 +92,7 @@ Var stem(Tape& tape, Var x, Param& w, Param& b, const Pool2d& pool) {
 }
 
 Var relu(Tape& tape, Var x) {
-  const Tensor y = tape.take(tape.value(x).shape);
+  const Tensor y = tape.take(tape.value(x).shape, tape.value(x).dtype);
   tape.ops().relu_forward(tape.value(x), y);
   return tape.result(y, {x}, [&tape, x, y](Tensor dy) {
     const auto dx = tape.gradient_of(x);
@@ -102,7 +102,7 @@ Var relu(Tape& tape, Var x) {
 
 Var dropout(Tape& tape, Var x, const Dropout& dropout) {
   if (!tape.training() || dropout.rate == 0) return x;
-  const Tensor y = tape.take(tape.value(x).shape);
+  const Tensor y = tape.take(tape.value(x).shape, tape.value(x).dtype);
   tape.ops().dropout_forward(tape.value(x), dropout, y);
   return tape.result(y, {x}, [&tape, x, dropout](Tensor dy) {
     const auto dx = tape.gradient_of(x);
@@ -111,9 +111,9 @@ Var dropout(Tape& tape, Var x, const Dropout& dropout) {
 }
 
 Var add(Tape& tape, Var a, Var b) {
-  require(tape.value(a).shape == tape.value(b).shape, "add: {} and {}", tape.value(a).shape.str(),
-          tape.value(b).shape.str());
-  const Tensor y = tape.take(tape.value(a).shape);
+  require(tape.value(a).shape == tape.value(b).shape && tape.value(a).dtype == tape.value(b).dtype,
+          "add: {} and {}", tape.value(a).shape.str(), tape.value(b).shape.str());
+  const Tensor y = tape.take(tape.value(a).shape, tape.value(a).dtype);
   tape.ops().add(tape.value(a), y, Write::overwrite);
   tape.ops().add(tape.value(b), y, Write::accumulate);
   return tape.result(y, {a, b}, [&tape, a, b](Tensor dy) {

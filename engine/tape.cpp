@@ -35,7 +35,7 @@ Var Tape::result(Tensor value, std::initializer_list<Var> from, std::function<vo
 
 Tape::Target Tape::gradient_of(Var v) {
   Slot& s = slot(v);
-  if (!s.grad) s.grad = arena_->take(s.value.shape);
+  if (!s.grad) s.grad = arena_->take(s.value.shape, s.value.dtype);
   const Write write = s.has_grad ? Write::accumulate : Write::overwrite;
   s.has_grad = true;
   return {s.grad, write};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -10,6 +11,13 @@
 #include "kernels/tensor.h"
 
 namespace melgrad {
+
+// A program of operations that was recorded once and can be issued again as a whole: a CUDA graph.
+class Recording {
+ public:
+  virtual ~Recording() = default;
+  virtual void replay() = 0;
+};
 
 class Device {
  public:
@@ -21,6 +29,7 @@ class Device {
   virtual std::string name() const = 0;         // "cpu", "cuda:0"
   virtual std::string description() const = 0;  // one line for people: model, threads or memory, libraries
   virtual Ops& ops() = 0;
+  virtual Precision precision() const = 0;
 
   // Raw memory, 256-byte aligned. Only Slab and Arena call these (engine/memory.h). `allocate` throws Error
   // (device) with the number of bytes when there is no room.
@@ -33,7 +42,12 @@ class Device {
   // Copies between host and device; both wait until the copy is done.
   virtual void to_device(Tensor to, const void* from_host) = 0;
   virtual void to_host(void* to_host, Tensor from) = 0;
+  // Waits until everything issued is done. Throws Error (device) if any of it failed.
   virtual void synchronise() = 0;
+
+  // Records the operations that `program` issues, without running them; null where nothing can be recorded, and
+  // then the program itself must run every time. It must have run before on the same memory (engine/step.h).
+  virtual std::unique_ptr<Recording> record(const std::function<void()>& program) = 0;
 };
 
 // Of matrix products and convolutions; everything else is f32 always, and so are sums, weights and moments.
@@ -43,12 +57,19 @@ enum class Precision {
   bf16,  // activations and their gradients stored in bf16 (7 bits of mantissa)
 };
 
+Precision precision_of(const std::string& name);  // throws Error (usage)
+const char* name_of(Precision precision);
+
 struct DeviceOptions {
   int threads = 0;                       // CPU threads; 0 = all cores this process may use
   Precision precision = Precision::f32;  // the CPU has f32 only
 };
 
-// "cpu" or "cuda:N". Throws Error (device) that says why when there is none.
+// "cpu", "cuda:N", "cuda" (cuda:0), or "auto": cuda:0 if this build and this machine have one, else cpu. Throws Error
+// (device) that says why when there is none.
 std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions& options = {});
+
+// One line on CUDA for people: what this build was made for, driver and devices of this machine, or why there are none.
+std::string cuda_report();
 
 }  // namespace melgrad

@@ -44,6 +44,7 @@ class CpuDevice final : public Device {
                        onednn->minor, onednn->patch, openblas_get_config());
   }
   Ops& ops() override { return ops_; }
+  Precision precision() const override { return Precision::f32; }
   void* allocate(std::size_t bytes) override { return aligned(bytes); }
   void release(void* memory) noexcept override { std::free(memory); }
 #ifdef __SANITIZE_ADDRESS__
@@ -60,6 +61,7 @@ class CpuDevice final : public Device {
     std::memcpy(to, from.data, static_cast<std::size_t>(from.bytes()));
   }
   void synchronise() override {}
+  std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 
  private:
   int threads_;
@@ -81,6 +83,9 @@ void* CpuOps::scratch(std::size_t bytes) {
 }
 
 std::unique_ptr<Device> make_cpu_device(const DeviceOptions& options) {
+  if (options.precision != Precision::f32) {
+    fail(ErrorKind::usage, "precision {}: the CPU computes in f32 only", name_of(options.precision));
+  }
   const int threads = options.threads > 0 ? options.threads : omp_get_num_procs();
   omp_set_num_threads(threads);  // what oneDNN and OpenBLAS use
   openblas_set_num_threads(threads);

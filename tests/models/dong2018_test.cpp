@@ -1,6 +1,6 @@
 #include <gtest/gtest.h>
 
-#include "engine/trace.h"
+#include "kernels/trace.h"
 #include "tests/models/synthetic.h"
 
 namespace melgrad {

@@ -154,7 +154,7 @@ void OpTest::SetUp() {
 
 void OpTest::TearDown() {
   const std::string op = op_of_test(testing::UnitTest::GetInstance()->current_test_info()->name());
-  EXPECT_EQ(traced_->ops().costs().count(op), 1U) << "this test never called " << op;
+  EXPECT_EQ(traced_->ops().counts().count(op), 1U) << "this test never called " << op;
   for (const auto& [key, error] : worst) {
     std::ostringstream text;
     text << key.first << ": largest NMSE " << error << ", limit " << key.second;

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/trace.h"
+#include "kernels/trace.h"
 #include "kernels/device.h"
 #include "tests/cases.h"
 #include "tests/reference.h"

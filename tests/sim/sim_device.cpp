@@ -11,11 +11,13 @@ namespace {
 
 class SimDevice final : public Device {
  public:
-  explicit SimDevice(sim::Order order) : simulator_(order), ops_(*this, libraries_, &simulator_) {}
+  SimDevice(sim::Order order, Precision precision)
+      : precision_(precision), simulator_(order), ops_(*this, libraries_, &simulator_) {}
 
   std::string name() const override { return "sim"; }
   std::string description() const override { return "CUDA kernels on the CPU"; }
   Ops& ops() override { return ops_; }
+  Precision precision() const override { return precision_; }
   void* allocate(std::size_t bytes) override {
     void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
     std::memset(memory, 0xFF, bytes);  // NaN
@@ -31,8 +33,10 @@ class SimDevice final : public Device {
     std::memcpy(to, from.data, static_cast<std::size_t>(from.bytes()));
   }
   void synchronise() override {}
+  std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 
  private:
+  Precision precision_;
   sim::Simulator simulator_;
   SimLibraries libraries_;
   CudaOps ops_;
@@ -40,6 +44,8 @@ class SimDevice final : public Device {
 
 }  // namespace
 
-std::unique_ptr<Device> make_sim_device(sim::Order order) { return std::make_unique<SimDevice>(order); }
+std::unique_ptr<Device> make_sim_device(sim::Order order, Precision precision) {
+  return std::make_unique<SimDevice>(order, precision);
+}
 
 }  // namespace melgrad

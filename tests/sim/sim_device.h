@@ -8,6 +8,6 @@
 
 namespace melgrad {
 
-std::unique_ptr<Device> make_sim_device(sim::Order order);
+std::unique_ptr<Device> make_sim_device(sim::Order order, Precision precision = Precision::f32);
 
 }  // namespace melgrad

@@ -1,7 +1,9 @@
-// TracingOps: an Ops that writes down every call (operation, addresses, shapes, settings) and passes it on.
-// Two uses: tests compare the traces of two steps line by line, which proves on any machine that a step can
-// be captured in a CUDA graph; and profiles count and time operations by name.
+// TracingOps: an Ops that passes every call on to another one and knows what was called: operation, addresses,
+// shapes, settings. Tests compare the traces of two steps line by line, which proves on any machine that a step can
+// be captured in a CUDA graph; a device adds the call to its errors, and can look for errors after every one.
 #pragma once
+
+#include <functional>
 
 #include <map>
 #include <string>
@@ -13,16 +15,15 @@ namespace melgrad {
 
 class TracingOps final : public Ops {
  public:
-  explicit TracingOps(Ops& inner) : inner_(&inner) {}
+  // `after`, if any, runs after each call. An Error (device) of either gets the call in front of its message.
+  explicit TracingOps(Ops& inner, std::function<void()> after = {}) : inner_(&inner), after_(std::move(after)) {}
 
+  // Writes down calls from now on.
+  void keep_lines() { keeps_ = true; }
   const std::vector<std::string>& lines() const { return lines_; }
   void clear() { lines_.clear(); }
-
-  struct Cost {
-    std::int64_t calls = 0;
-    double seconds = 0;
-  };
-  const std::map<std::string, Cost>& costs() const { return costs_; }
+  // How often each operation was called.
+  const std::map<std::string, std::int64_t>& counts() const { return counts_; }
 
   void fill(Tensor y, float value) override;
   void add(Tensor x, Tensor y, Write write) override;
@@ -70,18 +71,21 @@ class TracingOps final : public Ops {
   void call(const char* name, void (Ops::*op)(Args...), const Actual&... args);
 
   Ops* inner_;
+  std::function<void()> after_;
+  bool keeps_ = false;
   std::vector<std::string> lines_;
-  std::map<std::string, Cost> costs_;
+  std::map<std::string, std::int64_t> counts_;
 };
 
 // A device whose operations are traced; memory and copies are those of `inner`.
 class TracingDevice final : public Device {
  public:
-  explicit TracingDevice(Device& inner) : inner_(&inner), ops_(inner.ops()) {}
+  explicit TracingDevice(Device& inner) : inner_(&inner), ops_(inner.ops()) { ops_.keep_lines(); }
 
   std::string name() const override { return inner_->name(); }
   std::string description() const override { return inner_->description(); }
   TracingOps& ops() override { return ops_; }
+  Precision precision() const override { return inner_->precision(); }
   void* allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void release(void* memory) noexcept override { inner_->release(memory); }
   void poison(void* memory, std::size_t bytes) override { inner_->poison(memory, bytes); }
@@ -89,6 +93,8 @@ class TracingDevice final : public Device {
   void to_device(Tensor to, const void* from) override { inner_->to_device(to, from); }
   void to_host(void* to, Tensor from) override { inner_->to_host(to, from); }
   void synchronise() override { inner_->synchronise(); }
+  // Every step is issued anew, so that it can be traced.
+  std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 
  private:
   Device* inner_;

@@ -1,6 +1,4 @@
-#include "engine/trace.h"
-
-#include <chrono>
+#include "kernels/trace.h"
 
 namespace melgrad {
 namespace {
@@ -31,14 +29,20 @@ std::string text(const MelTables& m) { return m.options.preset; }
 
 template <typename... Args, typename... Actual>
 void TracingOps::call(const char* name, void (Ops::*op)(Args...), const Actual&... args) {
-  std::string line = name;
-  ((line += " " + text(args)), ...);
-  lines_.push_back(std::move(line));
-  const auto start = std::chrono::steady_clock::now();
-  (inner_->*op)(args...);
-  Cost& cost = costs_[name];
-  ++cost.calls;
-  cost.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  const auto line = [&] {
+    std::string words = name;
+    ((words += " " + text(args)), ...);
+    return words;
+  };
+  if (keeps_) lines_.push_back(line());
+  ++counts_[name];
+  try {
+    (inner_->*op)(args...);
+    if (after_) after_();
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::device) throw;
+    throw Error(error.kind(), fmt::format("{}: {}", line(), error.what()));
+  }
 }
 
 void TracingOps::fill(Tensor y, float value) { call("fill", &Ops::fill, y, value); }

@@ -1,0 +1,169 @@
+#include "kernels/cuda/cuda_device.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "kernels/cuda/check.h"
+#include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/nvidia_libraries.h"
+#include "kernels/trace.h"
+
+namespace melgrad {
+namespace {
+
+std::string version_text(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
+
+// Why no GPU can be used here, or "".
+std::string why_not(int index) {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  int driver = 0, runtime = 0;
+  cudaDriverGetVersion(&driver);
+  cudaRuntimeGetVersion(&runtime);
+  if (driver == 0) return "no NVIDIA driver on this machine; use --device cpu";
+  if (status == cudaErrorInsufficientDriver) {
+    return fmt::format("the driver supports CUDA {}, this build needs {}; update the driver, or use --device cpu",
+                       version_text(driver), version_text(runtime));
+  }
+  if (status != cudaSuccess) return text_of(status) + "; use --device cpu";
+  if (index >= count) return fmt::format("there are {} CUDA devices", count);
+  cudaDeviceProp properties{};
+  if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) return "its properties cannot be read";
+  if (properties.major < 8) {
+    return fmt::format("{} has compute capability {}.{}, melgrad needs 8.0", properties.name, properties.major,
+                       properties.minor);
+  }
+  return "";
+}
+
+class CudaStream {
+ public:
+  CudaStream() { check(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "cudaStreamCreate"); }
+  ~CudaStream() { cudaStreamDestroy(stream_); }
+  CudaStream(const CudaStream&) = delete;
+  CudaStream& operator=(const CudaStream&) = delete;
+  cudaStream_t get() const { return stream_; }
+
+ private:
+  cudaStream_t stream_ = nullptr;
+};
+
+class CudaGraph final : public Recording {
+ public:
+  CudaGraph(cudaStream_t stream, const std::function<void()>& program) : stream_(stream) {
+    check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "cudaStreamBeginCapture");
+    cudaGraph_t graph = nullptr;
+    try {
+      program();
+    } catch (...) {
+      cudaStreamEndCapture(stream, &graph);
+      if (graph != nullptr) cudaGraphDestroy(graph);
+      throw;
+    }
+    check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+    const cudaError_t status = cudaGraphInstantiate(&instance_, graph, 0);
+    cudaGraphDestroy(graph);
+    check(status, "cudaGraphInstantiate");
+    check(cudaGraphUpload(instance_, stream), "cudaGraphUpload");
+  }
+  ~CudaGraph() override { cudaGraphExecDestroy(instance_); }
+  CudaGraph(const CudaGraph&) = delete;
+  CudaGraph& operator=(const CudaGraph&) = delete;
+  void replay() override { check(cudaGraphLaunch(instance_, stream_), "cudaGraphLaunch"); }
+
+ private:
+  cudaStream_t stream_;
+  cudaGraphExec_t instance_ = nullptr;
+};
+
+class CudaDevice final : public Device {
+ public:
+  CudaDevice(int index, const DeviceOptions& options)
+      : index_(index),
+        precision_(options.precision),
+        waits_(std::getenv("MELGRAD_SYNC") != nullptr && std::strcmp(std::getenv("MELGRAD_SYNC"), "1") == 0),
+        libraries_(make_nvidia_libraries(*this, stream_.get(), options.precision)),
+        ops_(*this, *libraries_, stream_.get()),
+        traced_(ops_, waits_ ? std::function<void()>([this] { synchronise(); }) : std::function<void()>()) {}
+
+  std::string name() const override { return fmt::format("cuda:{}", index_); }
+  std::string description() const override {
+    cudaDeviceProp properties{};
+    check(cudaGetDeviceProperties(&properties, index_), "cudaGetDeviceProperties");
+    int driver = 0, runtime = 0;
+    cudaDriverGetVersion(&driver);
+    cudaRuntimeGetVersion(&runtime);
+    return fmt::format("{}, {} GiB, compute capability {}.{}, precision {}, driver for CUDA {}, runtime {}, {}",
+                       properties.name, properties.totalGlobalMem >> 30, properties.major, properties.minor,
+                       name_of(precision_), version_text(driver), version_text(runtime), libraries_->versions());
+  }
+  Ops& ops() override { return traced_; }
+  Precision precision() const override { return precision_; }
+
+  void* allocate(std::size_t bytes) override {
+    void* memory = nullptr;
+    const cudaError_t status = cudaMalloc(&memory, std::max<std::size_t>(bytes, 1));
+    if (status == cudaErrorMemoryAllocation) {
+      cudaGetLastError();  // or the next launch would report it again
+      std::size_t free = 0, total = 0;
+      cudaMemGetInfo(&free, &total);
+      fail(ErrorKind::device,
+           "{}: out of memory: {} bytes asked for, {} of {} are free; lower train.batch or segment.frames", name(),
+           bytes, free, total);
+    }
+    check(status, "cudaMalloc");
+    return memory;
+  }
+  void release(void* memory) noexcept override { cudaFree(memory); }
+  void poison(void* /*memory*/, std::size_t /*bytes*/) override {}
+  void unpoison(void* /*memory*/, std::size_t /*bytes*/) override {}
+
+  void to_device(Tensor to, const void* from) override {
+    copy(to.data, from, to.bytes(), cudaMemcpyHostToDevice);
+  }
+  void to_host(void* to, Tensor from) override { copy(to, from.data, from.bytes(), cudaMemcpyDeviceToHost); }
+  void synchronise() override { check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize"); }
+
+  std::unique_ptr<Recording> record(const std::function<void()>& program) override {
+    if (waits_) return nullptr;  // a capture cannot be waited for
+    return std::make_unique<CudaGraph>(stream_.get(), program);
+  }
+
+ private:
+  void copy(void* to, const void* from, std::int64_t bytes, cudaMemcpyKind kind) {
+    check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), kind, stream_.get()), "cudaMemcpyAsync");
+    synchronise();
+  }
+
+  int index_;
+  Precision precision_;
+  bool waits_;
+  CudaStream stream_;
+  std::unique_ptr<Libraries> libraries_;
+  CudaOps ops_;
+  TracingOps traced_;
+};
+
+}  // namespace
+
+int cuda_device_count() {
+  int count = 0;
+  return cudaGetDeviceCount(&count) == cudaSuccess ? count : 0;
+}
+
+std::unique_ptr<Device> make_cuda_device(int index, const DeviceOptions& options) {
+  const std::string reason = why_not(index);
+  if (!reason.empty()) fail(ErrorKind::device, "device cuda:{}: {}", index, reason);
+  check(cudaSetDevice(index), "cudaSetDevice");
+  return std::make_unique<CudaDevice>(index, options);
+}
+
+std::string cuda_report() {
+  int runtime = 0;
+  cudaRuntimeGetVersion(&runtime);
+  const std::string reason = why_not(0);
+  return fmt::format("CUDA {}, code for {}; {}", version_text(runtime), MELGRAD_CUDA_ARCHITECTURES,
+                     reason.empty() ? fmt::format("{} devices", cuda_device_count()) : reason);
+}
+
+}  // namespace melgrad
