@@ -106,6 +106,8 @@ H5Type::H5Type(DType dtype) {
     case DType::f32:
       *this = H5Type(Kind::f32);
       break;
+    case DType::bf16:  // lives on devices only
+      fail(ErrorKind::internal, "HDF5: bf16 is not written to files");
     case DType::i32:
       *this = H5Type(Kind::i32);
       break;

@@ -12,6 +12,16 @@
 
 namespace melgrad {
 
+// Of matrix products and convolutions; everything else is f32 always, and so are sums, weights and moments.
+enum class Precision {
+  f32,   // strict: no operand is rounded to fewer bits
+  tf32,  // operands rounded to 10 bits of mantissa in the matrix units
+  bf16,  // activations and their gradients stored in bf16 (7 bits of mantissa)
+};
+
+Precision precision_of(const std::string& name);  // throws Error (usage)
+const char* name_of(Precision precision);
+
 // A program of operations that was recorded once and can be issued again as a whole: a CUDA graph.
 class Recording {
  public:
@@ -49,16 +59,6 @@ class Device {
   // then the program itself must run every time. It must have run before on the same memory (engine/step.h).
   virtual std::unique_ptr<Recording> record(const std::function<void()>& program) = 0;
 };
-
-// Of matrix products and convolutions; everything else is f32 always, and so are sums, weights and moments.
-enum class Precision {
-  f32,   // strict: no operand is rounded to fewer bits
-  tf32,  // operands rounded to 10 bits of mantissa in the matrix units
-  bf16,  // activations and their gradients stored in bf16 (7 bits of mantissa)
-};
-
-Precision precision_of(const std::string& name);  // throws Error (usage)
-const char* name_of(Precision precision);
 
 struct DeviceOptions {
   int threads = 0;                       // CPU threads; 0 = all cores this process may use

@@ -9,7 +9,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/grid.h"
 #include "kernels/cuda/libraries.h"
 #include "kernels/device.h"
 

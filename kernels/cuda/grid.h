@@ -6,7 +6,11 @@
 
 #include "kernels/math/qualifier.h"
 
+struct CUstream_st;  // CUDA's own name for what a cudaStream_t points at
+
 namespace melgrad {
+
+using Stream = CUstream_st*;
 
 // Bytes that n elements take in a block's shared memory.
 template <typename T>

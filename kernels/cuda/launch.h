@@ -21,8 +21,6 @@
 
 namespace melgrad {
 
-using Stream = cudaStream_t;
-
 // One thread of a block, on the GPU.
 class Thread {
  public:
@@ -38,8 +36,8 @@ class Thread {
   // n elements that the block shares, uninitialised; all threads must ask for the same in the same order.
   template <typename T>
   __device__ T* shared(std::int64_t n) {
-    extern __shared__ __align__(16) unsigned char memory[];
-    T* mine = reinterpret_cast<T*>(memory + used_);
+    extern __shared__ __align__(16) unsigned char shared_memory[];
+    T* mine = reinterpret_cast<T*>(shared_memory + used_);
     used_ += static_cast<int>(shared_size<T>(n));
     return mine;
   }

@@ -9,8 +9,6 @@
 #include <map>
 #include <sstream>
 
-#include "tests/sim/sim_device.h"
-
 namespace melgrad {
 namespace {
 
@@ -127,20 +125,6 @@ void Check::run(const std::function<void(Ops&, Write)>& call) {
 }
 
 // ---- OpTest
-std::vector<DeviceParam> device_params() {
-  std::vector<DeviceParam> params;
-  for (const int threads : {1, 2, 3}) {
-    params.push_back({"cpu_threads" + std::to_string(threads),
-                      [=] { return make_device("cpu", {.threads = threads}); }});
-  }
-  const std::map<std::string, sim::Order> orders = {{"forward", sim::Order::forward},
-                                                    {"reversed", sim::Order::reversed},
-                                                    {"shuffled", sim::Order::shuffled}};
-  for (const auto& [name, order] : orders)
-    params.push_back({"sim_" + name, [order = order] { return make_sim_device(order); }});
-  return params;
-}
-
 std::string op_of_test(const std::string& test_name) {
   const std::string name = test_name.substr(0, test_name.find('/'));
   return name.substr(0, name.find("__"));

@@ -16,6 +16,7 @@
 #include "kernels/trace.h"
 #include "kernels/device.h"
 #include "tests/cases.h"
+#include "tests/devices.h"
 #include "tests/reference.h"
 #include "tests/tolerance.h"
 
@@ -123,12 +124,6 @@ class Check {
   std::vector<Operand> operands_;
 };
 
-struct DeviceParam {
-  std::string name;
-  std::function<std::unique_ptr<Device>()> make;
-};
-inline void PrintTo(const DeviceParam& p, std::ostream* out) { *out << p.name; }
-
 // Device memory back in a host array.
 template <typename T>
 Array<T> host_array(Buffer& buffer) {
@@ -138,10 +133,7 @@ Array<T> host_array(Buffer& buffer) {
   return a;
 }
 
-// Every test of this fixture runs on each of these: the CPU with 1 to 3 threads, the CUDA kernels on the simulator in
-// three orders, and the GPU where there is one.
-std::vector<DeviceParam> device_params();
-
+// Every test of this fixture runs on each of device_params().
 class OpTest : public testing::TestWithParam<DeviceParam> {
  protected:
   void SetUp() override;

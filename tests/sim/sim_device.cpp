@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/launch.h"
 #include "tests/sim/sim_libraries.h"
 
 namespace melgrad {
@@ -12,7 +13,7 @@ namespace {
 class SimDevice final : public Device {
  public:
   SimDevice(sim::Order order, Precision precision)
-      : precision_(precision), simulator_(order), ops_(*this, libraries_, &simulator_) {}
+      : precision_(precision), stream_(order), ops_(*this, libraries_, &stream_) {}
 
   std::string name() const override { return "sim"; }
   std::string description() const override { return "CUDA kernels on the CPU"; }
@@ -37,7 +38,7 @@ class SimDevice final : public Device {
 
  private:
   Precision precision_;
-  sim::Simulator simulator_;
+  CUstream_st stream_;
   SimLibraries libraries_;
   CudaOps ops_;
 };

@@ -31,7 +31,7 @@ template <typename Kernel>
 std::vector<int> reverse(sim::Order order) {
   std::vector<int> x(192), y(192, -1);
   std::iota(x.begin(), x.end(), 0);
-  sim::Simulator simulator(order);
+  CUstream_st simulator(order);
   launch(&simulator, 3, Kernel{x.data(), y.data()});
   return y;
 }
@@ -72,7 +72,7 @@ struct HalfABarrier {
 
 TEST(Simulator, finds_a_barrier_that_some_threads_never_reach) {
   for (const sim::Order order : kOrders) {
-    sim::Simulator simulator(order);
+    CUstream_st simulator(order);
     EXPECT_THROW(launch(&simulator, 1, HalfABarrier{}), Error);
     EXPECT_THROW(launch(&simulator, 1, HalfABarrier{}), Error) << "and works on afterwards";
   }
@@ -88,7 +88,7 @@ struct DifferentPieces {
 };
 
 TEST(Simulator, finds_threads_that_ask_for_different_shared_memory) {
-  sim::Simulator simulator(sim::Order::forward);
+  CUstream_st simulator(sim::Order::forward);
   EXPECT_THROW(launch(&simulator, 1, DifferentPieces{}), Error);
 }
 
@@ -103,7 +103,7 @@ struct ReadsBeforeWriting {
 };
 
 TEST(Simulator, shared_memory_is_nan_at_first) {
-  sim::Simulator simulator(sim::Order::forward);
+  CUstream_st simulator(sim::Order::forward);
   std::vector<float> y(32, 0.0F);
   launch(&simulator, 1, ReadsBeforeWriting{y.data()});
   for (const float v : y) EXPECT_TRUE(std::isnan(v));
@@ -127,7 +127,7 @@ TEST(Simulator, block_reductions_reach_every_thread) {
   std::vector<double> x(2 * kReduceThreads), y(x.size());
   std::iota(x.begin(), x.end(), 1.0);
   for (const sim::Order order : kOrders) {
-    sim::Simulator simulator(order);
+    CUstream_st simulator(order);
     launch(&simulator, 2, BlockSums{x.data(), y.data()});
     for (std::size_t i = 0; i < y.size(); ++i) {
       const double first = i < 256 ? 1 : 257;

@@ -7,9 +7,12 @@
 
 #define MELGRAD_DEVICE
 
-namespace melgrad {
+// What a stream points at is CUDA's secret; here it is the simulator.
+struct CUstream_st : melgrad::sim::Simulator {
+  using Simulator::Simulator;
+};
 
-using Stream = sim::Simulator*;
+namespace melgrad {
 
 class Thread {
  public:
@@ -34,8 +37,8 @@ class Thread {
 };
 
 template <typename Kernel>
-void launch(Stream simulator, std::int64_t blocks, const Kernel& kernel) {
-  simulator->run(blocks, Kernel::kThreads, shared_bytes_of(kernel), [&kernel](sim::Block& block, int index) {
+void launch(Stream stream, std::int64_t blocks, const Kernel& kernel) {
+  stream->run(blocks, Kernel::kThreads, shared_bytes_of(kernel), [&kernel](sim::Block& block, int index) {
     Thread thread(block, index);
     kernel(thread);
   });
