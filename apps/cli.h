@@ -29,6 +29,7 @@ void register_predict(CLI::App& root, Settings& settings);
 void register_reproduce(CLI::App& root, Settings& settings);
 void register_import(CLI::App& root, Settings& settings);
 void register_info(CLI::App& root, Settings& settings);
+void register_selftest(CLI::App& root, Settings& settings);
 void register_synth(CLI::App& root, Settings& settings);
 
 }  // namespace melgrad

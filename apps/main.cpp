@@ -25,6 +25,7 @@ int main(int argc, char** argv) {
   register_predict(root, settings);
   register_reproduce(root, settings);
   register_info(root, settings);
+  register_selftest(root, settings);
   register_synth(root, settings);
   register_import(root, settings);
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "kernels/math/philox.h"
 #include "kernels/ops.h"
 #include "tests/reference/array.h"
 
@@ -28,6 +29,13 @@ template <typename R, typename Keep>
 Array<R> dropout(Array<R> x, double rate, Keep keep) {
   for (Index i = 0; i < x.size(); ++i) x[i] = keep(i) ? static_cast<R>(x[i] / (1 - rate)) : R{0};
   return x;
+}
+
+// The draw of kernels/ops.h for element i; four neighbours share one block of the generator.
+inline bool dropout_keeps(const Dropout& d, Index counter, Index i) {
+  const Philox4 four =
+      philox(d.seed, d.stream, static_cast<std::uint64_t>(counter), static_cast<std::uint64_t>(i / 4));
+  return uniform01(four.word[i % 4]) >= d.rate;
 }
 
 // ---- linear: x [M, I], w [O, I], b [O], y [M, O]

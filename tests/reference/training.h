@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/math/philox.h"
 #include "kernels/ops.h"
 #include "tests/reference/array.h"
 
@@ -129,7 +130,52 @@ Array<R> gradient_norm(const Array<R>& g, double max_norm) {
   return result;
 }
 
+// ---- schedule: the formulas of struct Schedule
+inline double learning_rate(const Schedule& s, Index t) {
+  const auto time = static_cast<double>(t), total = static_cast<double>(s.total);
+  double rate = s.base;
+  if (s.kind == Schedule::Kind::inverse_time) rate = s.base / (1 + s.decay * time);
+  if (s.kind == Schedule::Kind::cosine && s.total > 0) {
+    const double wave = (1 + std::cos(std::acos(-1.0) * std::min(time / total, 1.0))) / 2;
+    rate = s.base * (s.final_fraction + (1 - s.final_fraction) * wave);
+  }
+  return t < s.warmup ? rate * (time + 1) / static_cast<double>(s.warmup) : rate;
+}
+
 // ---- data
+struct PickedBatch {
+  Array<std::int64_t> first;
+  Array<std::int32_t> labels;
+  Array<float> weights;
+};
+
+// The tracks of one step [N], and what is known of all tracks; `settings` counts for all but its tensors.
+inline PickedBatch pick_batch(const std::vector<std::int32_t>& order,
+                              const std::vector<std::int64_t>& first_row,
+                              const std::vector<std::int32_t>& rows, const std::vector<std::int32_t>& labels,
+                              const BatchPlan& settings, Index counter, Index frames) {
+  constexpr std::uint32_t kStream = 0x5e6;  // what every device draws segment starts from
+  const auto n = static_cast<Index>(order.size());
+  const auto starts = [&](std::int32_t track) {
+    const Index all = rows[static_cast<std::size_t>(track)] - frames + 1;
+    return settings.skip_last_start ? std::max<Index>(1, all - 1) : all;
+  };
+  Index fewest = starts(order[0]);
+  for (const std::int32_t track : order) fewest = track < 0 ? fewest : std::min(fewest, starts(track));
+  PickedBatch b{Array<std::int64_t>({n}), Array<std::int32_t>({n}), Array<float>({n})};
+  for (Index i = 0; i < n; ++i) {
+    const bool padding = order[static_cast<std::size_t>(i)] < 0;
+    const std::int32_t track = order[static_cast<std::size_t>(padding ? 0 : i)];
+    const auto block = static_cast<std::uint64_t>(padding || settings.shared_start ? 0 : i);
+    const auto word = philox(settings.seed, kStream, static_cast<std::uint64_t>(counter), block).word[0];
+    b.first[i] = first_row[static_cast<std::size_t>(track)] +
+                 uniform_below(word, settings.shared_start ? fewest : starts(track));
+    b.labels[i] = padding ? 0 : labels[static_cast<std::size_t>(track)];
+    b.weights[i] = padding ? 0.0F : 1.0F;
+  }
+  return b;
+}
+
 // IEEE half precision, bit by bit.
 inline float half_to_float(std::uint16_t bits) {
   const int exponent = (bits >> 10) & 31, fraction = bits & 1023;

@@ -1,0 +1,31 @@
+#include "kernels/decorator.h"
+
+namespace melgrad {
+
+std::string OpsDecorator::text_of(const Tensor& t) {
+  return fmt::format("{}:{}{}", t.data, name_of(t.dtype), t.shape.str());
+}
+std::string OpsDecorator::text_of(Write write) {
+  return write == Write::overwrite ? "overwrite" : "accumulate";
+}
+std::string OpsDecorator::text_of(float value) { return fmt::format("{}", value); }
+std::string OpsDecorator::text_of(bool value) { return value ? "true" : "false"; }
+std::string OpsDecorator::text_of(std::int64_t value) { return fmt::format("{}", value); }
+std::string OpsDecorator::text_of(const Conv2d& c) {
+  return fmt::format("stride {}x{} pad {}x{}", c.stride_t, c.stride_f, c.pad_t, c.pad_f);
+}
+std::string OpsDecorator::text_of(const Pool2d& p) { return fmt::format("pool {}x{}", p.frames, p.bands); }
+std::string OpsDecorator::text_of(const Dropout& d) {
+  return fmt::format("rate {} seed {} stream {} {}", d.rate, d.seed, d.stream, text_of(d.counter));
+}
+std::string OpsDecorator::text_of(const Schedule& s) {
+  return fmt::format("schedule {} {} {} {} {} {}", static_cast<int>(s.kind), s.base, s.decay,
+                     s.final_fraction, s.total, s.warmup);
+}
+std::string OpsDecorator::text_of(const BatchPlan& p) {
+  return fmt::format("{} {} {} {} {} {} {}", text_of(p.order), text_of(p.first_row), text_of(p.step),
+                     text_of(p.counter), p.shared_start, p.skip_last_start, p.seed);
+}
+std::string OpsDecorator::text_of(const MelTables& mel) { return mel.options.preset; }
+
+}  // namespace melgrad
