@@ -4,7 +4,6 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "apps/train.h"
@@ -127,60 +126,8 @@ nlohmann::ordered_json as_json(const Selftest& result, const Device& device) {
           {"operations", std::move(operations)}};
 }
 
-void selftest(Settings& settings) {
-  const auto device = open_device(settings);
-  std::vector<Recipe> recipes;
-  for (const EmbeddedRecipe& e : embedded_recipes()) recipes.push_back(load_recipe(e.name));
-  const auto parts = static_cast<std::int64_t>(recipes.size() + mel_preset_names().size() + 1);
-  Progress progress("selftest", parts, "parts");
-  std::int64_t begun = 0;
-  const Selftest result = run_selftest(*device, recipes, [&](const std::string& part) {
-    if (interrupted()) throw Interrupted{"selftest: nothing was found out"};
-    progress.update(begun++, part);
-  });
-  progress.update(parts);
-  if (settings.json) {
-    fmt::print("{}\n", as_json(result, *device).dump(2));
-  } else {
-    fmt::print("{}", selftest_text(result, fmt::format("{} ({})", device->name(), device->description())));
-  }
-  if (!result.passed()) settings.exit_code = static_cast<int>(ErrorKind::internal);
-}
-
-}  // namespace
-
-std::int64_t Selftest::wrong() const {
-  std::int64_t count = 0;
-  for (const auto& [name, f] : operations) count += f.wrong.empty() ? 0 : 1;
-  return count;
-}
-
-Selftest run_selftest(Device& device, const std::vector<Recipe>& recipes,
-                      const std::function<void(const std::string&)>& part) {
-  ComparingDevice compared(device);
-  Selftest result;
-  // What one part meets must not keep the others from running.
-  const auto run = [&](const std::string& name, const std::function<void()>& work) {
-    part(name);
-    try {
-      work();
-    } catch (const Error& e) {
-      result.stopped.push_back(fmt::format("{}: {}", name, e.what()));
-    }
-  };
-  DType dtype = DType::f16;
-  for (const Recipe& recipe : recipes) {
-    run(recipe.name, [&] { run_model(compared, recipe, dtype); });
-    dtype = dtype == DType::f16 ? DType::f32 : DType::f16;
-  }
-  for (const std::string& preset : mel_preset_names())
-    run("features " + preset, [&] { run_features(compared, mel_preset(preset)); });
-  if (!recipes.empty()) run("optimizers", [&] { run_unused(compared, recipes[0]); });
-  result.operations = compared.ops().findings();
-  return result;
-}
-
-std::string selftest_text(const Selftest& result, const std::string& device) {
+std::string as_text(const Selftest& result, const Device& of) {
+  const std::string device = fmt::format("{} ({})", of.name(), of.description());
   std::string text;
   for (const auto& [name, f] : result.operations) {
     text += fmt::format("{:24} {:6} {:4} calls   error {:8.2g} of {:6.2g}", name,
@@ -199,10 +146,69 @@ std::string selftest_text(const Selftest& result, const std::string& device) {
   return text + "\n";
 }
 
+}  // namespace
+
+std::int64_t Selftest::wrong() const {
+  std::int64_t count = 0;
+  for (const auto& [name, f] : operations) count += f.wrong.empty() ? 0 : 1;
+  return count;
+}
+
+Selftest run_selftest(Device& device, const SelftestScope& scope,
+                      const std::function<void(const std::string&)>& part) {
+  ComparingDevice compared(device);
+  Selftest result;
+  // What one part meets must not keep the others from running.
+  const auto run = [&](const std::string& name, const std::function<void()>& work) {
+    part(name);
+    try {
+      work();
+    } catch (const Error& e) {
+      result.stopped.push_back(fmt::format("{}: {}", name, e.what()));
+    }
+  };
+  DType dtype = DType::f16;
+  for (const Recipe& recipe : scope.recipes) {
+    run(recipe.name, [&] { run_model(compared, recipe, dtype); });
+    dtype = dtype == DType::f16 ? DType::f32 : DType::f16;
+  }
+  for (const std::string& preset : scope.presets)
+    run("features " + preset, [&] { run_features(compared, mel_preset(preset)); });
+  if (!scope.recipes.empty()) run("optimizers", [&] { run_unused(compared, scope.recipes[0]); });
+  result.operations = compared.ops().findings();
+  return result;
+}
+
+SelftestScope shipped_scope() {
+  SelftestScope scope{{}, mel_preset_names()};
+  for (const EmbeddedRecipe& e : embedded_recipes()) scope.recipes.push_back(load_recipe(e.name));
+  return scope;
+}
+
+void selftest(Device& device, const SelftestScope& scope, Settings& settings) {
+  const auto parts = static_cast<std::int64_t>(scope.recipes.size() + scope.presets.size() + 1);
+  Progress progress("selftest", parts, "parts");
+  std::int64_t begun = 0;
+  const Selftest result = run_selftest(device, scope, [&](const std::string& part) {
+    if (interrupted()) throw Interrupted{"selftest: nothing was found out"};
+    progress.update(begun++, part);
+  });
+  progress.update(parts);
+  if (settings.json) {
+    fmt::print("{}\n", as_json(result, device).dump(2));
+  } else {
+    fmt::print("{}", as_text(result, device));
+  }
+  if (!result.passed()) settings.exit_code = static_cast<int>(ErrorKind::internal);
+}
+
 void register_selftest(CLI::App& root, Settings& settings) {
   auto* command =
       root.add_subcommand("selftest", "check every operation of the device against the reference");
-  command->callback([&settings] { selftest(settings); });
+  command->callback([&settings] {
+    const auto device = open_device(settings);
+    selftest(*device, shipped_scope(), settings);
+  });
 }
 
 }  // namespace melgrad

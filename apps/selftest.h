@@ -3,7 +3,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <string>
+#include <vector>
 
+#include "apps/cli.h"
 #include "models/recipe.h"
 #include "tests/reference/comparing_ops.h"
 
@@ -17,12 +21,19 @@ struct Selftest {
   bool passed() const { return wrong() == 0 && stopped.empty(); }
 };
 
+// What to run through the device.
+struct SelftestScope {
+  std::vector<Recipe> recipes;
+  std::vector<std::string> presets;  // of features
+};
+SelftestScope shipped_scope();
+
 // `part` is told the name of each part of the work before it begins.
 Selftest run_selftest(
-    Device& device, const std::vector<Recipe>& recipes,
+    Device& device, const SelftestScope& scope,
     const std::function<void(const std::string&)>& part = [](const std::string&) {});
 
-// One line per operation and a last one that sums up; `device` names it.
-std::string selftest_text(const Selftest& result, const std::string& device);
+// Runs it, prints one line per operation and a last one that sums up, and sets the exit code.
+void selftest(Device& device, const SelftestScope& scope, Settings& settings);
 
 }  // namespace melgrad

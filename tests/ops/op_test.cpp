@@ -3,11 +3,13 @@
 #include <cctype>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <iostream>
 #include <limits>
 #include <map>
 #include <sstream>
+
+#include "tests/declared_ops.h"
+#include "tests/reference/reference_ops.h"
 
 namespace melgrad {
 namespace {
@@ -146,21 +148,15 @@ void OpTest::TearDown() {
   }
 }
 
-std::vector<std::string> declared_ops() {
-  std::ifstream file(std::string(MELGRAD_GOLDEN) + "/../../kernels/ops.h");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const std::string opening = "virtual void ";
-  std::vector<std::string> names;
-  for (std::size_t at = text.find(opening); at != std::string::npos; at = text.find(opening, at)) {
-    at += opening.size();
-    names.push_back(text.substr(at, text.find('(', at) - at));
-  }
-  return names;
+// The reference as a device is held to its own loops like the others.
+std::vector<DeviceParam> devices_and_reference() {
+  std::vector<DeviceParam> params = device_params();
+  params.push_back({"reference", make_reference_device});
+  return params;
 }
 
-INSTANTIATE_TEST_SUITE_P(Device, OpTest, testing::ValuesIn(device_params()), [](const auto& param_info) {
-  return param_info.param.name;
-});
+INSTANTIATE_TEST_SUITE_P(Device, OpTest, testing::ValuesIn(devices_and_reference()),
+                         [](const auto& param_info) { return param_info.param.name; });
 
 namespace {
 

@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "kernels/trace.h"
 #include "kernels/device.h"
+#include "kernels/trace.h"
 #include "tests/cases.h"
 #include "tests/devices.h"
 #include "tests/reference.h"
@@ -148,8 +148,5 @@ class OpTest : public testing::TestWithParam<DeviceParam> {
 
 // The op a test is for: its name up to "__", e.g. dropout_forward__statistics.
 std::string op_of_test(const std::string& test_name);
-
-// All names `virtual void name(` in kernels/ops.h.
-std::vector<std::string> declared_ops();
 
 }  // namespace melgrad
