@@ -209,8 +209,9 @@ double ComparingOps::limit_of(const std::string& op, std::size_t result, const T
   if (limit.f32 == tolerance::kExact) return tolerance::kExact;
   const bool reads_bf16 = std::any_of(operands_.begin(), operands_.end(),
                                       [](const Operand& o) { return o.on_device.dtype == DType::bf16; });
-  if (t.dtype == DType::bf16 || (limit.product && reads_bf16)) return tolerance::kBf16;
-  return limit.product && device_->precision() == Precision::tf32 ? tolerance::kTf32 : limit.f32;
+  if (limit.product && (reads_bf16 || t.dtype == DType::bf16)) return tolerance::kBf16Product;
+  if (t.dtype == DType::bf16) return tolerance::kBf16;
+  return limit.product && device_->precision() == Precision::tf32 ? tolerance::kTf32Product : limit.f32;
 }
 
 Tensor ComparingOps::host(const Operand& operand, Bytes Block::*content) {
