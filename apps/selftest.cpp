@@ -163,7 +163,7 @@ Selftest run_selftest(Device& device, const SelftestScope& scope,
     part(name);
     try {
       work();
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {
       result.stopped.push_back(fmt::format("{}: {}", name, e.what()));
     }
   };

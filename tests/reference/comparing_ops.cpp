@@ -106,7 +106,7 @@ void ComparingOps::call(OpCall& call) {
   try {
     call.run(device_->ops());
     device_->synchronise();
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     wrong(error.what());
     hand_out(&Block::expected);
     return;
@@ -237,7 +237,7 @@ ComparingOps::Comparison ComparingOps::compare(const Operand& operand, double li
   const double bound =
       is_integer(got.dtype) ? 0 : std::sqrt(limit * power / static_cast<double>(n)) * (1 - 1e-6);
   Index first = 0;
-  while (std::abs(element(got, first) - element(expected, first)) <= bound) ++first;
+  while (first + 1 < n && std::abs(element(got, first) - element(expected, first)) <= bound) ++first;
   c.first_wrong = first;
   c.values = fmt::format("{:.9g} instead of {:.9g}", element(got, first), element(expected, first));
   return c;
