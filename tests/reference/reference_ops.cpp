@@ -48,8 +48,8 @@ void store(const Tensor& t, const Array<R>& values, Write write = Write::overwri
   require(values.size() == t.numel(), "the reference gives {}, the tensor is {}", values.shape.str(),
           t.shape.str());
   for (Index i = 0; i < values.size(); ++i) {
-    const double before = write == Write::accumulate ? element(t, i) : 0;
-    const auto rounded = static_cast<float>(before + static_cast<double>(values[i]));
+    const auto value = static_cast<double>(values[i]);
+    const auto rounded = static_cast<float>(write == Write::overwrite ? value : element(t, i) + value);
     if (t.dtype == DType::bf16) {
       t.bf16()[i] = from_float<Bf16>(rounded).bits;
     } else {
