@@ -19,8 +19,7 @@ inline constexpr double kOptimizer = 5e-13;  // 6.7e-14: sqrt, division and the 
 inline constexpr double kLogMel = 1e-12;  // 1.2e-13: the FFT in float, which a log shows in quiet bands
 
 // Of devices that round more than f32 does (kernels/device.h). Products are those of matrices and
-// convolutions. Both operands lose all but 10 bits of mantissa, so a product is off by 2 2^-10 at the most: 4
-// (2^-10)^2.
+// convolutions. Both operands lose all but 10 bits of mantissa, 2^-10 each at the most: (2 * 2^-10)^2.
 inline constexpr double kTf32Product = 4e-6;  // not measured: needs a GPU
 // Up to four roundings of 2^-9 at the most: of two operands, and of the result both here and in the
 // reference.
