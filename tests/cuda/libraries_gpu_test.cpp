@@ -27,6 +27,8 @@ class GpuMemory final : public Device {
   std::string name() const override { return "cuda:0"; }
   std::string description() const override { return "memory only"; }
   Ops& ops() override { fail(ErrorKind::internal, "no ops"); }
+  Precision precision() const override { return Precision::f32; }
+  std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
   void* allocate(std::size_t bytes) override {
     void* memory = nullptr;
     check(cudaMalloc(&memory, bytes), "cudaMalloc");

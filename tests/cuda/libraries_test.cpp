@@ -5,9 +5,10 @@
 #include <gtest/gtest.h>
 #include <map>
 
+#include "kernels/cuda/alignment.h"
 #include "kernels/cuda/cublaslt_gemm.h"
-#include "kernels/cuda/library_memory.h"
 #include "kernels/cuda/nvidia_libraries.h"
+#include "kernels/cuda/workspace.h"
 #include "tests/cases.h"
 
 namespace melgrad {
@@ -19,6 +20,8 @@ class CountingDevice final : public Device {
   std::string name() const override { return "counting"; }
   std::string description() const override { return "host memory"; }
   Ops& ops() override { fail(ErrorKind::internal, "no ops"); }
+  Precision precision() const override { return Precision::f32; }
+  std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
   void* allocate(std::size_t bytes) override {
     if (bytes > room) fail(ErrorKind::device, "counting: out of memory: {} bytes asked for", bytes);
     void* block = std::aligned_alloc(256, bytes);
@@ -44,18 +47,23 @@ TEST(Workspace, grows_and_keeps_what_it_outgrew) {
   {
     Workspace workspace(device);
     EXPECT_TRUE(device.blocks.empty());  // nothing until someone asks
-    void* first = workspace.at_least(0);
+    const auto only = [&workspace](std::int64_t bytes) {
+      workspace.restart();
+      return workspace.take(bytes);
+    };
+    void* first = only(0);
     EXPECT_NE(first, nullptr);
-    EXPECT_EQ(workspace.at_least(1000), first);
+    EXPECT_EQ(only(1000), first);
+    EXPECT_EQ(workspace.take(1), static_cast<char*>(first) + 1024);  // beside what is taken
     const std::int64_t large = 5 << 20;
-    void* second = workspace.at_least(large);
+    void* second = only(large);
     EXPECT_NE(second, first);
     EXPECT_GE(device.blocks.at(second), static_cast<std::size_t>(large));
-    EXPECT_EQ(workspace.at_least(1000), second);
+    EXPECT_EQ(only(1000), second);
     EXPECT_EQ(device.blocks.size(), 2U);  // captured graphs may use the first
     device.room = 100;
-    EXPECT_THROW(workspace.at_least(large + 1), Error);
-    EXPECT_EQ(workspace.at_least(large), second);  // still there
+    EXPECT_THROW(only(large + 1), Error);
+    EXPECT_EQ(only(large), second);  // still there
   }
   EXPECT_TRUE(device.blocks.empty());
 }
