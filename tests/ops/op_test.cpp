@@ -1,4 +1,5 @@
 #include "tests/ops/op_test.h"
+#include "tests/places.h"
 
 #include <cctype>
 #include <cmath>
@@ -147,7 +148,7 @@ void OpTest::TearDown() {
 }
 
 std::vector<std::string> declared_ops() {
-  std::ifstream file(std::string(MELGRAD_GOLDEN) + "/../../kernels/ops.h");
+  std::ifstream file(source_path("kernels/ops.h"));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::string opening = "virtual void ";
   std::vector<std::string> names;
