@@ -19,13 +19,13 @@ void dong2018_step(benchmark::State& state, const BenchDevice& where, const Step
   std::vector<float> features(static_cast<std::size_t>(s.batch * rows * s.bands), 0.5F);
   for (std::size_t i = 0; i < features.size(); ++i)
     features[i] = static_cast<float>(i * 2654435761U % 1000) / 500;
-  std::vector<ResidentData::Track> tracks;
+  std::vector<TrackTable::Track> tracks;
   std::vector<std::int32_t> order;
   for (std::int64_t k = 0; k < s.batch; ++k) {
     tracks.push_back({k * rows, static_cast<std::int32_t>(rows), static_cast<std::int32_t>(k % 10)});
     order.push_back(static_cast<std::int32_t>(k));
   }
-  const ResidentData data(*device, features.data(), DType::f32, s.batch * rows, s.bands, tracks);
+  const TrackTable data(*device, features.data(), DType::f32, s.batch * rows, s.bands, tracks);
   const auto model = make_model(recipe.model, {s.frames, s.bands}, 10);
   model->params().allocate(*device);
   model->params().initialise(*device, 1);

@@ -93,6 +93,8 @@ class TracingDevice final : public Device {
   void to_device(Tensor to, const void* from) override { inner_->to_device(to, from); }
   void to_host(void* to, Tensor from) override { inner_->to_host(to, from); }
   void synchronise() override { inner_->synchronise(); }
+  std::unique_ptr<Staging> make_staging() override { return inner_->make_staging(); }
+  std::int64_t free_memory() const override { return inner_->free_memory(); }
   // Every step is issued anew, so that it can be traced.
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 

@@ -28,6 +28,8 @@ class GpuMemory final : public Device {
   std::string description() const override { return "memory only"; }
   Ops& ops() override { fail(ErrorKind::internal, "no ops"); }
   Precision precision() const override { return Precision::f32; }
+  std::unique_ptr<Staging> make_staging() override { return make_host_staging(); }
+  std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
   void* allocate(std::size_t bytes) override {
     void* memory = nullptr;

@@ -1,5 +1,6 @@
 // What of the vendor's libraries can be checked without a GPU: how products are described to cuBLASLt, the
 // workspace, versions, and that a machine without a driver gets an Error that says so.
+#include <limits>
 #include <cudnn_version.h>
 #include <cufft.h>
 #include <gtest/gtest.h>
@@ -21,6 +22,8 @@ class CountingDevice final : public Device {
   std::string description() const override { return "host memory"; }
   Ops& ops() override { fail(ErrorKind::internal, "no ops"); }
   Precision precision() const override { return Precision::f32; }
+  std::unique_ptr<Staging> make_staging() override { return make_host_staging(); }
+  std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
   void* allocate(std::size_t bytes) override {
     if (bytes > room) fail(ErrorKind::device, "counting: out of memory: {} bytes asked for", bytes);
