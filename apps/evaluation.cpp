@@ -13,7 +13,7 @@ double Evaluation::accuracy() const {
   return static_cast<double>(right) / static_cast<double>(tracks.size());
 }
 
-Evaluation evaluate_tracks(Evaluator& evaluator, const ResidentData& data,
+Evaluation evaluate_tracks(Evaluator& evaluator, const TrackTable& data,
                            const std::vector<std::int32_t>& tracks, const SegmentOptions& segment,
                            std::size_t classes) {
   std::vector<std::int64_t> rows;
@@ -24,7 +24,7 @@ Evaluation evaluate_tracks(Evaluator& evaluator, const ResidentData& data,
     for (const std::int64_t start : starts) rows.push_back(track.first_row + start);
     counts.push_back(static_cast<std::int64_t>(starts.size()));
   }
-  const std::vector<float> probs = evaluator.probabilities(data.table, rows);
+  const std::vector<float> probs = evaluator.probabilities(data, rows);
 
   Evaluation out;
   out.confusion.assign(classes, std::vector<std::int64_t>(classes, 0));

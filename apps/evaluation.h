@@ -23,7 +23,7 @@ struct Evaluation {
   double accuracy() const;  // of tracks
 };
 
-Evaluation evaluate_tracks(Evaluator& evaluator, const ResidentData& data,
+Evaluation evaluate_tracks(Evaluator& evaluator, const TrackTable& data,
                            const std::vector<std::int32_t>& tracks, const SegmentOptions& segment,
                            std::size_t classes);
 

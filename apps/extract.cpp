@@ -77,7 +77,7 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
   FeatureExtractor features(device, mel);
   CacheWriter writer(out, cache_head(set, features.tables(), dtype));
   Progress progress("extract", static_cast<std::int64_t>(set.tracks.size()), "files");
-  std::mutex device_mutex, totals_mutex;
+  std::mutex totals_mutex;
   ExtractResult result;
   std::int64_t done = 0;
 
@@ -92,11 +92,7 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
       if (!known) {
         const Audio audio = read_audio(track.path, mel.sample_rate);
         seconds = audio.seconds();
-        std::vector<float> values;
-        {
-          const std::lock_guard lock(device_mutex);
-          values = features(audio.samples);
-        }
+        const std::vector<float> values = features(audio.samples);
         const auto rows = static_cast<std::int64_t>(values.size()) / features.tables().bands();
         if (rows == 0)
           fail(ErrorKind::input, "{}: too short for one frame ({:.3f} s)", track.path.string(), seconds);

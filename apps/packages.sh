@@ -34,6 +34,7 @@ install_packages() {
 configure_and_build() {
   local launcher=()
   command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  [ ${#launcher[@]} -gt 0 ] && [ "$1" = cuda ] && launcher+=(-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
   cmake --preset "$1" "${launcher[@]}" | sed -n '/^-- melgrad/,/^-- $/p'  # errors go to stderr all the same
   cmake --build --preset "$1" --target "${2:-all}"
 }

@@ -51,7 +51,6 @@ class Predictor {
       : device_(&device),
         loaded_(std::move(loaded)),
         features_(device, loaded_.recipe.features),
-        table_(device),
         evaluator_(device, *loaded_.model, static_cast<std::int64_t>(loaded_.classes.size()),
                    loaded_.recipe.segment.frames) {}
 
@@ -69,9 +68,7 @@ class Predictor {
       fail(ErrorKind::input, "{}: {:.2f} s are too short; a segment lasts {:.2f} s", path.string(),
            audio.seconds(), frame * static_cast<double>(segment.frames));
     }
-    table_.reset();
-    const Tensor table = table_.take({rows, bands});
-    device_->to_device(table, values.data());
+    const TrackTable table(*device_, values.data(), DType::f32, rows, bands, {});
     const std::vector<float> probs = evaluator_.probabilities(table, starts);
 
     const std::size_t classes = loaded_.classes.size();
@@ -91,7 +88,6 @@ class Predictor {
   Device* device_;
   LoadedModel loaded_;
   FeatureExtractor features_;
-  Arena table_;
   Evaluator evaluator_;
 };
 

@@ -29,9 +29,9 @@ std::vector<float> uniform(std::int64_t n, std::uint32_t stream) {
 }
 
 // Noise in the range of log-mel features, six tracks, in device memory as `dtype`.
-ResidentData make_data(Device& device, std::int64_t frames, std::int64_t bands, DType dtype) {
+TrackTable make_data(Device& device, std::int64_t frames, std::int64_t bands, DType dtype) {
   constexpr std::int64_t kTracks = 6;
-  std::vector<ResidentData::Track> tracks;
+  std::vector<TrackTable::Track> tracks;
   std::int64_t rows = 0;
   for (std::int32_t k = 0; k < kTracks; ++k) {
     const auto length = static_cast<std::int32_t>(frames + k * kSpareRows / kTracks);
@@ -43,13 +43,13 @@ ResidentData make_data(Device& device, std::int64_t frames, std::int64_t bands, 
   std::vector<std::uint16_t> half(features.size());
   float_to_half(features.data(), half.data(), static_cast<std::int64_t>(features.size()));
   const void* values = dtype == DType::f16 ? static_cast<const void*>(half.data()) : features.data();
-  return {device, values, dtype, rows, bands, tracks};
+  return {device, values, dtype, rows, bands, tracks, TrackTable::Place::device};
 }
 
 // Two training steps, the second with a padded batch, and an evaluation.
 void run_model(Device& device, const Recipe& recipe, DType dtype) {
   const std::int64_t frames = recipe.segment.frames, bands = MelTables(recipe.features).bands();
-  const ResidentData data = make_data(device, frames, bands, dtype);
+  const TrackTable data = make_data(device, frames, bands, dtype);
   const auto model = make_model(recipe.model, {frames, bands}, kClasses);
   model->params().allocate(device);
   model->params().initialise(device, kSeed);
@@ -60,7 +60,7 @@ void run_model(Device& device, const Recipe& recipe, DType dtype) {
   TrainingStep step(device, *model, data, recipe, kSeed, kBatch, kSteps);
   step.begin_epoch({3, 1, 4, 0, 5, 2, -1, -1}, 0);
   for (std::int64_t i = 0; i < kSteps; ++i) step.run();
-  Evaluator(device, *model, kClasses, frames, kBatch).probabilities(data.table, {0, 7, frames + 1});
+  Evaluator(device, *model, kClasses, frames, kBatch).probabilities(data, {0, 7, frames + 1});
 }
 
 // A chord over noise.

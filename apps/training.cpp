@@ -84,8 +84,8 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
       batch_(std::min<std::int64_t>(recipe.train.batch, static_cast<std::int64_t>(split_.train.size()))),
       steps_per_epoch_(
           batch_ > 0 ? epoch_steps(recipe.train, static_cast<std::int64_t>(split_.train.size()), batch_) : 0),
-      model_(new_model(device, recipe, data.resident().bands(), data.classes().size())),
-      step_(device, *model_, data.resident(), recipe, seed, std::max<std::int64_t>(1, batch_),
+      model_(new_model(device, recipe, data.table().bands(), data.classes().size())),
+      step_(device, *model_, data.table(), recipe, seed, std::max<std::int64_t>(1, batch_),
             std::max<std::int64_t>(1, steps_per_epoch_)),
       evaluator_(device, *model_, static_cast<std::int64_t>(data.classes().size()), recipe.segment.frames),
       best_(model_->params().like(device)) {
@@ -186,14 +186,14 @@ bool TrainingRun::stands_still(std::int64_t epoch) const {
 
 double TrainingRun::validate(const std::vector<std::int32_t>& order) {
   if (recipe_.train.validation == "crop") return validate_on_last_crop(order);
-  return evaluate_tracks(evaluator_, data_->resident(), split_.valid, recipe_.segment,
+  return evaluate_tracks(evaluator_, data_->table(), split_.valid, recipe_.segment,
                          data_->classes().size())
       .accuracy();
 }
 
 // One segment of every validation track, at the start that the last batch had.
 double TrainingRun::validate_on_last_crop(const std::vector<std::int32_t>& order) {
-  const auto& tracks = data_->resident().tracks();
+  const auto& tracks = data_->table().tracks();
   const auto first_of_last = order[static_cast<std::size_t>((steps_per_epoch_ - 1) * batch_)];
   const std::int64_t start = step_.last_rows()[0] - tracks[static_cast<std::size_t>(first_of_last)].first_row;
   std::vector<std::int64_t> rows;
@@ -201,7 +201,7 @@ double TrainingRun::validate_on_last_crop(const std::vector<std::int32_t>& order
     const auto& track = tracks[static_cast<std::size_t>(index)];
     rows.push_back(track.first_row + std::min(start, track.rows - recipe_.segment.frames));
   }
-  const std::vector<float> probs = evaluator_.probabilities(data_->resident().table, rows);
+  const std::vector<float> probs = evaluator_.probabilities(data_->table(), rows);
   const std::size_t classes = data_->classes().size();
   std::int64_t right = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -271,7 +271,7 @@ Checkpoint TrainingRun::model(bool best) {
     out.arrays["input/mean"] = to_array(*device_, model_->input_mean());
     out.arrays["input/scale"] = to_array(*device_, model_->input_scale());
   }
-  out.arrays["bands"] = HostArray::scalar<std::int64_t>(data_->resident().bands());
+  out.arrays["bands"] = HostArray::scalar<std::int64_t>(data_->table().bands());
   return out;
 }
 
@@ -282,7 +282,7 @@ Evaluation TrainingRun::test(bool best) {
   ops.add(values, current.all(), Write::overwrite);
   if (best && best_epoch_ > 0) ops.add(best_.all(), values, Write::overwrite);
   Evaluation result =
-      evaluate_tracks(evaluator_, data_->resident(), split_.test, recipe_.segment, data_->classes().size());
+      evaluate_tracks(evaluator_, data_->table(), split_.test, recipe_.segment, data_->classes().size());
   ops.add(current.all(), values, Write::overwrite);
   return result;
 }

@@ -22,7 +22,7 @@ std::int32_t only_label(const CacheItem& item, const std::string& path) {
 }  // namespace
 
 TrainingData::TrainingData(Device& device, const std::string& path, Recipe& recipe) : path_(path) {
-  const Cache cache = read_cache(path);
+  Cache cache = read_cache(path);
   if (cache.mel.preset == "imported") {
     recipe.features = cache.mel;
     fmt::print(stderr, "{}: imported features, {} bands; the recipe's feature settings play no part\n", path,
@@ -32,7 +32,7 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
   }
   classes_ = cache.classes;
   frame_seconds_ = cache.frame_seconds;
-  std::vector<ResidentData::Track> tracks;
+  std::vector<TrackTable::Track> tracks;
   std::size_t short_tracks = 0;
   std::int64_t longest = 0;
   for (const CacheItem& item : cache.items) {
@@ -57,7 +57,14 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
   }
   const std::int64_t rows = cache.features.shape.empty() ? 0 : cache.features.shape[0];
   for (const CacheItem& item : cache.items) add_sums(cache, item);
-  resident_.emplace(device, cache.features.bytes.data(), cache.dtype, rows, cache.bands, std::move(tracks));
+  features_ = std::move(cache.features);
+  table_.emplace(device, features_.bytes.data(), cache.dtype, rows, cache.bands, std::move(tracks));
+  if (device.name() != "cpu") {
+    fmt::print(stderr, "{}: {:.1f} MB, {}\n", path, static_cast<double>(table_->bytes()) / 1e6,
+               table_->on_device() ? "on " + device.name()
+                                   : "too large for " + device.name() + ": sent batch by batch");
+  }
+  if (table_->on_device()) features_ = {};
 }
 
 void TrainingData::add_sums(const Cache& cache, const CacheItem& item) {
@@ -81,13 +88,13 @@ void TrainingData::add_sums(const Cache& cache, const CacheItem& item) {
 }
 
 TrainingData::BandStatistics TrainingData::band_statistics(const std::vector<std::int32_t>& tracks) const {
-  const auto bands = static_cast<std::size_t>(resident_->bands());
+  const auto bands = static_cast<std::size_t>(table_->bands());
   BandStatistics out;
   for (std::size_t f = 0; f < bands; ++f) {
     double rows = 0, sum = 0, squares = 0;
     for (const std::int32_t track : tracks) {
       const auto k = static_cast<std::size_t>(track);
-      rows += resident_->tracks()[k].rows;
+      rows += table_->tracks()[k].rows;
       sum += sums_[k * bands + f];
       squares += squares_[k * bands + f];
     }
@@ -106,7 +113,7 @@ Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed
     if (!usable_[i]) continue;
     const auto here = static_cast<std::int64_t>(i);
     index.push_back(static_cast<std::int32_t>(i));
-    label.push_back(resident_->tracks()[i].label);
+    label.push_back(table_->tracks()[i].label);
     group.push_back(options.keep_identical_together ? first.emplace(content_[i], here).first->second : here);
   }
   Split split = stratified_split(label, group, {options.train, options.valid, options.test}, seed);

@@ -1,4 +1,4 @@
-// What a run trains on: a cache on the device, one label per track, and which tracks may be used.
+// What a run trains on: a cache, on the device if it fits, one label per track, and which tracks may be used.
 #pragma once
 
 #include <optional>
@@ -21,7 +21,7 @@ class TrainingData {
   const std::string& path() const { return path_; }
   const std::vector<std::string>& classes() const { return classes_; }
   const std::vector<std::string>& names() const { return names_; }
-  const ResidentData& resident() const { return *resident_; }
+  const TrackTable& table() const { return *table_; }
   double frame_seconds() const { return frame_seconds_; }
   bool has_splits() const { return has_splits_; }
 
@@ -49,7 +49,8 @@ class TrainingData {
   std::vector<double> sums_, squares_;  // [tracks, bands] over a track's frames
   double frame_seconds_ = 0;
   bool has_splits_ = false;
-  std::optional<ResidentData> resident_;
+  HostArray features_;  // if the table stays in host memory
+  std::optional<TrackTable> table_;
 };
 
 }  // namespace melgrad

@@ -228,6 +228,8 @@ class DeviceDecorator : public Device {
   void unpoison(void* memory, std::size_t bytes) override { inner_->unpoison(memory, bytes); }
   void to_device(Tensor to, const void* from) override { inner_->to_device(to, from); }
   void to_host(void* to, Tensor from) override { inner_->to_host(to, from); }
+  std::unique_ptr<Staging> make_staging() override { return inner_->make_staging(); }
+  std::int64_t free_memory() const override { return inner_->free_memory(); }
   void synchronise() override { inner_->synchronise(); }
   // Every step is issued anew, so that each of its calls is seen.
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }

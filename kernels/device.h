@@ -29,6 +29,25 @@ class Recording {
   virtual void replay() = 0;
 };
 
+// Staging: memory on the device with a twin in host memory, and copies between them that go on while host and device do
+// other work.
+class Staging {
+ public:
+  virtual ~Staging() = default;
+  // At least `bytes` on both sides; growing waits until both are idle, and loses what they held.
+  virtual void reserve(std::int64_t bytes) = 0;
+  virtual void* host() = 0;
+  virtual void* device() = 0;  // 256-byte aligned
+  // Starts copying the first `bytes` to the device, after what `used` names. Operations issued later find them there.
+  virtual void upload(std::int64_t bytes) = 0;
+  // Operations issued so far may read the device's side: the next upload comes after them.
+  virtual void used() = 0;
+  // Starts copying `bytes` back, as operations issued so far leave them.
+  virtual void download(std::int64_t bytes) = 0;
+  // Until the last copy is done, so that the host's side may be written or read.
+  virtual void wait() = 0;
+};
+
 class Device {
  public:
   Device() = default;
@@ -52,6 +71,10 @@ class Device {
   // Copies between host and device; both wait until the copy is done.
   virtual void to_device(Tensor to, const void* from_host) = 0;
   virtual void to_host(void* to_host, Tensor from) = 0;
+  virtual std::unique_ptr<Staging> make_staging() = 0;
+  // Bytes that `allocate` could still give; the CPU names no limit.
+  virtual std::int64_t free_memory() const = 0;
+
   // Waits until everything issued is done. Throws Error (device) if any of it failed.
   virtual void synchronise() = 0;
 
@@ -71,5 +94,8 @@ std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions
 
 // One line on CUDA for people: what this build was made for, driver and devices of this machine, or why there are none.
 std::string cuda_report();
+
+// Staging where host and device are one: both sides are the same memory.
+std::unique_ptr<Staging> make_host_staging();
 
 }  // namespace melgrad

@@ -2,40 +2,16 @@
 
 #include <cmath>
 
+#include "kernels/math/segments.h"
+
 namespace melgrad {
 namespace {
 
 enum LogColumn : std::int64_t { kLoss, kAccuracy, kNorm, kRate, kColumns };
 
-std::int64_t table_bytes(DType dtype, std::int64_t rows, std::int64_t bands, std::size_t tracks) {
-  return aligned_bytes(rows * bands * size_of(dtype)) +
-         3 * aligned_bytes(static_cast<std::int64_t>(tracks) * 8);
-}
-
-template <typename Value, typename Field>
-void upload(Device& device, Tensor to, const std::vector<ResidentData::Track>& tracks, Field field) {
-  std::vector<Value> host;
-  for (const auto& track : tracks) host.push_back(track.*field);
-  device.to_device(to, host.data());
-}
-
 }  // namespace
 
-ResidentData::ResidentData(Device& device, const void* features, DType dtype, std::int64_t rows_in_all,
-                           std::int64_t bands, std::vector<Track> tracks)
-    : tracks_(std::move(tracks)), slab_(device, table_bytes(dtype, rows_in_all, bands, tracks_.size())) {
-  const auto n = static_cast<std::int64_t>(tracks_.size());
-  table = slab_.take({rows_in_all, bands}, dtype);
-  first_row = slab_.take({n}, DType::i64);
-  rows = slab_.take({n}, DType::i32);
-  labels = slab_.take({n}, DType::i32);
-  device.to_device(table, features);
-  upload<std::int64_t>(device, first_row, tracks_, &Track::first_row);
-  upload<std::int32_t>(device, rows, tracks_, &Track::rows);
-  upload<std::int32_t>(device, labels, tracks_, &Track::label);
-}
-
-TrainingStep::TrainingStep(Device& device, Model& model, const ResidentData& data, const Recipe& recipe,
+TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data, const Recipe& recipe,
                            std::uint64_t seed, std::int64_t batch, std::int64_t steps_per_epoch)
     : device_(&device),
       model_(&model),
@@ -43,13 +19,15 @@ TrainingStep::TrainingStep(Device& device, Model& model, const ResidentData& dat
       frames_(recipe.segment.frames),
       batch_(batch),
       state_(device, 3 * aligned_bytes(8) + aligned_bytes(kLogRows * kColumns * 4) +
-                         aligned_bytes(steps_per_epoch * batch * 4) + aligned_bytes(batch * 8)),
+                         aligned_bytes(steps_per_epoch * batch * 4) + aligned_bytes(batch * 8) +
+                         (data.on_device() ? 0 : aligned_bytes(batch * frames_ * data.bands() * 4))),
       counter_(state_.take({1}, DType::i64)),
       log_(state_.take({kLogRows, kColumns})),
       first_(state_.take({batch}, DType::i64)),
       optimizer_(device, model.params(),
                  optimizer_options(recipe.train, steps_per_epoch * recipe.train.epochs)),
       step_(device, [this](Tape& tape) { program(tape); }) {
+  if (!data.on_device()) sent_ = state_.take({batch, frames_, data.bands(), 1});
   plan_.order = state_.take({steps_per_epoch, batch}, DType::i32);
   plan_.step = state_.take({1}, DType::i64);
   plan_.first_row = data.first_row;
@@ -66,14 +44,43 @@ void TrainingStep::begin_epoch(const std::vector<std::int32_t>& order, std::int6
           "begin_epoch: {} tracks for a plan {}", order.size(), plan_.order.shape.str());
   device_->to_device(plan_.order, order.data());
   device_->to_device(plan_.step, &step);
+  order_ = order;
+  next_ = step;
+}
+
+void TrainingStep::run() {
+  if (sent_) data_->cut(coming_rows(), sent_);
+  step_.run();
+  ++next_;
+  ++steps_done_;
+}
+
+std::vector<std::int64_t> TrainingStep::coming_rows() const {
+  const std::int32_t* tracks = order_.data() + next_ * batch_;
+  const auto track = [&](std::int64_t n) { return data_->tracks()[static_cast<std::size_t>(tracks[n])]; };
+  const auto choices = [&](std::int64_t n) {
+    return segment_choices(track(n).rows, frames_, plan_.skip_last_start);
+  };
+  std::int64_t shared = choices(0);
+  for (std::int64_t n = 1; n < batch_; ++n) {
+    if (tracks[n] >= 0) shared = std::min(shared, choices(n));
+  }
+  std::vector<std::int64_t> rows;
+  for (std::int64_t n = 0; n < batch_; ++n) {
+    const std::int64_t source = tracks[n] >= 0 ? n : 0;  // padding repeats the first example's track
+    rows.push_back(track(source).first_row +
+                   drawn_start(plan_.seed, steps_done_, plan_.shared_start || tracks[n] < 0 ? 0 : n,
+                               plan_.shared_start ? shared : choices(source)));
+  }
+  return rows;
 }
 
 void TrainingStep::program(Tape& tape) {
   Ops& ops = device_->ops();
   const Tensor labels = tape.take({batch_}, DType::i32), weights = tape.take({batch_});
-  const Tensor x = tape.take({batch_, frames_, data_->bands(), 1});
   ops.pick_batch(plan_, frames_, first_, labels, weights);
-  ops.gather_segments(data_->table, first_, x);
+  const Tensor x = sent_ ? sent_ : tape.take({batch_, frames_, data_->bands(), 1});
+  if (!sent_) ops.gather_segments(data_->table, first_, x);
 
   const Var logits = model_->logits(tape, x, {plan_.seed, counter_});
   const CrossEntropy entropy = cross_entropy(tape, logits, labels, weights);
@@ -114,7 +121,10 @@ std::int64_t TrainingStep::counter() {
   return value;
 }
 
-void TrainingStep::set_counter(std::int64_t value) { device_->to_device(counter_, &value); }
+void TrainingStep::set_counter(std::int64_t value) {
+  device_->to_device(counter_, &value);
+  steps_done_ = value;
+}
 
 Evaluator::Evaluator(Device& device, Model& model, std::int64_t classes, std::int64_t frames,
                      std::int64_t batch)
@@ -126,15 +136,15 @@ Evaluator::Evaluator(Device& device, Model& model, std::int64_t classes, std::in
       arena_(device),
       tape_(device, arena_) {}
 
-std::vector<float> Evaluator::probabilities(Tensor table, const std::vector<std::int64_t>& first_rows) {
+std::vector<float> Evaluator::probabilities(const TrackTable& data,
+                                            const std::vector<std::int64_t>& first_rows) {
   const auto total = static_cast<std::int64_t>(first_rows.size());
   std::vector<float> out(static_cast<std::size_t>(total * classes_));
   for (std::int64_t begin = 0; begin < total; begin += batch_) {
     const std::int64_t n = std::min(batch_, total - begin);
     tape_.reset(false);
-    const Tensor first = tape_.take({n}, DType::i64), x = tape_.take({n, frames_, table.dim(1), 1});
-    device_->to_device(first, first_rows.data() + begin);
-    device_->ops().gather_segments(table, first, x);
+    const Tensor x = tape_.take({n, frames_, data.bands(), 1});
+    data.cut({first_rows.begin() + begin, first_rows.begin() + begin + n}, x);
     const Tensor probs = softmax(tape_, model_->logits(tape_, x, {}));
     device_->to_host(out.data() + begin * classes_, probs);
   }

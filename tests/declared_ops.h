@@ -7,11 +7,13 @@
 #include <string>
 #include <vector>
 
+#include "tests/places.h"
+
 namespace melgrad {
 
 // All names `virtual void name(` in kernels/ops.h.
 inline std::vector<std::string> declared_ops() {
-  std::ifstream file(std::string(MELGRAD_GOLDEN) + "/../../kernels/ops.h");
+  std::ifstream file(source_path("kernels/ops.h"));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   const std::string opening = "virtual void ";
   std::vector<std::string> names;

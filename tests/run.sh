@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs the packages, builds, runs all tests, then runs them again under AddressSanitizer and UBSan.
+# With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would.
 # Closes with the count of passed, failed and skipped over both; skips are listed with their cause.
 #   bash tests/run.sh            both
 #   bash tests/run.sh cpu        one preset
@@ -9,7 +10,10 @@ source apps/packages.sh
 install_packages "${melgrad_packages[@]}" python3-h5py
 
 presets=("$@")
-[ ${#presets[@]} -gt 0 ] || presets=(cpu cpu-asan)
+if [ ${#presets[@]} -eq 0 ]; then
+  command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=$PATH:/usr/local/cuda/bin
+  presets=("$(command -v nvcc >/dev/null && echo cuda || echo cpu)" cpu-asan)
+fi
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
 

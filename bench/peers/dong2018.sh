@@ -3,7 +3,7 @@
 # half of the cores (so its seconds say nothing about speed).
 #   bash bench/peers/dong2018.sh GTZAN FOLDER RECIPE SPLITS SEGMENT_FRAMES
 # GTZAN is what `melgrad reproduce` takes: a folder of genres or a cache. All stays in FOLDER; interrupted, the same
-# command goes on where it was (PyTorch at its last whole split). FOLDER/comparison.json holds both accuracies per
+# command goes on where it was. FOLDER/comparison.json holds both accuracies per
 # split with machine, commit and command.
 # PYTHON names an interpreter that has torch, h5py and numpy (default python3); MELGRAD the program.
 set -euo pipefail
@@ -33,8 +33,9 @@ for ((k = 0; k < splits; ++k)); do
     sleep 1
   done
   "$python" "$here/dong2018_torch.py" "$cache" --recipe "$recipe" --segment-frames "$frames" --threads "$threads" \
-    --seed "$k" --splits "$split/splits.json" > "$split/torch.json.part"
+    --seed "$k" --splits "$split/splits.json" --state "$split/torch.state" > "$split/torch.json.part"
   mv "$split/torch.json.part" "$split/torch.json"
+  rm -f "$split/torch.state"
 done
 wait $melgrad_runs
 trap - EXIT

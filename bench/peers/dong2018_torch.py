@@ -196,6 +196,30 @@ def stands_still(r, history):
     return abs(np.mean(block[-r.stop_window:]) - np.mean(block[:r.stop_window])) < r.stop_change
 
 
+class Saved:
+    """Where a split's training stands, in a file: a run of hours can be interrupted. Saved at the author's blocks of
+    epochs, or every 100."""
+
+    def __init__(self, r):
+        self.path, self.every = r.state, r.stop_block or 100
+
+    def load(self, net, optimizer, generator):
+        if not self.path or not os.path.exists(self.path):
+            return None
+        s = torch.load(self.path, weights_only=False)
+        net.load_state_dict(s["net"])
+        optimizer.load_state_dict(s["optimizer"])
+        generator.set_state(s["generator"])
+        torch.set_rng_state(s["dropout"])
+        return s["progress"]
+
+    def save(self, epoch, net, optimizer, generator, progress):
+        if self.path and epoch % self.every == 0:
+            torch.save(dict(net=net.state_dict(), optimizer=optimizer.state_dict(), generator=generator.get_state(),
+                            dropout=torch.get_rng_state(), progress=progress), self.path + ".part")
+            os.replace(self.path + ".part", self.path)
+
+
 def train_split(r, data, split, seed):
     train, valid, test = (torch.tensor([data.index[n] for n in split[part]]) for part in ("train", "valid", "test"))
     if r.standardise == "bands":
@@ -205,7 +229,9 @@ def train_split(r, data, split, seed):
     net = Dong2018(r, data.table.shape[1], len(data.classes)).to(memory_format=torch.channels_last)
     optimizer = make_optimizer(net, r)
     total = r.epochs * len(epoch_batches(r, train, torch.Generator()))
-    step, epoch, seconds, history, best, best_weights = 0, 0, 0.0, [], -1.0, None
+    saved = Saved(r)
+    step, epoch, seconds, history, best, best_weights = (saved.load(net, optimizer, generator) or
+                                                         (0, 0, 0.0, [], -1.0, None))
     while epoch < r.epochs and not (r.max_updates and step >= r.max_updates):
         for batch in epoch_batches(r, train, generator):
             began = time.perf_counter()
@@ -227,6 +253,7 @@ def train_split(r, data, split, seed):
             print(f"epoch {epoch} step {step} loss {loss.item():.4f} valid {accuracy:.4f}", file=sys.stderr)
         if stands_still(r, history):
             break
+        saved.save(epoch, net, optimizer, generator, (step, epoch, seconds, history, best, best_weights))
     result = dict(seed=seed, tracks=[len(train), len(valid), len(test)], epochs=epoch, updates=step,
                   seconds_per_step=seconds / step, final=vote_accuracy(net, data, test, r), best_validation=best)
     if best_weights is not None:
@@ -265,6 +292,7 @@ def parse_arguments():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--max-updates", type=int, default=0, help="stop after the epoch that reaches it; 0 = off")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--state", help="file that keeps the progress of one split, to go on after an interruption")
     parser.add_argument("--time-steps", type=int, default=0)
     parser.add_argument("--verbose", action="store_true")
     for field, value in RECIPES["dong2018"].items():

@@ -2,30 +2,26 @@
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/math/half.h"
-#include "kernels/math/philox.h"
+#include "kernels/math/segments.h"
 
 namespace melgrad {
 
 void CpuOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first, Tensor labels,
                         Tensor weights) {
-  constexpr std::uint32_t kStream = 0x5e6;  // of the generator: segment starts
-  const std::int64_t n = first.numel();
+  const std::int64_t n = first.numel(), counter = *plan.counter.i64();
   const std::int32_t* order = plan.order.i32() + *plan.step.i64() * n;
-  const auto starts = [&](std::int32_t track) {  // how many there are to choose from
-    const std::int64_t all = plan.rows.i32()[track] - frames + 1;
-    return std::max<std::int64_t>(1, plan.skip_last_start ? all - 1 : all);
+  const auto choices = [&](std::int32_t track) {
+    return segment_choices(plan.rows.i32()[track], frames, plan.skip_last_start);
   };
-  std::int64_t shared = starts(order[0]);
+  std::int64_t shared = choices(order[0]);
   for (std::int64_t i = 1; i < n; ++i) {
-    if (order[i] >= 0) shared = std::min(shared, starts(order[i]));
+    if (order[i] >= 0) shared = std::min(shared, choices(order[i]));
   }
   for (std::int64_t i = 0; i < n; ++i) {
     const std::int32_t track = order[i];
     const std::int32_t source = track >= 0 ? track : order[0];
-    const auto draw = static_cast<std::uint64_t>(plan.shared_start || track < 0 ? 0 : i);
-    const std::uint32_t random =
-        philox(plan.seed, kStream, static_cast<std::uint64_t>(*plan.counter.i64()), draw).word[0];
-    const std::int64_t start = uniform_below(random, plan.shared_start ? shared : starts(source));
+    const std::int64_t start = drawn_start(plan.seed, counter, plan.shared_start || track < 0 ? 0 : i,
+                                           plan.shared_start ? shared : choices(source));
     first.i64()[i] = plan.first_row.i64()[source] + start;
     labels.i32()[i] = track >= 0 ? plan.labels.i32()[track] : 0;
     weights.f32()[i] = track >= 0 ? 1.0F : 0.0F;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/alignment.h"
 #include "kernels/cuda/check.h"
-#include "kernels/cuda/library_memory.h"
 
 namespace melgrad {
 namespace {

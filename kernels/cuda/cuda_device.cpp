@@ -48,6 +48,77 @@ class CudaStream {
   cudaStream_t stream_ = nullptr;
 };
 
+class CudaEvent {
+ public:
+  CudaEvent() { check(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming), "cudaEventCreate"); }
+  ~CudaEvent() { cudaEventDestroy(event_); }
+  CudaEvent(const CudaEvent&) = delete;
+  CudaEvent& operator=(const CudaEvent&) = delete;
+  // What `later` gets from here on comes after what `earlier` got so far.
+  void order(cudaStream_t earlier, cudaStream_t later) {
+    check(cudaEventRecord(event_, earlier), "cudaEventRecord");
+    check(cudaStreamWaitEvent(later, event_, 0), "cudaStreamWaitEvent");
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+// Copies run on a stream of their own. Several threads may each use a staging of their own.
+class CudaStaging final : public Staging {
+ public:
+  CudaStaging(Device& device, int index, cudaStream_t compute)
+      : device_(&device), index_(index), compute_(compute) {}
+  ~CudaStaging() override { release(); }
+  CudaStaging(const CudaStaging&) = delete;
+  CudaStaging& operator=(const CudaStaging&) = delete;
+
+  void reserve(std::int64_t bytes) override {
+    if (bytes <= bytes_) return;
+    check(cudaSetDevice(index_), "cudaSetDevice");
+    wait();
+    check(cudaStreamSynchronize(compute_), "cudaStreamSynchronize");
+    release();
+    const std::int64_t grown = std::max(bytes, bytes_ + bytes_ / 2);
+    bytes_ = 0;
+    check(cudaMallocHost(&host_, static_cast<std::size_t>(grown)), "cudaMallocHost",
+          [&] { return fmt::format("{} bytes of page-locked memory", grown); });
+    memory_ = device_->allocate(static_cast<std::size_t>(grown));
+    bytes_ = grown;
+  }
+  void* host() override { return host_; }
+  void* device() override { return memory_; }
+  void upload(std::int64_t bytes) override {
+    check(cudaSetDevice(index_), "cudaSetDevice");  // of this thread
+    copy(memory_, host_, bytes, cudaMemcpyHostToDevice);
+    copied_.order(copies_.get(), compute_);
+  }
+  void used() override { read_.order(compute_, copies_.get()); }
+  void download(std::int64_t bytes) override {
+    read_.order(compute_, copies_.get());
+    copy(host_, memory_, bytes, cudaMemcpyDeviceToHost);
+  }
+  void wait() override { check(cudaStreamSynchronize(copies_.get()), "cudaStreamSynchronize"); }
+
+ private:
+  void copy(void* to, const void* from, std::int64_t bytes, cudaMemcpyKind kind) {
+    check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), kind, copies_.get()), "cudaMemcpyAsync");
+  }
+  void release() {
+    if (memory_ != nullptr) device_->release(memory_);
+    cudaFreeHost(host_);
+    memory_ = host_ = nullptr;
+  }
+
+  Device* device_;
+  int index_;
+  cudaStream_t compute_;
+  CudaStream copies_;
+  CudaEvent copied_, read_;
+  void *memory_ = nullptr, *host_ = nullptr;
+  std::int64_t bytes_ = 0;
+};
+
 class CudaGraph final : public Recording {
  public:
   CudaGraph(cudaStream_t stream, const std::function<void()>& program) : stream_(stream) {
@@ -123,6 +194,15 @@ class CudaDevice final : public Device {
   }
   void to_host(void* to, Tensor from) override { copy(to, from.data, from.bytes(), cudaMemcpyDeviceToHost); }
   void synchronise() override { check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize"); }
+
+  std::unique_ptr<Staging> make_staging() override {
+    return std::make_unique<CudaStaging>(*this, index_, stream_.get());
+  }
+  std::int64_t free_memory() const override {
+    std::size_t free = 0, total = 0;
+    check(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    return static_cast<std::int64_t>(free);
+  }
 
   std::unique_ptr<Recording> record(const std::function<void()>& program) override {
     if (waits_) return nullptr;  // a capture cannot be waited for

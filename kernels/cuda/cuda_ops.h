@@ -11,27 +11,10 @@
 
 #include "kernels/cuda/grid.h"
 #include "kernels/cuda/libraries.h"
+#include "kernels/cuda/workspace.h"
 #include "kernels/device.h"
 
 namespace melgrad {
-
-// Memory for the length of one operation. Grows by adding blocks and keeps the old ones: a captured graph may still
-// point at them.
-class Workspace {
- public:
-  explicit Workspace(Device& device) : device_(&device) {}
-  ~Workspace();
-  Workspace(const Workspace&) = delete;
-  Workspace& operator=(const Workspace&) = delete;
-
-  void restart() { used_ = 0; }
-  Tensor take(Shape shape, DType dtype);
-
- private:
-  Device* device_;
-  std::vector<void*> blocks_;
-  std::int64_t size_ = 0, used_ = 0;  // bytes of the last block
-};
 
 class DeviceMelTables;  // log_mel.cu: MelTables in device memory
 
@@ -82,7 +65,7 @@ class CudaOps final : public Ops {
   void log_mel(Tensor pcm, const MelTables& mel, Tensor y) override;
 
  private:
-  // Memory for the operation that runs, taken after restart().
+  // Memory for the operation that runs; it begins with workspace_.restart().
   Tensor scratch(Shape shape, DType dtype = DType::f32) { return workspace_.take(shape, dtype); }
   // `from` itself, or a copy of it in scratch memory with elements of `dtype`.
   Tensor as_type(Tensor from, DType dtype);

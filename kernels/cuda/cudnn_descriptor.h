@@ -45,7 +45,13 @@ class CudnnDescriptor {
   // For descriptors that may be refused, as an engine that cannot do a problem.
   bool try_finalise() { return succeeded(cudnnBackendFinalize(get())); }
 
-  // At most `most` values of an attribute.
+  // How many values an attribute has.
+  std::int64_t count(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type) const {
+    std::int64_t count = 0;
+    check(cudnnBackendGetAttribute(get(), name, type, 0, &count, nullptr), "cudnnBackendGetAttribute");
+    return count;
+  }
+  // At most `most` of them.
   template <typename T>
   std::vector<T> values(cudnnBackendAttributeName_t name, cudnnBackendAttributeType_t type,
                         std::int64_t most) const {

@@ -14,7 +14,7 @@ constexpr std::int64_t kX = 'x', kW = 'w', kY = 'y';
 // input once per filter tap.
 constexpr std::int64_t kModestWorkspace = std::int64_t{1} << 30;
 
-const char* name_of(ConvPass pass) {
+const char* text_of(ConvPass pass) {
   switch (pass) {
     case ConvPass::forward:
       return "forward";
@@ -28,7 +28,7 @@ const char* name_of(ConvPass pass) {
 
 cudnnDataType_t cudnn_type(DType type) {
   if (type == DType::bf16) return CUDNN_DATA_BFLOAT16;
-  require(type == DType::f32, "convolution: {} tensors; f32 or bf16", melgrad::name_of(type));
+  require(type == DType::f32, "convolution: {} tensors; f32 or bf16", name_of(type));
   return CUDNN_DATA_FLOAT;
 }
 
@@ -150,10 +150,7 @@ std::vector<CudnnDescriptor> propose(const Target& target, const CudnnDescriptor
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
   target.give_properties(heuristics, CUDNN_ATTR_ENGINEHEUR_DEVICEPROP);
   if (!heuristics.try_finalise()) return {};
-  std::int64_t count = 0;
-  check(cudnnBackendGetAttribute(heuristics.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                 CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr),
-        "cudnnBackendGetAttribute");
+  const std::int64_t count = heuristics.count(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR);
   return heuristics.descriptors(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR, count);
 }
 
@@ -181,30 +178,31 @@ std::optional<ConvPlan> try_plan(const Target& target, const CudnnDescriptor& pr
 
 std::string ConvProblem::str() const {
   return fmt::format("convolution {}, x {} {}, w {} {}, y {} {}, stride {} x {}, padding {} x {}",
-                     name_of(pass), x.str(), melgrad::name_of(activations), w.str(),
-                     melgrad::name_of(weights), y.str(), melgrad::name_of(activations), conv.stride_t,
-                     conv.stride_f, conv.pad_t, conv.pad_f);
+                     text_of(pass), x.str(), name_of(activations), w.str(), name_of(weights), y.str(),
+                     name_of(activations), conv.stride_t, conv.stride_f, conv.pad_t, conv.pad_f);
 }
 
 bool may_use(const std::vector<cudnnBackendNumericalNote_t>& notes, Precision precision) {
-  const auto refused = [precision](cudnnBackendNumericalNote_t note) {
+  const auto allowed = [precision](cudnnBackendNumericalNote_t note) {
     switch (note) {
-      case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
-      case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:  // sums are f32 in every precision
-        return true;
       case CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP:
+        return true;
+      case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
+      case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS:
+        return precision != Precision::f32;
+      default:  // not deterministic, sums in fewer bits, transforms, and what a later cuDNN may add
         return false;
-      default:  // tensor cores, rounded operands, transforms
-        return precision == Precision::f32;
     }
   };
-  return std::none_of(notes.begin(), notes.end(), refused);
+  return std::all_of(notes.begin(), notes.end(), allowed);
 }
 
 std::optional<ConvPlan> find_convolution(const ConvTarget& where, const ConvProblem& problem,
                                          Precision precision) {
   const Target target(where);
   const CudnnDescriptor graph = operation_graph(target, problem);
+  // tf32 is for f32 tensors, and where activations are bf16 the f32 tensors are those that must stay exact.
+  if (problem.activations == DType::f32 && precision == Precision::bf16) precision = Precision::f32;
   std::optional<ConvPlan> large;
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (const CudnnDescriptor& proposal : propose(target, graph, mode)) {

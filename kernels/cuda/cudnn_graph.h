@@ -47,13 +47,13 @@ struct ConvPlan {
   std::vector<cudnnBackendNumericalNote_t> notes;  // what cuDNN says of its arithmetic
 };
 
-// Whether an engine with these notes may be used: never one whose results change from run to run, and in f32
-// none that rounds its operands or computes by transforms (Winograd, FFT), whose error is that of the
-// transform.
+// Whether an engine with these notes may be used: none whose results change from run to run, none that sums
+// in fewer bits than f32 or computes by transforms (Winograd, FFT), whose error is larger than that of the
+// operands, and in f32 none that rounds its operands.
 bool may_use(const std::vector<cudnnBackendNumericalNote_t>& notes, Precision precision);
 
-// Nothing when no engine qualifies. Error (device) when cuDNN does not take the problem for a convolution at
-// all.
+// f32 tensors are computed in f32 unless `precision` is tf32. Nothing when no engine qualifies. Error
+// (device) when cuDNN does not take the problem for a convolution at all.
 std::optional<ConvPlan> find_convolution(const ConvTarget& target, const ConvProblem& problem,
                                          Precision precision);
 // The Error (device) for that case: the problem, and what cuDNN said last.

@@ -3,7 +3,7 @@
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/math/half.h"
-#include "kernels/math/philox.h"
+#include "kernels/math/segments.h"
 
 namespace melgrad {
 namespace {
@@ -23,27 +23,24 @@ struct PickBatch {
   std::int32_t* labels;
   float* weights;
 
-  MELGRAD_DEVICE std::int64_t starts(std::int32_t track) const {  // how many there are to choose from
-    const std::int64_t all = rows[track] - frames + (skip_last_start ? 0 : 1);
-    return all > 1 ? all : 1;
+  MELGRAD_DEVICE std::int64_t choices(std::int32_t track) const {
+    return segment_choices(rows[track], frames, skip_last_start);
   }
 
   std::int64_t shared_bytes() const { return reduce_shared_bytes<std::int64_t>(); }
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    constexpr std::uint32_t kStream = 0x5e6;  // of the generator: segment starts
     auto* scratch = t.template shared<std::int64_t>(kReduceThreads);
     const std::int32_t* tracks = order + *step * n;
-    std::int64_t smallest = starts(tracks[0]);
+    std::int64_t smallest = choices(tracks[0]);
     for (std::int64_t i = t.index(); i < n; i += t.count()) {
-      if (tracks[i] >= 0) smallest = Smaller{}(smallest, starts(tracks[i]));
+      if (tracks[i] >= 0) smallest = Smaller{}(smallest, choices(tracks[i]));
     }
     const std::int64_t shared = block_reduce(t, scratch, smallest, Smaller{});
     for (std::int64_t i = t.index(); i < n; i += t.count()) {
       const std::int32_t track = tracks[i], source = track >= 0 ? track : tracks[0];
-      const auto draw = static_cast<std::uint64_t>(shared_start || track < 0 ? 0 : i);
-      const std::uint32_t random = philox(seed, kStream, static_cast<std::uint64_t>(*counter), draw).word[0];
-      first[i] = first_row[source] + uniform_below(random, shared_start ? shared : starts(source));
+      first[i] = first_row[source] + drawn_start(seed, *counter, shared_start || track < 0 ? 0 : i,
+                                                 shared_start ? shared : choices(source));
       labels[i] = track >= 0 ? track_label[track] : 0;
       weights[i] = track >= 0 ? 1.0F : 0.0F;
     }

@@ -30,6 +30,12 @@ void launch_elements(Stream stream, T* y, std::int64_t n, Write write, const Val
   launch(stream, blocks_for(n, 256), Elements<T, Value>{y, n, write == Write::accumulate, value});
 }
 
+template <typename T>
+struct Copy {
+  const T* x;
+  MELGRAD_DEVICE float operator()(std::int64_t i) const { return to_float(x[i]); }
+};
+
 // The tensor's elements as T, which is float or Bf16.
 template <typename T>
 T* elements(Tensor t) {

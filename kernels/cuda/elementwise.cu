@@ -1,4 +1,5 @@
-// Element-wise operations, and the memory that operations use while they run.
+// Element-wise operations.
+#include "kernels/cuda/convert.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/math/philox.h"
@@ -9,12 +10,6 @@ namespace {
 struct Constant {
   float value;
   MELGRAD_DEVICE float operator()(std::int64_t) const { return value; }
-};
-
-template <typename T>
-struct Copy {
-  const T* x;
-  MELGRAD_DEVICE float operator()(std::int64_t i) const { return to_float(x[i]); }
 };
 
 template <typename T>
@@ -73,33 +68,10 @@ void apply_dropout(Stream stream, Tensor x, const Dropout& d, Tensor y, Write wr
 
 }  // namespace
 
-Workspace::~Workspace() {
-  for (void* block : blocks_) device_->release(block);
-}
-
-Tensor Workspace::take(Shape shape, DType dtype) {
-  Tensor tensor(nullptr, shape, dtype);
-  const std::int64_t bytes = (tensor.bytes() + 255) / 256 * 256;
-  if (used_ + bytes > size_) {
-    size_ = std::max(2 * size_, bytes);
-    blocks_.push_back(device_->allocate(static_cast<std::size_t>(size_)));
-    used_ = 0;
-  }
-  tensor.data = static_cast<char*>(blocks_.back()) + used_;
-  used_ += bytes;
-  return tensor;
-}
-
 Tensor CudaOps::as_type(Tensor from, DType dtype) {
   if (from.dtype == dtype) return from;
   const Tensor to = scratch(from.shape, dtype);
-  with_type_of(to, [&](auto to_type) {
-    with_type_of(from, [&](auto from_type) {
-      using To = decltype(to_type);
-      using From = decltype(from_type);
-      launch_elements(stream_, elements<To>(to), to.numel(), Write::overwrite, Copy<From>{elements<From>(from)});
-    });
-  });
+  convert(stream_, from, to);
   return to;
 }
 

@@ -5,12 +5,13 @@
 #include <map>
 #include <optional>
 
+#include "kernels/cuda/alignment.h"
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/convert.h"
 #include "kernels/cuda/cublaslt_gemm.h"
 #include "kernels/cuda/cudnn_graph.h"
 #include "kernels/cuda/cufft_plan.h"
-#include "kernels/cuda/library_memory.h"
+#include "kernels/cuda/workspace.h"
 
 namespace melgrad {
 namespace {
@@ -71,6 +72,11 @@ class NvidiaLibraries final : public Libraries {
   // Null when no engine does it.
   const ConvPlan* find_plan(const ConvProblem& problem);
   void convolution(const ConvProblem& problem, Tensor x, Tensor w, Tensor y);
+  // For one call: dead at the next.
+  void* work_memory(std::int64_t bytes) {
+    workspace_.restart();
+    return workspace_.take(bytes);
+  }
 
   cudaStream_t stream_;
   Precision precision_;
@@ -92,7 +98,7 @@ void NvidiaLibraries::gemm(Tensor a, Tensor b, Tensor bias, Tensor c, const Gemm
   // A bf16 result takes a bf16 bias, which is made behind the algorithm's own workspace.
   const bool narrow = problem.bias && problem.result == DType::bf16;
   const std::int64_t own = workspace_size(plan.workspace_bytes);
-  void* workspace = workspace_.at_least(own + (narrow ? problem.columns * size_of(DType::bf16) : 0));
+  void* workspace = work_memory(own + (narrow ? problem.columns * size_of(DType::bf16) : 0));
   Tensor added = bias;
   if (narrow) {
     added = Tensor(after(workspace, own), bias.shape, DType::bf16);
@@ -133,7 +139,7 @@ const ConvPlan* NvidiaLibraries::find_plan(const ConvProblem& p) {
 void NvidiaLibraries::convolution(const ConvProblem& problem, Tensor x, Tensor w, Tensor y) {
   const ConvPlan* plan = find_plan(problem);
   if (plan == nullptr) no_engine(problem, precision_);
-  execute(cudnn_.get(), *plan, problem, x.data, w.data, y.data, workspace_.at_least(plan->workspace_bytes));
+  execute(cudnn_.get(), *plan, problem, x.data, w.data, y.data, work_memory(plan->workspace_bytes));
 }
 
 // bf16 in, f32 out: most engines write what they read, so their bf16 result is widened. The sums inside are
@@ -147,7 +153,7 @@ void NvidiaLibraries::convolve_backward_weights(Tensor x, Tensor dy, const Conv2
   const ConvPlan* plan = find_plan(same);
   if (plan == nullptr) no_engine(same, precision_);
   const std::int64_t own = workspace_size(plan->workspace_bytes);
-  void* workspace = workspace_.at_least(own + dw.numel() * size_of(x.dtype));
+  void* workspace = work_memory(own + dw.numel() * size_of(x.dtype));
   const Tensor result(after(workspace, own), dw.shape, x.dtype);
   execute(cudnn_.get(), *plan, same, x.data, result.data, dy.data, workspace);
   convert(stream_, result, dw);
@@ -163,7 +169,7 @@ void NvidiaLibraries::fft(Tensor x, Tensor spectrum) {
     while (rows > batch - first) rows /= 2;
     FftPlan& plan = ffts_.try_emplace({n, rows}, n, rows, stream_).first->second;
     plan.execute(x.f32() + first * n, spectrum.f32() + first * bins * 2,
-                 workspace_.at_least(plan.workspace_bytes()));
+                 work_memory(plan.workspace_bytes()));
   }
 }
 

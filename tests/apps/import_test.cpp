@@ -8,6 +8,7 @@
 #include "kernels/math/half.h"
 #include "tests/io/npz_make.h"
 #include "tests/io/scratch.h"
+#include "tests/places.h"
 
 namespace melgrad {
 namespace {
@@ -138,7 +139,7 @@ TEST(Import, WrongArchivesAreNamed) {
 
 TEST(Import, ReadsAllOfGtzan999) {
   const char* set = std::getenv("MELGRAD_DATA");
-  const auto root = std::filesystem::path(MELGRAD_GOLDEN).parent_path().parent_path().parent_path();
+  const auto root = std::filesystem::path(source_path("..")).lexically_normal();
   const std::string file =
       (set != nullptr ? std::filesystem::path(set) : root / "shared/data") / "gtzan999.npz";
   if (!std::filesystem::exists(file)) GTEST_SKIP() << file << " is absent; set MELGRAD_DATA";

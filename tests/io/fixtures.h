@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/io/scratch.h"
+#include "tests/places.h"
 
 namespace melgrad::test {
 
@@ -57,7 +58,7 @@ inline std::string noise_bytes(std::size_t size) {
 inline std::filesystem::path shared_data() {
   const char* set = std::getenv("MELGRAD_DATA");
   const std::filesystem::path path =
-      set != nullptr ? set : std::filesystem::path(MELGRAD_GOLDEN) / ".." / ".." / ".." / "shared" / "data";
+      set != nullptr ? set : std::filesystem::path(source_path("../shared/data"));
   return std::filesystem::exists(path / "odd-audio") ? path : std::filesystem::path();
 }
 

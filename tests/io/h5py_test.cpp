@@ -5,6 +5,7 @@
 #include "io/checkpoint.h"
 #include "io/npz.h"
 #include "tests/io/scratch.h"
+#include "tests/places.h"
 
 namespace melgrad {
 namespace {
@@ -53,7 +54,7 @@ TEST(H5py, ReadsCachesAndCheckpoints) {
   const Scratch scratch;
   make_files(scratch);
   int code = 0;
-  const auto script = std::filesystem::path(MELGRAD_GOLDEN).parent_path() / "io/read_with_h5py.py";
+  const auto script = std::filesystem::path(source_path("tests/io/read_with_h5py.py"));
   const std::string output =
       run(fmt::format("{} {} {} {} {}", interpreter, script.string(), scratch / "cache.h5",
                       scratch / "check.h5", scratch / "numpy.npz"),

@@ -91,6 +91,31 @@ TEST(Dong2018, RecordedStepsEqualEagerOnesToTheBit) {
   }
 }
 
+// A table that stays in host memory: the host draws the same segments and sends them.
+TEST(Dong2018, SentSegmentsEqualThoseCutOnTheDevice) {
+  for (const DeviceParam& p : model_device_params()) {
+    const auto device = p.make();
+    for (const bool own_crop : {true, false}) {
+      const Synthetic data = synthetic(23, 4, 55, 16);
+      Recipe recipe = small_recipe();
+      recipe.train.own_crop = own_crop;
+      Trainee cut(*device, data, recipe, 4, 1, TrackTable::Place::device),
+          sent(*device, data, recipe, 4, 1, TrackTable::Place::host);
+      EXPECT_TRUE(cut.table.on_device());
+      EXPECT_FALSE(sent.table.on_device());
+      for (int i = 0; i < 4; ++i) {
+        cut.epoch();
+        sent.epoch();
+        EXPECT_EQ(cut.step->last_rows(), sent.step->last_rows());
+      }
+      EXPECT_EQ(values_of(*device, *cut.model), values_of(*device, *sent.model)) << p.name;
+      const std::vector<std::int64_t> rows = {0, 15, 56, 300};
+      Evaluator one(*device, *cut.model, 4, 40), other(*device, *sent.model, 4, 40);
+      EXPECT_EQ(one.probabilities(cut.table, rows), other.probabilities(sent.table, rows));
+    }
+  }
+}
+
 // Padding a batch with weight-0 examples changes nothing but rounding.
 TEST(Dong2018, PaddedExamplesDoNotCount) {
   const auto device = make_device("cpu");

@@ -5,6 +5,7 @@
 
 #include "models/model.h"
 #include "tests/devices.h"
+#include "tests/places.h"
 
 namespace melgrad {
 namespace {
@@ -87,7 +88,7 @@ double deviation(Device& device, const golden::Golden& g, const golden::Run& run
 }
 
 TEST(Golden, TwentyStepsFollowPyTorch) {
-  const golden::Golden g = golden::load_dong2018(MELGRAD_GOLDEN);
+  const golden::Golden g = golden::load_dong2018(source_path("tests/golden"));
   ASSERT_EQ(g.runs.size(), 6U);
   for (const DeviceParam& p : model_device_params()) {
     const auto device = p.make();
@@ -105,7 +106,7 @@ TEST(Golden, TwentyStepsFollowPyTorch) {
 
 // A mantissa of 10 bits is off by 5e-4, one of 7 bits by 4e-3; the losses average that away or add it up.
 TEST(Golden, TwentyStepsInLowerPrecision) {
-  const golden::Golden g = golden::load_dong2018(MELGRAD_GOLDEN);
+  const golden::Golden g = golden::load_dong2018(source_path("tests/golden"));
   for (const auto& [precision, limit] : {std::pair{Precision::tf32, 2e-3}, std::pair{Precision::bf16, 2e-2}}) {
     for (const DeviceParam& p : device_params(precision)) {
       const auto device = p.make();

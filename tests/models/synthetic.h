@@ -11,12 +11,12 @@ namespace melgrad::testing {
 
 struct Synthetic {
   std::vector<float> features;  // [rows, bands]
-  std::vector<ResidentData::Track> tracks;
+  std::vector<TrackTable::Track> tracks;
   std::int64_t bands = 0;
 
-  ResidentData resident(Device& device) const {
-    return {device, features.data(), DType::f32, static_cast<std::int64_t>(features.size()) / bands,
-            bands,  tracks};
+  TrackTable table(Device& device, TrackTable::Place place) const {
+    return {device, features.data(), DType::f32, static_cast<std::int64_t>(features.size()) / bands, bands, tracks,
+            place};
   }
 };
 
@@ -53,14 +53,14 @@ inline Recipe small_recipe() {
 // Everything a training step needs, wired together.
 struct Trainee {
   Trainee(Device& device, const Synthetic& data, const Recipe& recipe, std::int64_t classes,
-          std::uint64_t seed)
-      : resident(data.resident(device)),
+          std::uint64_t seed, TrackTable::Place place = TrackTable::Place::device)
+      : table(data.table(device, place)),
         model(make_model(recipe.model, {recipe.segment.frames, data.bands}, classes)) {
     model->params().allocate(device);
     model->params().initialise(device, seed);
     const auto tracks = static_cast<std::int64_t>(data.tracks.size());
     steps = (tracks + recipe.train.batch - 1) / recipe.train.batch;
-    step.emplace(device, *model, resident, recipe, seed, recipe.train.batch, steps);
+    step.emplace(device, *model, table, recipe, seed, recipe.train.batch, steps);
     for (std::int64_t i = 0; i < steps * recipe.train.batch; ++i) {
       order.push_back(i < tracks ? static_cast<std::int32_t>(i) : -1);
     }
@@ -70,7 +70,7 @@ struct Trainee {
     for (std::int64_t s = 0; s < steps; ++s) step->run();
   }
 
-  ResidentData resident;
+  TrackTable table;
   std::unique_ptr<Model> model;
   std::int64_t steps = 0;
   std::optional<TrainingStep> step;

@@ -1,6 +1,7 @@
 // The reference, composed into the Dong 2018 network and trained in double, against PyTorch in double: an
 // independent witness for the maths of every layer, loss, penalty and optimizer in tests/reference.
 #include "tests/golden.h"
+#include "tests/places.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -96,7 +97,7 @@ class ReferenceNetwork {
 };
 
 TEST(ReferenceGolden, trains_as_pytorch_does) {
-  const golden::Golden g = golden::load_dong2018(MELGRAD_GOLDEN);
+  const golden::Golden g = golden::load_dong2018(source_path("tests/golden"));
   int compared = 0;
   for (const golden::Run& run : g.runs) {
     if (run.weights.empty()) continue;  // the full network is too slow for plain loops

@@ -18,13 +18,14 @@
 #include "kernels/cpu/log_mel.h"
 #include "kernels/error.h"
 #include "tests/ops/op_test.h"
+#include "tests/places.h"
 #include "tests/reference_mel.h"
 
 namespace melgrad {
 namespace {
 
 std::vector<float> read_golden(const std::string& name) {
-  std::ifstream file(std::string(MELGRAD_GOLDEN) + "/mel_" + name + ".f32", std::ios::binary | std::ios::ate);
+  std::ifstream file(source_path("tests/golden/mel_" + name + ".f32"), std::ios::binary | std::ios::ate);
   if (!file) throw std::runtime_error("mel_" + name + ".f32: missing");
   std::vector<float> values(static_cast<std::size_t>(file.tellg()) / sizeof(float));
   file.seekg(0);
@@ -282,7 +283,7 @@ TEST_P(LogMel, EmptyFilterIsSilent) {
 
 TEST_P(LogMel, GoldenFiles) {
   const std::vector<float> pcm = read_golden("input");
-  std::ifstream index(std::string(MELGRAD_GOLDEN) + "/mel_index.txt");
+  std::ifstream index(source_path("tests/golden/mel_index.txt"));
   std::string name;
   std::size_t frames = 0, bands = 0;
   int files = 0;

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "kernels/math/bf16.h"
 #include "tests/reference.h"
@@ -235,6 +236,8 @@ class ReferenceDevice final : public Device {
   void to_host(void* to, Tensor from) override {
     std::memcpy(to, from.data, static_cast<std::size_t>(from.bytes()));
   }
+  std::unique_ptr<Staging> make_staging() override { return make_host_staging(); }
+  std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
   void synchronise() override {}
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 

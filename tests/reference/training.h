@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/math/philox.h"
+#include "kernels/math/segments.h"
 #include "kernels/ops.h"
 #include "tests/reference/array.h"
 
@@ -154,7 +154,6 @@ inline PickedBatch pick_batch(const std::vector<std::int32_t>& order,
                               const std::vector<std::int64_t>& first_row,
                               const std::vector<std::int32_t>& rows, const std::vector<std::int32_t>& labels,
                               const BatchPlan& settings, Index counter, Index frames) {
-  constexpr std::uint32_t kStream = 0x5e6;  // what every device draws segment starts from
   const auto n = static_cast<Index>(order.size());
   const auto starts = [&](std::int32_t track) {
     const Index all = rows[static_cast<std::size_t>(track)] - frames + 1;
@@ -166,10 +165,9 @@ inline PickedBatch pick_batch(const std::vector<std::int32_t>& order,
   for (Index i = 0; i < n; ++i) {
     const bool padding = order[static_cast<std::size_t>(i)] < 0;
     const std::int32_t track = order[static_cast<std::size_t>(padding ? 0 : i)];
-    const auto block = static_cast<std::uint64_t>(padding || settings.shared_start ? 0 : i);
-    const auto word = philox(settings.seed, kStream, static_cast<std::uint64_t>(counter), block).word[0];
     b.first[i] = first_row[static_cast<std::size_t>(track)] +
-                 uniform_below(word, settings.shared_start ? fewest : starts(track));
+                 drawn_start(settings.seed, counter, padding || settings.shared_start ? 0 : i,
+                             settings.shared_start ? fewest : starts(track));
     b.labels[i] = padding ? 0 : labels[static_cast<std::size_t>(track)];
     b.weights[i] = padding ? 0.0F : 1.0F;
   }

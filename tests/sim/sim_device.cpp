@@ -1,5 +1,6 @@
 #include "tests/sim/sim_device.h"
 
+#include <limits>
 #include <cstdlib>
 #include <cstring>
 
@@ -34,6 +35,8 @@ class SimDevice final : public Device {
     std::memcpy(to, from.data, static_cast<std::size_t>(from.bytes()));
   }
   void synchronise() override {}
+  std::unique_ptr<Staging> make_staging() override { return make_host_staging(); }
+  std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 
  private:

@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""What PyTorch does with the same work on the same GPU, as JSON: a training step of the Dong 2018 network (batch 150,
+256 and 50 frames x 64 bands) and log-mel features of an hour of sound.
+
+Each form PyTorch offers is timed, and the best counts: eager, channels last, torch.compile, in float32 (strict), TF32 and
+bf16 autocast, with cudnn.benchmark on. Milliseconds are medians of CUDA events around single steps after a warm-up.
+"""
+import json
+import statistics
+import sys
+
+import torch
+from torch import nn
+import torch.nn.functional as F
+
+DEVICE = "cuda"
+
+
+class Dong2018(nn.Module):
+    """As in dong2018_torch.py, at 64 filters."""
+
+    def __init__(self, frames, bands):
+        super().__init__()
+        flat = 64 * (((frames - 2) // 4 - 4) // 4) * (((bands - 2) // 2 - 2) // 2)
+        self.conv1, self.conv2 = nn.Conv2d(1, 64, (3, 3)), nn.Conv2d(64, 64, (5, 3))
+        self.dense1, self.dense2 = nn.Linear(flat, 32), nn.Linear(32, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.conv1(x)), (4, 2))
+        x = F.max_pool2d(F.relu(self.conv2(x)), (4, 2))
+        x = F.relu(self.dense1(F.dropout(x.flatten(1), 0.2)))
+        return self.dense2(F.dropout(x, 0.2))
+
+    def penalty(self):
+        return 0.02 * self.dense1.weight.square().sum() + 0.01 * (
+            self.conv1.weight.square().sum() + self.conv2.weight.square().sum())
+
+
+def median_ms(run, warm_up=10, repetitions=40):
+    for _ in range(warm_up):
+        run()
+    times = []
+    for _ in range(repetitions):
+        begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+        begin.record()
+        run()
+        end.record()
+        end.synchronize()
+        times.append(begin.elapsed_time(end))
+    return statistics.median(times)
+
+
+def step_of(frames, bands, batch, arithmetic, channels_last, compiled):
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = arithmetic == "tf32"
+    net = Dong2018(frames, bands).to(DEVICE)
+    x = torch.randn(batch, 1, frames, bands, device=DEVICE)
+    if channels_last:
+        net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    labels = torch.randint(10, (batch,), device=DEVICE)
+    optimizer = torch.optim.Adadelta(net.parameters(), lr=1.0, rho=0.95, eps=1e-7, capturable=True)
+
+    def forward_backward():
+        with torch.autocast(DEVICE, torch.bfloat16, enabled=arithmetic == "bf16"):
+            loss = F.cross_entropy(net(x), labels)
+        (loss + net.penalty()).backward()
+
+    body = torch.compile(forward_backward) if compiled else forward_backward
+
+    def step():
+        optimizer.zero_grad(set_to_none=True)
+        body()
+        optimizer.step()
+
+    return step
+
+
+def graphed(step):
+    """The whole step in one CUDA graph, as we do it."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(5):
+            step()
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
+
+
+def time_steps(frames):
+    results = {}
+    for arithmetic in ("f32", "tf32", "bf16"):
+        for form in ("eager", "eager channels_last", "graph channels_last", "compile"):
+            try:
+                step = step_of(frames, 64, 150, arithmetic, "channels_last" in form, form == "compile")
+                results[f"{arithmetic} {form}"] = median_ms(graphed(step) if form.startswith("graph") else step)
+            except Exception as error:  # one form failing leaves the others standing
+                results[f"{arithmetic} {form}"] = f"failed: {str(error).splitlines()[0][:200]}"
+    return results
+
+
+def time_log_mel():
+    rate, n_fft, hop = 22050, 512, 256
+    wave = torch.randn(3600 * rate, device=DEVICE) * 0.1
+    window = torch.hann_window(n_fft, device=DEVICE)
+    filters = torch.rand(64, n_fft // 2 + 1, device=DEVICE)  # dense, as torchaudio has them; the values do not matter
+
+    def run():
+        spectrum = torch.stft(wave, n_fft, hop, window=window, return_complex=True)
+        return torch.log(1 + filters @ (spectrum.real**2 + spectrum.imag**2))
+
+    results = {"torch.stft, dense filters": 3600e3 / median_ms(run, 3, 10)}
+    try:
+        import torchaudio
+
+        mel = torchaudio.transforms.MelSpectrogram(rate, n_fft, hop_length=hop, f_max=10000, n_mels=64, norm="slaney",
+                                                   mel_scale="slaney").to(DEVICE)
+        results["torchaudio"] = 3600e3 / median_ms(lambda: torch.log(1 + mel(wave)), 3, 10)
+    except ImportError:
+        results["torchaudio"] = "not installed"
+    return results
+
+
+def copy_bandwidth():
+    """Bytes read plus bytes written per second of a large copy on the device."""
+    a = torch.empty(1 << 30, dtype=torch.uint8, device=DEVICE)
+    b = torch.empty_like(a)
+    return 2 * a.numel() / median_ms(lambda: b.copy_(a)) / 1e6
+
+
+def main():
+    torch.backends.cudnn.benchmark = True
+    out = {"torch": torch.__version__, "cudnn": torch.backends.cudnn.version(), "gpu": torch.cuda.get_device_name(),
+           "copy_gb_per_s": copy_bandwidth(),
+           "dong2018_step_ms": {"256x64x150": time_steps(256), "50x64x150": time_steps(50)},
+           "log_mel_x_real_time": time_log_mel()}
+    json.dump(out, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+// TrackTable: the spectrograms of all tracks and the segments cut from them.
+//
+// The table lives on the device if it fits there, and a training step picks and cuts its own batch without the host.
+// Otherwise it stays in host memory and segments are sent as they are needed, the next batch while the device works on
+// the last one.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "engine/memory.h"
+
+namespace melgrad {
+
+class TrackTable {
+ public:
+  struct Track {
+    std::int64_t first_row = 0;
+    std::int32_t rows = 0;
+    std::int32_t label = 0;
+  };
+  enum class Place { automatic, device, host };
+
+  // `features`: host memory of `dtype` (f16 or f32), [rows, bands], track after track; must outlive the table unless it
+  // goes to the device. Automatic: the device, if at least as much again stays free there for the model's work.
+  TrackTable(Device& device, const void* features, DType dtype, std::int64_t rows, std::int64_t bands,
+             std::vector<Track> tracks, Place place = Place::automatic);
+
+  const std::vector<Track>& tracks() const { return tracks_; }
+  std::int64_t bands() const { return bands_; }
+  std::int64_t bytes() const { return rows_in_all_ * bands_ * size_of(dtype_); }
+  bool on_device() const { return static_cast<bool>(table); }
+
+  // x [N, frames, bands, 1]: example n = the frames from row first[n] on. Returns before the device is done, and keeps
+  // nothing of `first`.
+  void cut(const std::vector<std::int64_t>& first, Tensor x) const;
+
+ private:
+  Device* device_;
+  const void* features_;
+  DType dtype_;
+  std::int64_t rows_in_all_, bands_;
+  std::vector<Track> tracks_;
+  Slab slab_;
+  // Batches on their way, used in turn: where each segment begins, then its rows if the table is not on the device.
+  mutable std::array<std::unique_ptr<Staging>, 2> staging_;
+  mutable std::size_t turn_ = 0;
+
+ public:
+  Tensor table;      // [rows, bands]; empty if the table is not on the device
+  Tensor first_row;  // i64 [tracks]
+  Tensor rows;       // i32 [tracks]
+  Tensor labels;     // i32 [tracks]
+};
+
+}  // namespace melgrad
