@@ -10,8 +10,10 @@ say "packages"
 install_packages "${melgrad_packages[@]}"
 
 say "build"
-configure_and_build cpu melgrad | grep -v '^\[' || true
-melgrad=build/cpu/bin/melgrad
+preset=cpu
+if command -v nvcc >/dev/null && nvidia-smi >/dev/null 2>&1; then preset=cuda; fi
+configure_and_build $preset melgrad | grep -v '^\[' || true
+melgrad=build/$preset/bin/melgrad
 [ -x "$melgrad" ] || { echo "the build failed; see above" >&2; exit 1; }
 
 out=runs/quickstart

@@ -138,6 +138,7 @@ class Reproduction {
       return;
     }
     const std::uint64_t seed = asked_.at("seed");
+    if (begun) warn_of_other_device(folder.read_json("run.json"), *device_);
     if (!begun) {
       write_split(folder.file("splits.json"), split, data_.names());
       write_recipe(folder, recipe_);
@@ -146,6 +147,7 @@ class Reproduction {
                                      {"cache", fs::absolute(data_.path()).lexically_normal().string()},
                                      {"seed", seed},
                                      {"device", device_->name()},
+                                     {"precision", name_of(device_->precision())},
                                      {"device_description", device_->description()}});
     }
     TrainingRun run(*device_, data_, split, recipe_, seed);

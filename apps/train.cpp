@@ -58,6 +58,7 @@ nlohmann::ordered_json describe_run(const TrainRequest& request, const Recipe& r
           {"split",
            request.split_lists.empty() ? nlohmann::json(request.split) : nlohmann::json(request.split_lists)},
           {"device", device.name()},
+          {"precision", name_of(device.precision())},
           {"device_description", device.description()}};
 }
 
@@ -91,6 +92,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     recipe = load_recipe(folder->file("recipe.toml"));
     cache = run.at("cache");
     request.seed = run.at("seed");
+    warn_of_other_device(run, *device);
   }
   const TrainingData data(*device, cache, recipe);
   Split split;
@@ -128,6 +130,13 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
 }
 
 }  // namespace
+
+void warn_of_other_device(const nlohmann::ordered_json& run, const Device& device) {
+  const std::string name = run.at("device"), precision = run.value("precision", "f32");
+  if (name == device.name() && precision == name_of(device.precision())) return;
+  fmt::print(stderr, "begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption\n", name,
+             precision, device.name(), name_of(device.precision()));
+}
 
 std::unique_ptr<Device> open_device(const Settings& settings) {
   return make_device(settings.device, {settings.threads, precision_of(settings.precision)});

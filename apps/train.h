@@ -29,6 +29,9 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
 
 void write_recipe(const RunFolder& folder, const Recipe& recipe);  // recipe.toml
 
+// A line on stderr if a run that is resumed was begun on another device or in another precision.
+void warn_of_other_device(const nlohmann::ordered_json& run, const Device& device);
+
 // Takes over the folder's checkpoint, if there is one.
 void resume_in_folder(TrainingRun& run, const RunFolder& folder);
 

@@ -193,7 +193,11 @@ class CudaDevice final : public Device {
     copy(to.data, from, to.bytes(), cudaMemcpyHostToDevice);
   }
   void to_host(void* to, Tensor from) override { copy(to, from.data, from.bytes(), cudaMemcpyDeviceToHost); }
-  void synchronise() override { check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize"); }
+  void synchronise() override {
+    check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize", [this] {
+      return waits_ ? name() : name() + ": an operation failed; MELGRAD_SYNC=1 in the environment names it";
+    });
+  }
 
   std::unique_ptr<Staging> make_staging() override {
     return std::make_unique<CudaStaging>(*this, index_, stream_.get());
@@ -242,7 +246,7 @@ std::string cuda_report() {
   int runtime = 0;
   cudaRuntimeGetVersion(&runtime);
   const std::string reason = why_not(0);
-  return fmt::format("CUDA {}, code for {}; {}", version_text(runtime), MELGRAD_CUDA_ARCHITECTURES,
+  return fmt::format("{}, {}, code for {}; {}", version_text(runtime), nvidia_versions(), MELGRAD_CUDA_ARCHITECTURES,
                      reason.empty() ? fmt::format("{} devices", cuda_device_count()) : reason);
 }
 
