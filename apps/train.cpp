@@ -134,7 +134,8 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
 void warn_of_other_device(const nlohmann::ordered_json& run, const Device& device) {
   const std::string name = run.at("device"), precision = run.value("precision", "f32");
   if (name == device.name() && precision == name_of(device.precision())) return;
-  fmt::print(stderr, "begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption\n", name,
+  fmt::print(stderr,
+             "begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption\n", name,
              precision, device.name(), name_of(device.precision()));
 }
 

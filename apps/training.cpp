@@ -186,8 +186,7 @@ bool TrainingRun::stands_still(std::int64_t epoch) const {
 
 double TrainingRun::validate(const std::vector<std::int32_t>& order) {
   if (recipe_.train.validation == "crop") return validate_on_last_crop(order);
-  return evaluate_tracks(evaluator_, data_->table(), split_.valid, recipe_.segment,
-                         data_->classes().size())
+  return evaluate_tracks(evaluator_, data_->table(), split_.valid, recipe_.segment, data_->classes().size())
       .accuracy();
 }
 

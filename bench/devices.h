@@ -24,7 +24,8 @@ inline std::vector<BenchDevice> bench_devices() {
     return devices;
   }
   for (const Precision p : {Precision::f32, Precision::tf32, Precision::bf16}) {
-    devices.push_back({std::string("cuda/") + name_of(p), [p] { return make_device("cuda:0", {.precision = p}); }});
+    devices.push_back(
+        {std::string("cuda/") + name_of(p), [p] { return make_device("cuda:0", {.precision = p}); }});
   }
   return devices;
 }

@@ -1,5 +1,5 @@
-// Log-mel features of PCM in the device's memory, one case per preset and device: `x_real_time` is seconds of audio per
-// second. The CPU runs on one thread; the GPU gets an hour at once, so that it has something to do.
+// Log-mel features of PCM in the device's memory, one case per preset and device: `x_real_time` is seconds of
+// audio per second. The CPU runs on one thread; the GPU gets an hour at once, so that it has something to do.
 #include <benchmark/benchmark.h>
 #include <cstdint>
 #include <random>
@@ -15,7 +15,8 @@ namespace {
 void log_mel_case(benchmark::State& state, const BenchDevice& where, const std::string& preset) {
   const auto device = where.name == "cpu" ? make_device("cpu", {.threads = 1}) : where.make();
   const MelTables mel(mel_preset(preset));
-  const std::int64_t seconds = device->name() == "cpu" ? 30 : 3600, samples = seconds * mel.options.sample_rate;
+  const std::int64_t seconds = device->name() == "cpu" ? 30 : 3600,
+                     samples = seconds * mel.options.sample_rate;
   std::mt19937 random(1);
   std::normal_distribution<float> normal(0.0f, 0.1f);
   std::vector<float> pcm(static_cast<std::size_t>(samples));
@@ -37,7 +38,8 @@ const bool registered = [] {
   for (const BenchDevice& device : bench_devices()) {
     if (device.name != "cpu" && device.name != "cuda/f32") continue;  // precision is not for features
     for (const std::string& preset : mel_preset_names()) {
-      benchmark::RegisterBenchmark(("log_mel/" + preset + "/" + device.name).c_str(), log_mel_case, device, preset)
+      benchmark::RegisterBenchmark(("log_mel/" + preset + "/" + device.name).c_str(), log_mel_case, device,
+                                   preset)
           ->UseRealTime();
     }
   }

@@ -50,7 +50,8 @@ void dong2018_step(benchmark::State& state, const BenchDevice& where, const Step
 const bool registered = [] {
   for (const BenchDevice& device : bench_devices()) {
     for (const StepShape& s : {StepShape{256, 64, 150}, StepShape{50, 64, 150}}) {
-      const std::string name = fmt::format("dong2018_step/{}x{}x{}/{}", s.frames, s.bands, s.batch, device.name);
+      const std::string name =
+          fmt::format("dong2018_step/{}x{}x{}/{}", s.frames, s.bands, s.batch, device.name);
       benchmark::RegisterBenchmark(name.c_str(), dong2018_step, device, s)
           ->Unit(benchmark::kMillisecond)
           ->UseRealTime();

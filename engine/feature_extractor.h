@@ -1,7 +1,8 @@
 // PCM in host memory to log-mel features in host memory, computed on a device.
 //
-// Several threads may call at once, each with a clip of its own: while one clip is computed, the next is copied to the
-// device and the last one back. Memory for the computation in between does not grow with the clip.
+// Several threads may call at once, each with a clip of its own: while one clip is computed, the next is
+// copied to the device and the last one back. Memory for the computation in between does not grow with the
+// clip.
 #pragma once
 
 #include <condition_variable>

@@ -1,6 +1,6 @@
 // Differentiable functions on Vars: shapes are checked here (Error names function and shapes), the maths
-// stands at the operation of the same name in kernels/ops.h. On a device of precision bf16 conv2d and stem give
-// bf16, linear gives f32, and all others what they are given.
+// stands at the operation of the same name in kernels/ops.h. On a device of precision bf16 conv2d and stem
+// give bf16, linear gives f32, and all others what they are given.
 #pragma once
 
 #include "engine/tape.h"

@@ -48,9 +48,7 @@ class Tape {
 
   Device& device() const { return *device_; }
   // What large activations are stored as.
-  DType activation_type() const {
-    return device_->precision() == Precision::bf16 ? DType::bf16 : DType::f32;
-  }
+  DType activation_type() const { return device_->precision() == Precision::bf16 ? DType::bf16 : DType::f32; }
   Ops& ops() const { return device_->ops(); }
   Tensor take(Shape shape, DType dtype = DType::f32) { return arena_->take(shape, dtype); }
 

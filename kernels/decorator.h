@@ -168,7 +168,8 @@ class OpsDecorator : public Ops {
     }
     std::string text() const override {
       std::string words = name_;
-      std::apply([&](const Args&... args) { ((words.append(" ").append(text_of(value(args)))), ...); }, args_);
+      std::apply([&](const Args&... args) { ((words.append(" ").append(text_of(value(args)))), ...); },
+                 args_);
       return words;
     }
 

@@ -2,8 +2,6 @@
 #include "kernels/device.h"
 
 #include <charconv>
-#include <cstdlib>
-#include <new>
 
 #include "kernels/cpu/cpu_device.h"
 #ifdef MELGRAD_WITH_CUDA
@@ -18,7 +16,8 @@ int cuda_index(const std::string& name) {
   if (name == "cuda") return 0;
   int index = -1;
   const char *first = name.data() + std::string("cuda:").size(), *last = name.data() + name.size();
-  if (name.starts_with("cuda:") && std::from_chars(first, last, index).ptr == last && index >= 0) return index;
+  if (name.starts_with("cuda:") && std::from_chars(first, last, index).ptr == last && index >= 0)
+    return index;
   fail(ErrorKind::usage, "device {}: unknown; there are auto, cpu and cuda:N", name);
 }
 
@@ -37,35 +36,6 @@ std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions
 }
 std::string cuda_report() { return "not built (MELGRAD_CUDA)"; }
 #endif
-
-namespace {
-
-class HostStaging final : public Staging {
- public:
-  void reserve(std::int64_t bytes) override {
-    if (bytes <= bytes_) return;
-    memory_.reset(std::aligned_alloc(256, static_cast<std::size_t>((bytes + 255) / 256 * 256)));
-    if (!memory_) throw std::bad_alloc();
-    bytes_ = bytes;
-  }
-  void* host() override { return memory_.get(); }
-  void* device() override { return memory_.get(); }
-  void upload(std::int64_t /*bytes*/) override {}
-  void used() override {}
-  void download(std::int64_t /*bytes*/) override {}
-  void wait() override {}
-
- private:
-  struct Free {
-    void operator()(void* p) const { std::free(p); }
-  };
-  std::unique_ptr<void, Free> memory_;
-  std::int64_t bytes_ = 0;
-};
-
-}  // namespace
-
-std::unique_ptr<Staging> make_host_staging() { return std::make_unique<HostStaging>(); }
 
 Precision precision_of(const std::string& name) {
   for (const Precision p : {Precision::f32, Precision::tf32, Precision::bf16}) {

@@ -1,5 +1,5 @@
-// Every operation of ops.h as an override: included in the body of each class that implements them all, so that a new
-// operation is declared here once. No include guard: it belongs to whoever includes it.
+// Every operation of ops.h as an override: included in the body of each class that implements them all, so
+// that a new operation is declared here once. No include guard: it belongs to whoever includes it.
 void fill(Tensor y, float value) override;
 void add(Tensor x, Tensor y, Write write) override;
 void relu_forward(Tensor x, Tensor y) override;

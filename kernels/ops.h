@@ -2,7 +2,8 @@
 // compile error. This header is the specification: maths, shapes and conventions stand here once.
 //
 // Conventions
-//   * Activations are [N, T, F, C] (tensor.h). Tensors are f32 unless said otherwise. On a device of precision bf16
+//   * Activations are [N, T, F, C] (tensor.h). Tensors are f32 unless said otherwise. On a device of
+//   precision bf16
 //     (device.h) convolution, stem, pooling, the element-wise functions and the inputs of linear take bf16
 //     activations and gradients of activations; weights, their gradients and all sums stay f32.
 //   * Outputs never overlap inputs unless the comment allows it. Nothing here allocates: outputs and scratch

@@ -50,7 +50,8 @@ TrackTable::TrackTable(Device& device, const void* features, DType dtype, std::i
 void TrackTable::cut(const std::vector<std::int64_t>& first, Tensor x) const {
   const auto n = static_cast<std::int64_t>(first.size());
   const std::int64_t frames = x.dim(1), segment = frames * bands_ * size_of(dtype_);
-  const std::int64_t index_bytes = aligned_bytes(n * 8), total = index_bytes + (on_device() ? 0 : n * segment);
+  const std::int64_t index_bytes = aligned_bytes(n * 8),
+                     total = index_bytes + (on_device() ? 0 : n * segment);
   Staging& staging = *staging_[turn_++ % staging_.size()];
   staging.wait();
   staging.reserve(total);
@@ -59,7 +60,8 @@ void TrackTable::cut(const std::vector<std::int64_t>& first, Tensor x) const {
   auto* segments = static_cast<char*>(staging.host()) + index_bytes;
   for (std::int64_t i = 0; i < n; ++i) {
     const std::int64_t row = first[static_cast<std::size_t>(i)];
-    require(row >= 0 && row + frames <= rows_in_all_, "cut: {} rows from {} of {}", frames, row, rows_in_all_);
+    require(row >= 0 && row + frames <= rows_in_all_, "cut: {} rows from {} of {}", frames, row,
+            rows_in_all_);
     index[i] = on_device() ? row : i * frames;
     if (on_device()) continue;
     std::memcpy(segments + i * segment, static_cast<const char*>(features_) + row * bands_ * size_of(dtype_),

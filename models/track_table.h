@@ -1,8 +1,8 @@
 // TrackTable: the spectrograms of all tracks and the segments cut from them.
 //
-// The table lives on the device if it fits there, and a training step picks and cuts its own batch without the host.
-// Otherwise it stays in host memory and segments are sent as they are needed, the next batch while the device works on
-// the last one.
+// The table lives on the device if it fits there, and a training step picks and cuts its own batch without
+// the host. Otherwise it stays in host memory and segments are sent as they are needed, the next batch while
+// the device works on the last one.
 #pragma once
 
 #include <array>
@@ -21,8 +21,9 @@ class TrackTable {
   };
   enum class Place { automatic, device, host };
 
-  // `features`: host memory of `dtype` (f16 or f32), [rows, bands], track after track; must outlive the table unless it
-  // goes to the device. Automatic: the device, if at least as much again stays free there for the model's work.
+  // `features`: host memory of `dtype` (f16 or f32), [rows, bands], track after track; must outlive the table
+  // unless it goes to the device. Automatic: the device, if at least as much again stays free there for the
+  // model's work.
   TrackTable(Device& device, const void* features, DType dtype, std::int64_t rows, std::int64_t bands,
              std::vector<Track> tracks, Place place = Place::automatic);
 
@@ -31,8 +32,8 @@ class TrackTable {
   std::int64_t bytes() const { return rows_in_all_ * bands_ * size_of(dtype_); }
   bool on_device() const { return static_cast<bool>(table); }
 
-  // x [N, frames, bands, 1]: example n = the frames from row first[n] on. Returns before the device is done, and keeps
-  // nothing of `first`.
+  // x [N, frames, bands, 1]: example n = the frames from row first[n] on. Returns before the device is done,
+  // and keeps nothing of `first`.
   void cut(const std::vector<std::int64_t>& first, Tensor x) const;
 
  private:
@@ -42,7 +43,8 @@ class TrackTable {
   std::int64_t rows_in_all_, bands_;
   std::vector<Track> tracks_;
   Slab slab_;
-  // Batches on their way, used in turn: where each segment begins, then its rows if the table is not on the device.
+  // Batches on their way, used in turn: where each segment begins, then its rows if the table is not on the
+  // device.
   mutable std::array<std::unique_ptr<Staging>, 2> staging_;
   mutable std::size_t turn_ = 0;
 

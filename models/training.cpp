@@ -68,9 +68,9 @@ std::vector<std::int64_t> TrainingStep::coming_rows() const {
   std::vector<std::int64_t> rows;
   for (std::int64_t n = 0; n < batch_; ++n) {
     const std::int64_t source = tracks[n] >= 0 ? n : 0;  // padding repeats the first example's track
-    rows.push_back(track(source).first_row +
-                   drawn_start(plan_.seed, steps_done_, plan_.shared_start || tracks[n] < 0 ? 0 : n,
-                               plan_.shared_start ? shared : choices(source)));
+    rows.push_back(track(source).first_row + drawn_start(plan_.seed, steps_done_,
+                                                         plan_.shared_start || tracks[n] < 0 ? 0 : n,
+                                                         plan_.shared_start ? shared : choices(source)));
   }
   return rows;
 }

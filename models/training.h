@@ -1,8 +1,8 @@
 // A model at work: the data it learns from, its training step, and its evaluation.
 //
-// A training step picks its own batch on the device (which tracks, which crops), so the host only starts it, unless the
-// data set does not fit there; what the host wants to know is written to a small log on the device that it reads now
-// and then.
+// A training step picks its own batch on the device (which tracks, which crops), so the host only starts it,
+// unless the data set does not fit there; what the host wants to know is written to a small log on the device
+// that it reads now and then.
 #pragma once
 
 #include "engine/optimizer.h"
@@ -15,8 +15,8 @@ namespace melgrad {
 // One optimisation step, ready to run again and again.
 class TrainingStep {
  public:
-  TrainingStep(Device& device, Model& model, const TrackTable& data, const Recipe& recipe,
-               std::uint64_t seed, std::int64_t batch, std::int64_t steps_per_epoch);
+  TrainingStep(Device& device, Model& model, const TrackTable& data, const Recipe& recipe, std::uint64_t seed,
+               std::int64_t batch, std::int64_t steps_per_epoch);
 
   // Sets which tracks make up each step of the coming epoch: i32 [steps_per_epoch, batch], -1 = padding.
   // `step` is where in the epoch to start (a resumed run starts in the middle).

@@ -37,7 +37,10 @@ void add_cuda(std::vector<DeviceParam>& params, Precision precision) {
 
 std::vector<DeviceParam> device_params() {
   constexpr Precision f32 = Precision::f32;
-  std::vector<DeviceParam> params = {cpu(1), cpu(2), cpu(3), simulated("forward", sim::Order::forward, f32),
+  std::vector<DeviceParam> params = {cpu(1),
+                                     cpu(2),
+                                     cpu(3),
+                                     simulated("forward", sim::Order::forward, f32),
                                      simulated("reversed", sim::Order::reversed, f32),
                                      simulated("shuffled", sim::Order::shuffled, f32)};
   add_cuda(params, f32);

@@ -1,5 +1,5 @@
-// Every device that the tests of operations, models and training run on: the CPU, the CUDA kernels on the simulator,
-// and the GPU where there is one.
+// Every device that the tests of operations, models and training run on: the CPU, the CUDA kernels on the
+// simulator, and the GPU where there is one.
 #pragma once
 
 #include <functional>
@@ -18,11 +18,12 @@ struct DeviceParam {
 };
 inline void PrintTo(const DeviceParam& p, std::ostream* out) { *out << p.name; }
 
-// In f32. The CPU with 1 to 3 threads, the simulator in three orders, "cuda" if this build has CUDA and this machine a
-// GPU; with MELGRAD_TEST_CUDA=1 in the environment always, so that its absence fails.
+// In f32. The CPU with 1 to 3 threads, the simulator in three orders, "cuda" if this build has CUDA and this
+// machine a GPU; with MELGRAD_TEST_CUDA=1 in the environment always, so that its absence fails.
 std::vector<DeviceParam> device_params();
 
-// In f32, one of each kind: for tests of whole models, and for each precision but f32: the devices that have it.
+// In f32, one of each kind: for tests of whole models, and for each precision but f32: the devices that have
+// it.
 std::vector<DeviceParam> model_device_params();
 std::vector<DeviceParam> device_params(Precision precision);
 

@@ -5,10 +5,10 @@
 // so results do not depend on timing. BLAS and oneDNN are never called inside a parallel region.
 #pragma once
 
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
+#include "kernels/cpu/host_device.h"
 #include "kernels/ops.h"
 
 namespace melgrad {
@@ -28,10 +28,7 @@ class CpuOps final : public Ops {
 
   int threads_;
   std::unique_ptr<ConvPrimitives> conv_;
-  struct Free {
-    void operator()(void* p) const { std::free(p); }
-  };
-  std::unique_ptr<void, Free> scratch_;
+  std::unique_ptr<void, FreeHostMemory> scratch_;
   std::size_t scratch_bytes_ = 0;
 };
 

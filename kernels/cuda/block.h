@@ -14,8 +14,8 @@ constexpr std::int64_t reduce_shared_bytes() {
   return shared_size<T>(kReduceThreads);
 }
 
-// Pairs at distance 128, 64, ... 1 are combined in `scratch` [kReduceThreads]. May be called again and again with
-// the same scratch.
+// Pairs at distance 128, 64, ... 1 are combined in `scratch` [kReduceThreads]. May be called again and again
+// with the same scratch.
 template <typename Thread, typename T, typename Combine>
 MELGRAD_DEVICE T block_reduce(Thread& t, T* scratch, T mine, Combine combine) {
   scratch[t.index()] = mine;

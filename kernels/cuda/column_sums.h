@@ -1,5 +1,5 @@
-// Sums down the columns of a matrix [rows, columns], the same to the bit every time: blocks add pieces of rows, a
-// second launch adds the pieces. In double; `finish(piece, column, total)` rounds and stores.
+// Sums down the columns of a matrix [rows, columns], the same to the bit every time: blocks add pieces of
+// rows, a second launch adds the pieces. In double; `finish(piece, column, total)` rounds and stores.
 #pragma once
 
 #include "kernels/cuda/launch.h"

@@ -1,4 +1,5 @@
-// Convolution: the three passes by Libraries, biases by hand, because the strict f32 algorithms cannot fuse them.
+// Convolution: the three passes by Libraries, biases by hand, because the strict f32 algorithms cannot fuse
+// them.
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
 

@@ -1,5 +1,4 @@
 #include "kernels/cuda/convert.h"
-
 #include "kernels/cuda/elements.h"
 
 namespace melgrad {

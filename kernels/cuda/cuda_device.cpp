@@ -22,16 +22,17 @@ std::string why_not(int index) {
   cudaRuntimeGetVersion(&runtime);
   if (driver == 0) return "no NVIDIA driver on this machine; use --device cpu";
   if (status == cudaErrorInsufficientDriver) {
-    return fmt::format("the driver supports CUDA {}, this build needs {}; update the driver, or use --device cpu",
-                       version_text(driver), version_text(runtime));
+    return fmt::format(
+        "the driver supports CUDA {}, this build needs {}; update the driver, or use --device cpu",
+        version_text(driver), version_text(runtime));
   }
   if (status != cudaSuccess) return text_of(status) + "; use --device cpu";
   if (index >= count) return fmt::format("there are {} CUDA devices", count);
   cudaDeviceProp properties{};
   if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) return "its properties cannot be read";
   if (properties.major < 8) {
-    return fmt::format("{} has compute capability {}.{}, melgrad needs 8.0", properties.name, properties.major,
-                       properties.minor);
+    return fmt::format("{} has compute capability {}.{}, melgrad needs 8.0", properties.name,
+                       properties.major, properties.minor);
   }
   return "";
 }
@@ -164,9 +165,10 @@ class CudaDevice final : public Device {
     int driver = 0, runtime = 0;
     cudaDriverGetVersion(&driver);
     cudaRuntimeGetVersion(&runtime);
-    return fmt::format("{}, {} GiB, compute capability {}.{}, precision {}, driver for CUDA {}, runtime {}, {}",
-                       properties.name, properties.totalGlobalMem >> 30, properties.major, properties.minor,
-                       name_of(precision_), version_text(driver), version_text(runtime), libraries_->versions());
+    return fmt::format(
+        "{}, {} GiB, compute capability {}.{}, precision {}, driver for CUDA {}, runtime {}, {}",
+        properties.name, properties.totalGlobalMem >> 30, properties.major, properties.minor,
+        name_of(precision_), version_text(driver), version_text(runtime), libraries_->versions());
   }
   Ops& ops() override { return traced_; }
   Precision precision() const override { return precision_; }
@@ -179,8 +181,8 @@ class CudaDevice final : public Device {
       std::size_t free = 0, total = 0;
       cudaMemGetInfo(&free, &total);
       fail(ErrorKind::device,
-           "{}: out of memory: {} bytes asked for, {} of {} are free; lower train.batch or segment.frames", name(),
-           bytes, free, total);
+           "{}: out of memory: {} bytes asked for, {} of {} are free; lower train.batch or segment.frames",
+           name(), bytes, free, total);
     }
     check(status, "cudaMalloc");
     return memory;
@@ -246,7 +248,8 @@ std::string cuda_report() {
   int runtime = 0;
   cudaRuntimeGetVersion(&runtime);
   const std::string reason = why_not(0);
-  return fmt::format("{}, {}, code for {}; {}", version_text(runtime), nvidia_versions(), MELGRAD_CUDA_ARCHITECTURES,
+  return fmt::format("{}, {}, code for {}; {}", version_text(runtime), nvidia_versions(),
+                     MELGRAD_CUDA_ARCHITECTURES,
                      reason.empty() ? fmt::format("{} devices", cuda_device_count()) : reason);
 }
 

@@ -11,7 +11,8 @@ namespace melgrad {
 int cuda_device_count();
 
 // Throws Error (device): no driver, an old driver, no such device, or one of compute capability below 8.0.
-// With MELGRAD_SYNC=1 in the environment every operation is waited for, so that an error names the one that failed.
+// With MELGRAD_SYNC=1 in the environment every operation is waited for, so that an error names the one that
+// failed.
 std::unique_ptr<Device> make_cuda_device(int index, const DeviceOptions& options);
 
 }  // namespace melgrad

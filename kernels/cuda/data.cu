@@ -74,9 +74,9 @@ struct Standardise {
 void CudaOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first, Tensor labels,
                          Tensor weights) {
   launch(stream_, 1,
-         PickBatch{plan.order.i32(), plan.first_row.i64(), plan.rows.i32(), plan.labels.i32(), plan.step.i64(),
-                   plan.counter.i64(), plan.shared_start, plan.skip_last_start, plan.seed, first.numel(), frames,
-                   first.i64(), labels.i32(), weights.f32()});
+         PickBatch{plan.order.i32(), plan.first_row.i64(), plan.rows.i32(), plan.labels.i32(),
+                   plan.step.i64(), plan.counter.i64(), plan.shared_start, plan.skip_last_start, plan.seed,
+                   first.numel(), frames, first.i64(), labels.i32(), weights.f32()});
 }
 
 void CudaOps::gather_segments(Tensor table, Tensor first, Tensor x) {

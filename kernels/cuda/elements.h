@@ -1,5 +1,6 @@
 // Element-wise kernels: y[i] (+)= value(i), where `value` is a small struct with float operator()(i).
-// One thread takes every stride-th element, so neighbours touch neighbouring memory. Activations are float or Bf16.
+// One thread takes every stride-th element, so neighbours touch neighbouring memory. Activations are float or
+// Bf16.
 #pragma once
 
 #include "kernels/cuda/launch.h"

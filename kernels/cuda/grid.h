@@ -27,8 +27,8 @@ std::int64_t shared_bytes_of(const Kernel& kernel) {
   }
 }
 
-// Blocks for n items of which one block takes `per_block` at a time, in a kernel that loops over the rest: enough
-// to fill any GPU several times over.
+// Blocks for n items of which one block takes `per_block` at a time, in a kernel that loops over the rest:
+// enough to fill any GPU several times over.
 inline std::int64_t blocks_for(std::int64_t n, std::int64_t per_block) {
   return std::min<std::int64_t>((n + per_block - 1) / per_block, 16384);
 }

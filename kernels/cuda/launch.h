@@ -7,9 +7,9 @@
 //     }
 //   };
 //   launch(stream, blocks_for(n, 256), Scale{x, y, n});
-// It sees the machine only through its Thread, so the same source runs on the CPU, where tests/sim replaces this
-// header by one of its own and checks order, barriers and memory. A kernel with shared memory says how much in
-// `std::int64_t shared_bytes() const`: the sum of shared_size of what it asks for.
+// It sees the machine only through its Thread, so the same source runs on the CPU, where tests/sim replaces
+// this header by one of its own and checks order, barriers and memory. A kernel with shared memory says how
+// much in `std::int64_t shared_bytes() const`: the sum of shared_size of what it asks for.
 #pragma once
 
 #include <cuda_runtime.h>

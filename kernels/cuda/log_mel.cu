@@ -1,5 +1,6 @@
-// Log-mel features: kernels/mel.h holds the maths. A clip goes through in chunks of frames, bounded so that the memory
-// in between stays small for a clip of any length: windowed frames, their spectra (Libraries), band values.
+// Log-mel features: kernels/mel.h holds the maths. A clip goes through in chunks of frames, bounded so that
+// the memory in between stays small for a clip of any length: windowed frames, their spectra (Libraries),
+// band values.
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
@@ -46,8 +47,8 @@ class DeviceMelTables {
 
 namespace {
 
-// A block takes a frame: the samples under the window, conditioned, windowed, zeros around. Frames past the clip's last
-// repeat it; nothing reads them.
+// A block takes a frame: the samples under the window, conditioned, windowed, zeros around. Frames past the
+// clip's last repeat it; nothing reads them.
 struct FrameSamples {
   static constexpr int kThreads = kReduceThreads;
   const float* pcm;
@@ -91,8 +92,8 @@ struct FrameSamples {
   }
 };
 
-// A block takes a frame: power of its bins into shared memory, then a band per thread. `highest` [frames] is the frame's
-// largest value, for the laws that look at the whole clip, or null.
+// A block takes a frame: power of its bins into shared memory, then a band per thread. `highest` [frames] is
+// the frame's largest value, for the laws that look at the whole clip, or null.
 struct BandValues {
   static constexpr int kThreads = kReduceThreads;
   const float* spectrum;  // [blocks, bins, 2]
@@ -127,7 +128,8 @@ struct BandValues {
 
   MELGRAD_DEVICE float filter(const float* power, int m) const {
     float sum = 0;
-    for (std::int32_t i = offset[m]; i < offset[m + 1]; ++i) sum += weight[i] * power[first[m] + i - offset[m]];
+    for (std::int32_t i = offset[m]; i < offset[m + 1]; ++i)
+      sum += weight[i] * power[first[m] + i - offset[m]];
     return sum;
   }
 };
@@ -157,7 +159,8 @@ struct LimitToRange {
   }
 };
 
-// Frames that go through together: a power of two, so that few sizes need a plan of the FFT, and at most 16 MB.
+// Frames that go through together: a power of two, so that few sizes need a plan of the FFT, and at most 16
+// MB.
 std::int64_t frames_of_chunk(std::int64_t frames, std::int64_t n_fft) {
   std::int64_t chunk = 1;
   while (chunk < frames && 2 * chunk * n_fft <= std::int64_t{4} << 20) chunk *= 2;

@@ -1,5 +1,5 @@
-// Softmax, cross-entropy and the L2 penalty. Batches are a few hundred rows of some tens of classes: one thread takes
-// a row, one block the whole batch, because its sums then need no second launch.
+// Softmax, cross-entropy and the L2 penalty. Batches are a few hundred rows of some tens of classes: one
+// thread takes a row, one block the whole batch, because its sums then need no second launch.
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
@@ -126,15 +126,15 @@ void CudaOps::softmax_forward(Tensor logits, Tensor probs) {
 void CudaOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
                                     Tensor hits) {
   launch(stream_, 1,
-         CrossEntropyForward{logits.f32(), labels.i32(), weights.f32(), probs.f32(), logits.dim(0), logits.dim(1),
-                             loss.f32(), hits.f32()});
+         CrossEntropyForward{logits.f32(), labels.i32(), weights.f32(), probs.f32(), logits.dim(0),
+                             logits.dim(1), loss.f32(), hits.f32()});
 }
 
-void CudaOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Tensor dlogits,
-                                     Write write) {
+void CudaOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss,
+                                     Tensor dlogits, Write write) {
   launch(stream_, blocks_for(probs.numel(), kReduceThreads),
-         CrossEntropyBackward{probs.f32(), labels.i32(), weights.f32(), dloss.f32(), dlogits.f32(), probs.dim(0),
-                              probs.dim(1), write == Write::accumulate});
+         CrossEntropyBackward{probs.f32(), labels.i32(), weights.f32(), dloss.f32(), dlogits.f32(),
+                              probs.dim(0), probs.dim(1), write == Write::accumulate});
 }
 
 void CudaOps::l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) {

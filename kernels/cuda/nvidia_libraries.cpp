@@ -168,8 +168,7 @@ void NvidiaLibraries::fft(Tensor x, Tensor spectrum) {
   for (std::int64_t first = 0; first < batch; first += rows) {
     while (rows > batch - first) rows /= 2;
     FftPlan& plan = ffts_.try_emplace({n, rows}, n, rows, stream_).first->second;
-    plan.execute(x.f32() + first * n, spectrum.f32() + first * bins * 2,
-                 work_memory(plan.workspace_bytes()));
+    plan.execute(x.f32() + first * n, spectrum.f32() + first * bins * 2, work_memory(plan.workspace_bytes()));
   }
 }
 

@@ -41,7 +41,8 @@ struct Adadelta {
   }
 };
 
-// Its corrections 1 - beta^t are in double and the same for all elements: one thread of a block computes them.
+// Its corrections 1 - beta^t are in double and the same for all elements: one thread of a block computes
+// them.
 struct AdamSlab {
   static constexpr int kThreads = 256;
   std::int64_t n;
@@ -96,9 +97,7 @@ struct SetRate {
   Schedule schedule;
   const std::int64_t* counter;
   float* rate;
-  MELGRAD_DEVICE void operator()() const {
-    *rate = static_cast<float>(learning_rate_at(schedule, *counter));
-  }
+  MELGRAD_DEVICE void operator()() const { *rate = static_cast<float>(learning_rate_at(schedule, *counter)); }
 };
 
 struct Advance {

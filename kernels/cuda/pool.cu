@@ -1,6 +1,6 @@
-// Max pooling, channels last: one thread per element, the channel runs fastest, so that a warp reads and writes whole
-// lines. The backward pass asks for every element of dx which window it lies in and whether it won there: windows do
-// not overlap, so nothing is added up and no order can matter.
+// Max pooling, channels last: one thread per element, the channel runs fastest, so that a warp reads and
+// writes whole lines. The backward pass asks for every element of dx which window it lies in and whether it
+// won there: windows do not overlap, so nothing is added up and no order can matter.
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
 
@@ -39,8 +39,11 @@ struct MaxPoolForward {
       auto rest = static_cast<std::uint32_t>(i);
       const std::uint32_t c = rest % s.channels, f = (rest /= s.channels) % s.out_f;
       const std::uint32_t row = (rest /= s.out_f) % s.out_t, example = rest / s.out_t;
-      const T* in = x + ((static_cast<std::int64_t>(example) * s.frames + row * s.pool_t) * s.bands + f * s.pool_f) *
-                            s.channels + c;
+      const T* in =
+          x +
+          ((static_cast<std::int64_t>(example) * s.frames + row * s.pool_t) * s.bands + f * s.pool_f) *
+              s.channels +
+          c;
       float best = to_float(*in);
       std::uint32_t where = 0;
       for (std::uint32_t k = 1; k < s.pool_t * s.pool_f; ++k) {

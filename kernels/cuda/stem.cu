@@ -1,8 +1,9 @@
 // The first block of a spectrogram CNN in one pass; why it is fused stands in kernels/cpu/stem.cpp.
 //
-// Threads of a block: channels side by side (neighbours write neighbouring memory and read the same input, which
-// shared memory hands to all at once), and with fewer channels than threads, several `lanes` of windows beside them.
-// The shipped 3 x 3 kernel with 4 x 2 pooling is compiled with its sizes known, weights and sums in registers.
+// Threads of a block: channels side by side (neighbours write neighbouring memory and read the same input,
+// which shared memory hands to all at once), and with fewer channels than threads, several `lanes` of windows
+// beside them. The shipped 3 x 3 kernel with 4 x 2 pooling is compiled with its sizes known, weights and sums
+// in registers.
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
@@ -51,7 +52,8 @@ struct Place {
   }
 };
 
-// A block computes one row (example, t) of the output from the frames under it, which it keeps in shared memory.
+// A block computes one row (example, t) of the output from the frames under it, which it keeps in shared
+// memory.
 template <typename T, int kT, int kF, int pT, int pF>
 struct StemForward {
   static constexpr int kThreads = kStemThreads;
@@ -108,9 +110,10 @@ struct StemForward {
   }
 };
 
-// A block takes `rows` rows of the output of one example. A thread adds, for its channel, the gradient times the input
-// under each tap of the winners of its windows; the bias counts as one more tap, over an input of 1. With the
-// sizes known all taps are summed in one pass, else one pass each. part [blocks, channels, taps + 1].
+// A block takes `rows` rows of the output of one example. A thread adds, for its channel, the gradient times
+// the input under each tap of the winners of its windows; the bias counts as one more tap, over an input
+// of 1. With the sizes known all taps are summed in one pass, else one pass each. part [blocks, channels,
+// taps + 1].
 template <typename T, int kT, int kF, int pT, int pF>
 struct StemBackward {
   static constexpr int kThreads = kStemThreads;
@@ -185,14 +188,15 @@ bool has_shipped_sizes(Tensor w, const Pool2d& pool) {
 }
 
 template <typename T, int kT, int kF, int pT, int pF>
-void launch_forward(Stream stream, Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) {
+void launch_forward(Stream stream, Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y,
+                    Tensor argmax) {
   const StemShape<kT, kF, pT, pF> shape(x, w, pool, y);
   launch(stream, y.dim(0) * y.dim(1),
          StemForward<T, kT, kF, pT, pF>{shape, x.f32(), w.f32(), b.f32(), elements<T>(y), argmax.u8()});
 }
 
-// How the backward pass divides an example: rows of the output per block, enough to fill the GPU with blocks and the
-// sums with work, within 32 KB of input, and blocks.
+// How the backward pass divides an example: rows of the output per block, enough to fill the GPU with blocks
+// and the sums with work, within 32 KB of input, and blocks.
 struct Division {
   int rows, blocks;
   Division(Tensor x, Tensor w, const Pool2d& pool, Tensor y) : rows(8) {
@@ -203,8 +207,8 @@ struct Division {
 };
 
 template <typename T, int kT, int kF, int pT, int pF>
-void launch_backward(Stream stream, Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Tensor dw,
-                     const Division& division, Tensor part) {
+void launch_backward(Stream stream, Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool,
+                     Tensor dw, const Division& division, Tensor part) {
   const StemShape<kT, kF, pT, pF> shape(x, dw, pool, y);
   launch(stream, part.dim(0),
          StemBackward<T, kT, kF, pT, pF>{shape, x.f32(), elements<T>(y), argmax.u8(), elements<T>(dy),
@@ -216,25 +220,28 @@ void launch_backward(Stream stream, Tensor x, Tensor y, Tensor argmax, Tensor dy
 void CudaOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) {
   with_type_of(y, [&](auto type) {
     using T = decltype(type);
-    const auto call = has_shipped_sizes(w, pool) ? launch_forward<T, 3, 3, 4, 2> : launch_forward<T, 0, 0, 0, 0>;
+    const auto call =
+        has_shipped_sizes(w, pool) ? launch_forward<T, 3, 3, 4, 2> : launch_forward<T, 0, 0, 0, 0>;
     call(stream_, x, w, b, pool, y, argmax);
   });
 }
 
-void CudaOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Tensor dw,
-                                   Tensor db, Write write) {
+void CudaOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool,
+                                   Tensor dw, Tensor db, Write write) {
   workspace_.restart();
   const Division division(x, dw, pool, y);
   const std::int64_t columns = dw.numel() + db.numel();
   const Tensor part = scratch({x.dim(0) * division.blocks, columns});
   with_type_of(y, [&](auto type) {
     using T = decltype(type);
-    const auto call = has_shipped_sizes(dw, pool) ? launch_backward<T, 3, 3, 4, 2> : launch_backward<T, 0, 0, 0, 0>;
+    const auto call =
+        has_shipped_sizes(dw, pool) ? launch_backward<T, 3, 3, 4, 2> : launch_backward<T, 0, 0, 0, 0>;
     call(stream_, x, y, argmax, dy, pool, dw, division, part);
   });
   auto* pieces = static_cast<double*>(scratch({column_pieces(part.dim(0)), columns, 2}).data);
-  launch_column_sums(stream_, part.f32(), part.dim(0), columns, pieces,
-                     StoreStemGradient{dw.f32(), db.f32(), dw.dim(1) * dw.dim(2), write == Write::accumulate});
+  launch_column_sums(
+      stream_, part.f32(), part.dim(0), columns, pieces,
+      StoreStemGradient{dw.f32(), db.f32(), dw.dim(1) * dw.dim(2), write == Write::accumulate});
 }
 
 }  // namespace melgrad

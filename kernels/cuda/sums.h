@@ -1,5 +1,5 @@
-// Sums over a whole tensor, the same to the bit every time: each block adds a fixed piece, a last block adds the
-// pieces in their order and hands the total to `finish`. In double, rounded once by the caller.
+// Sums over a whole tensor, the same to the bit every time: each block adds a fixed piece, a last block adds
+// the pieces in their order and hands the total to `finish`. In double, rounded once by the caller.
 #pragma once
 
 #include "kernels/cuda/block.h"

@@ -1,5 +1,5 @@
-// Workspace: memory for the length of one operation. It grows by adding blocks and keeps those it has outgrown: a
-// captured CUDA graph may still point at them.
+// Workspace: memory for the length of one operation. It grows by adding blocks and keeps those it has
+// outgrown: a captured CUDA graph may still point at them.
 #pragma once
 
 #include <algorithm>

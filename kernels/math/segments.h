@@ -1,5 +1,5 @@
-// How pick_batch (kernels/ops.h) draws where a segment starts: the same on every device, and on the host when it cuts
-// the segments itself.
+// How pick_batch (kernels/ops.h) draws where a segment starts: the same on every device, and on the host when
+// it cuts the segments itself.
 #pragma once
 
 #include "kernels/math/philox.h"

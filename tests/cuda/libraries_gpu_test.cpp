@@ -28,7 +28,7 @@ class GpuMemory final : public Device {
   std::string description() const override { return "memory only"; }
   Ops& ops() override { fail(ErrorKind::internal, "no ops"); }
   Precision precision() const override { return Precision::f32; }
-  std::unique_ptr<Staging> make_staging() override { return make_host_staging(); }
+  std::unique_ptr<Staging> make_staging() override { return nullptr; }
   std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
   void* allocate(std::size_t bytes) override {
@@ -61,8 +61,8 @@ std::uint16_t to_bf16(double value) {  // of the two neighbours the nearer; even
 }
 
 // Limits of the normalised mean square error, by the type of the result and the arithmetic. From the size of
-// one rounding (tf32: 2^-11 per operand; bf16: 2^-8 of the result and of a bias, (2^-8)^2 / 3 each in the mean), not
-// yet measured.
+// one rounding (tf32: 2^-11 per operand; bf16: 2^-8 of the result and of a bias, (2^-8)^2 / 3 each in the
+// mean), not yet measured.
 double limit(Precision precision, DType operands, DType result, double f32) {
   if (result == DType::bf16) return 1.1e-5;
   return precision == Precision::tf32 && operands == DType::f32 ? 4e-6 : f32;

@@ -1,11 +1,12 @@
 // What of the vendor's libraries can be checked without a GPU: how products are described to cuBLASLt, the
 // workspace, versions, and that a machine without a driver gets an Error that says so.
-#include <limits>
 #include <cudnn_version.h>
 #include <cufft.h>
 #include <gtest/gtest.h>
+#include <limits>
 #include <map>
 
+#include "kernels/cpu/host_device.h"
 #include "kernels/cuda/alignment.h"
 #include "kernels/cuda/cublaslt_gemm.h"
 #include "kernels/cuda/nvidia_libraries.h"
@@ -16,30 +17,21 @@ namespace melgrad {
 namespace {
 
 // Host memory that counts, in place of a GPU.
-class CountingDevice final : public Device {
+class CountingDevice final : public HostDevice {
  public:
   std::string name() const override { return "counting"; }
   std::string description() const override { return "host memory"; }
   Ops& ops() override { fail(ErrorKind::internal, "no ops"); }
-  Precision precision() const override { return Precision::f32; }
-  std::unique_ptr<Staging> make_staging() override { return make_host_staging(); }
-  std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
-  std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
   void* allocate(std::size_t bytes) override {
     if (bytes > room) fail(ErrorKind::device, "counting: out of memory: {} bytes asked for", bytes);
-    void* block = std::aligned_alloc(256, bytes);
+    void* block = HostDevice::allocate(bytes);
     blocks[block] = bytes;
     return block;
   }
   void release(void* block) noexcept override {
     EXPECT_EQ(blocks.erase(block), 1U);
-    std::free(block);
+    HostDevice::release(block);
   }
-  void poison(void* /*memory*/, std::size_t /*bytes*/) override {}
-  void unpoison(void* /*memory*/, std::size_t /*bytes*/) override {}
-  void to_device(Tensor /*to*/, const void* /*from*/) override {}
-  void to_host(void* /*to*/, Tensor /*from*/) override {}
-  void synchronise() override {}
 
   std::map<void*, std::size_t> blocks;
   std::size_t room = std::size_t{1} << 30;

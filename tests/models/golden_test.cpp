@@ -96,10 +96,11 @@ TEST(Golden, TwentyStepsFollowPyTorch) {
       if (device->name() == "sim" && run.network == "full") continue;  // minutes
       SCOPED_TRACE(p.name + " " + run.network + " " + run.optimizer);
       const double ours = deviation(*device, g, run), theirs = worst_relative(run.float32_losses, run.losses);
-      // Adadelta on the full network magnifies rounding: PyTorch in float is 8e-4 from PyTorch in double there.
+      // Adadelta on the full network magnifies rounding: PyTorch in float is 8e-4 from PyTorch in double
+      // there.
       EXPECT_LT(ours, std::max(1e-4, 2 * theirs));
-      std::printf("%s, %s %s: losses within %.1e of PyTorch's in double (PyTorch's in float: %.1e)\n", p.name.c_str(),
-                  run.network.c_str(), run.optimizer.c_str(), ours, theirs);
+      std::printf("%s, %s %s: losses within %.1e of PyTorch's in double (PyTorch's in float: %.1e)\n",
+                  p.name.c_str(), run.network.c_str(), run.optimizer.c_str(), ours, theirs);
     }
   }
 }
@@ -107,7 +108,8 @@ TEST(Golden, TwentyStepsFollowPyTorch) {
 // A mantissa of 10 bits is off by 5e-4, one of 7 bits by 4e-3; the losses average that away or add it up.
 TEST(Golden, TwentyStepsInLowerPrecision) {
   const golden::Golden g = golden::load_dong2018(source_path("tests/golden"));
-  for (const auto& [precision, limit] : {std::pair{Precision::tf32, 2e-3}, std::pair{Precision::bf16, 2e-2}}) {
+  for (const auto& [precision, limit] :
+       {std::pair{Precision::tf32, 2e-3}, std::pair{Precision::bf16, 2e-2}}) {
     for (const DeviceParam& p : device_params(precision)) {
       const auto device = p.make();
       for (const golden::Run& run : g.runs) {
@@ -115,8 +117,8 @@ TEST(Golden, TwentyStepsInLowerPrecision) {
         SCOPED_TRACE(p.name + " " + name_of(precision) + " " + run.optimizer);
         const double ours = deviation(*device, g, run);
         EXPECT_LT(ours, limit);
-        std::printf("%s, %s %s: losses within %.1e of PyTorch's in double\n", p.name.c_str(), name_of(precision),
-                    run.optimizer.c_str(), ours);
+        std::printf("%s, %s %s: losses within %.1e of PyTorch's in double\n", p.name.c_str(),
+                    name_of(precision), run.optimizer.c_str(), ours);
       }
     }
   }

@@ -15,8 +15,8 @@ struct Synthetic {
   std::int64_t bands = 0;
 
   TrackTable table(Device& device, TrackTable::Place place) const {
-    return {device, features.data(), DType::f32, static_cast<std::int64_t>(features.size()) / bands, bands, tracks,
-            place};
+    return {device, features.data(), DType::f32, static_cast<std::int64_t>(features.size()) / bands,
+            bands,  tracks,          place};
   }
 };
 

@@ -1,5 +1,6 @@
-// Operations on bf16 activations: against the reference on the values that bf16 holds. A result stored in bf16 is off by
-// at most 2^-8, on average far less; what is summed and stored in f32 is as exact as for f32 input.
+// Operations on bf16 activations: against the reference on the values that bf16 holds. A result stored in
+// bf16 is off by at most 2^-8, on average far less; what is summed and stored in f32 is as exact as for f32
+// input.
 #include "kernels/math/bf16.h"
 
 #include "tests/ops/op_test.h"
@@ -52,7 +53,8 @@ class Bf16Test : public testing::TestWithParam<DeviceParam> {
       ASSERT_EQ(t.numel(), static_cast<Index>(want.v.size()));
       std::vector<float> got;
       if (t.dtype == DType::bf16) {
-        for (const std::uint16_t bits : host_array<std::uint16_t>(*buffer).v) got.push_back(to_float(Bf16{bits}));
+        for (const std::uint16_t bits : host_array<std::uint16_t>(*buffer).v)
+          got.push_back(to_float(Bf16{bits}));
       } else {
         got = host_array<float>(*buffer).v;
       }
@@ -69,7 +71,9 @@ class Bf16Test : public testing::TestWithParam<DeviceParam> {
   std::vector<std::unique_ptr<Buffer>> buffers_;
 };
 
-Array<float> some(std::uint32_t seed, const Shape& shape) { return representable(Random(seed).array<float>(shape)); }
+Array<float> some(std::uint32_t seed, const Shape& shape) {
+  return representable(Random(seed).array<float>(shape));
+}
 
 TEST_P(Bf16Test, elementwise) {
   const auto x = some(1, {3, 257}), dy = some(2, {3, 257});
@@ -107,8 +111,8 @@ TEST_P(Bf16Test, max_pool) {
   const Pool2d pool{4, 2};
   const auto pooled = reference::max_pool_forward(x.as<double>(), pool);
   const auto dy = some(2, pooled.y.shape);
-  const Tensor tx = put(x), tdy = put(dy), y = place(pooled.y.shape), argmax = place(pooled.y.shape, DType::u8),
-               dx = place(x.shape);
+  const Tensor tx = put(x), tdy = put(dy), y = place(pooled.y.shape),
+               argmax = place(pooled.y.shape, DType::u8), dx = place(x.shape);
   ops().max_pool_forward(tx, pool, y, argmax);
   expect(y, pooled.y, 0);
   ops().max_pool_backward(tdy, argmax, pool, dx, Write::overwrite);
@@ -119,7 +123,8 @@ TEST_P(Bf16Test, stem) {
   for (const cases::Stem& s : cases::stem()) {
     if (s.x.numel() < 100) continue;
     SCOPED_TRACE(s.name);
-    const auto x = Random(1).array<float>(s.x), w = Random(2).array<float>(s.w), b = Random(3).array<float>({s.w[0]});
+    const auto x = Random(1).array<float>(s.x), w = Random(2).array<float>(s.w),
+               b = Random(3).array<float>({s.w[0]});
     const auto want = reference::stem_forward(x.as<double>(), w.as<double>(), b.as<double>(), s.pool);
     const Tensor y = place(want.y.shape), argmax = place(want.y.shape, DType::u8);
     const Tensor tx = put(x, DType::f32);
@@ -127,7 +132,8 @@ TEST_P(Bf16Test, stem) {
     expect(y, want.y, kStored);
 
     const auto dy = some(4, want.y.shape);
-    const auto grads = reference::stem_backward_params(x.as<double>(), want.y, want.argmax, dy.as<double>(), s.pool, s.w);
+    const auto grads =
+        reference::stem_backward_params(x.as<double>(), want.y, want.argmax, dy.as<double>(), s.pool, s.w);
     const Tensor dw = place(s.w, DType::f32), db = place({s.w[0]}, DType::f32);
     ops().stem_backward_params(tx, y, put(want.argmax), put(dy), s.pool, dw, db, Write::overwrite);
     expect(dw, grads.dw, tolerance::kConv);
@@ -156,16 +162,17 @@ TEST_P(Bf16Test, convolution) {
   }
 }
 
-// bf16 in, f32 out: the step from the last large activation to the dense layers. Gradients of the f32 result are
-// rounded before they are multiplied.
+// bf16 in, f32 out: the step from the last large activation to the dense layers. Gradients of the f32 result
+// are rounded before they are multiplied.
 TEST_P(Bf16Test, linear) {
   for (const cases::Linear& l : cases::linear()) {
     SCOPED_TRACE(l.name);
-    const auto x = some(1, {l.rows, l.inputs}), w = some(2, {l.outputs, l.inputs}), dy = some(4, {l.rows, l.outputs});
+    const auto x = some(1, {l.rows, l.inputs}), w = some(2, {l.outputs, l.inputs}),
+               dy = some(4, {l.rows, l.outputs});
     const auto b = Random(3).array<float>({l.outputs});
     const Tensor tx = put(x), tw = put(w, DType::f32), tdy = put(dy, DType::f32),
-                 y = place({l.rows, l.outputs}, DType::f32), dx = place(x.shape), dw = place(w.shape, DType::f32),
-                 db = place(b.shape, DType::f32);
+                 y = place({l.rows, l.outputs}, DType::f32), dx = place(x.shape),
+                 dw = place(w.shape, DType::f32), db = place(b.shape, DType::f32);
     ops().linear_forward(tx, tw, put(b, DType::f32), y);
     expect(y, reference::linear_forward(x.as<double>(), w.as<double>(), b.as<double>()), tolerance::kGemm);
     ops().linear_backward_input(tdy, tw, dx, Write::overwrite);

@@ -1,11 +1,11 @@
 // The reference, composed into the Dong 2018 network and trained in double, against PyTorch in double: an
 // independent witness for the maths of every layer, loss, penalty and optimizer in tests/reference.
 #include "tests/golden.h"
-#include "tests/places.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
 
+#include "tests/places.h"
 #include "tests/reference.h"
 
 namespace melgrad {

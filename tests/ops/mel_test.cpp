@@ -43,7 +43,8 @@ std::vector<float> features(const std::vector<float>& pcm, const MelOptions& opt
   const std::int64_t frames = mel.frames(samples);
   if (frames == 0) return {};
   Buffer x(*under_test, {samples}, DType::f32), y(*under_test, {frames, mel.bands()}, DType::f32);
-  x.upload({reinterpret_cast<const std::byte*>(pcm.data()), reinterpret_cast<const std::byte*>(pcm.data() + samples)});
+  x.upload({reinterpret_cast<const std::byte*>(pcm.data()),
+            reinterpret_cast<const std::byte*>(pcm.data() + samples)});
   y.fill_with_nan();
   under_test->ops().log_mel(x.tensor(), mel, y.tensor());
   const std::vector<float> out = host_array<float>(y).v;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 
+#include "kernels/cpu/host_device.h"
 #include "kernels/math/bf16.h"
 #include "tests/reference.h"
 #include "tests/reference_mel.h"
@@ -220,26 +221,11 @@ class ReferenceOps final : public Ops {
   }
 };
 
-class ReferenceDevice final : public Device {
+class ReferenceDevice final : public HostDevice {
  public:
   std::string name() const override { return "reference"; }
   std::string description() const override { return "plain loops in double precision"; }
   Ops& ops() override { return ops_; }
-  Precision precision() const override { return Precision::f32; }
-  void* allocate(std::size_t bytes) override { return std::aligned_alloc(256, (bytes + 255) / 256 * 256); }
-  void release(void* memory) noexcept override { std::free(memory); }
-  void poison(void* /*memory*/, std::size_t /*bytes*/) override {}
-  void unpoison(void* /*memory*/, std::size_t /*bytes*/) override {}
-  void to_device(Tensor to, const void* from) override {
-    std::memcpy(to.data, from, static_cast<std::size_t>(to.bytes()));
-  }
-  void to_host(void* to, Tensor from) override {
-    std::memcpy(to, from.data, static_cast<std::size_t>(from.bytes()));
-  }
-  std::unique_ptr<Staging> make_staging() override { return make_host_staging(); }
-  std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
-  void synchronise() override {}
-  std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 
  private:
   ReferenceOps ops_;

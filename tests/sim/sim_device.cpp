@@ -1,9 +1,10 @@
 #include "tests/sim/sim_device.h"
 
-#include <limits>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
+#include "kernels/cpu/host_device.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/launch.h"
 #include "tests/sim/sim_libraries.h"
@@ -11,7 +12,7 @@
 namespace melgrad {
 namespace {
 
-class SimDevice final : public Device {
+class SimDevice final : public HostDevice {
  public:
   SimDevice(sim::Order order, Precision precision)
       : precision_(precision), stream_(order), ops_(*this, libraries_, &stream_) {}
@@ -21,23 +22,10 @@ class SimDevice final : public Device {
   Ops& ops() override { return ops_; }
   Precision precision() const override { return precision_; }
   void* allocate(std::size_t bytes) override {
-    void* memory = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+    void* memory = HostDevice::allocate(bytes);
     std::memset(memory, 0xFF, bytes);  // NaN
     return memory;
   }
-  void release(void* memory) noexcept override { std::free(memory); }
-  void poison(void* /*memory*/, std::size_t /*bytes*/) override {}
-  void unpoison(void* /*memory*/, std::size_t /*bytes*/) override {}
-  void to_device(Tensor to, const void* from) override {
-    std::memcpy(to.data, from, static_cast<std::size_t>(to.bytes()));
-  }
-  void to_host(void* to, Tensor from) override {
-    std::memcpy(to, from.data, static_cast<std::size_t>(from.bytes()));
-  }
-  void synchronise() override {}
-  std::unique_ptr<Staging> make_staging() override { return make_host_staging(); }
-  std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
-  std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 
  private:
   Precision precision_;

@@ -1,4 +1,5 @@
-// CudaOps on the simulator: its kernels run on the CPU, its libraries are plain loops. Slow, and the same source.
+// CudaOps on the simulator: its kernels run on the CPU, its libraries are plain loops. Slow, and the same
+// source.
 #pragma once
 
 #include <memory>

@@ -36,13 +36,15 @@ std::size_t index4(const Shape& s, std::int64_t a, std::int64_t b, std::int64_t 
 
 // Calls visit(index into x, index into w, index into y) for every product of the convolution.
 template <typename Visit>
-void for_each_product(const Shape& x, const Shape& w, const Shape& y, const Conv2d& conv, const Visit& visit) {
+void for_each_product(const Shape& x, const Shape& w, const Shape& y, const Conv2d& conv,
+                      const Visit& visit) {
   for (std::int64_t n = 0; n < y[0]; ++n)
     for (std::int64_t t = 0; t < y[1]; ++t)
       for (std::int64_t f = 0; f < y[2]; ++f)
         for (std::int64_t i = 0; i < w[1]; ++i)
           for (std::int64_t j = 0; j < w[2]; ++j) {
-            const std::int64_t from_t = t * conv.stride_t + i - conv.pad_t, from_f = f * conv.stride_f + j - conv.pad_f;
+            const std::int64_t from_t = t * conv.stride_t + i - conv.pad_t,
+                               from_f = f * conv.stride_f + j - conv.pad_f;
             if (from_t < 0 || from_t >= x[1] || from_f < 0 || from_f >= x[2]) continue;
             for (std::int64_t o = 0; o < w[0]; ++o)
               for (std::int64_t c = 0; c < w[3]; ++c)

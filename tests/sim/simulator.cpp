@@ -23,9 +23,7 @@ constexpr std::byte kGuardByte{0xA5}, kNanByte{0xFF};
 // AddressSanitizer must be told of every change of stacks.
 struct StackSwitch {
 #ifdef __SANITIZE_ADDRESS__
-  void leave(const void* bottom, std::size_t size) {
-    __sanitizer_start_switch_fiber(&fake_, bottom, size);
-  }
+  void leave(const void* bottom, std::size_t size) { __sanitizer_start_switch_fiber(&fake_, bottom, size); }
   void arrive(const void** from_bottom, std::size_t* from_size) {
     __sanitizer_finish_switch_fiber(fake_, from_bottom, from_size);
   }
@@ -131,8 +129,8 @@ void Block::wait(int thread) { fibers_->leave(thread, Fibers::State::waiting); }
 void* Block::shared(std::size_t request, std::int64_t bytes, std::int64_t padded) {
   if (request == pieces_.size()) {
     shared_used_ += padded;
-    require(shared_used_ <= shared_bytes_, "simulator: {} bytes of shared memory used, {} declared", shared_used_,
-            shared_bytes_);
+    require(shared_used_ <= shared_bytes_, "simulator: {} bytes of shared memory used, {} declared",
+            shared_used_, shared_bytes_);
     // Under AddressSanitizer the allocation ends with the piece; else guard bytes follow it.
 #ifdef __SANITIZE_ADDRESS__
     const std::int64_t guard = 0;

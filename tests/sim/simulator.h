@@ -1,10 +1,10 @@
 // Simulator: runs a CUDA kernel on the CPU, every thread of a block a fiber that runs until its next barrier.
 //
-// The order of blocks, and of threads between two barriers, can be chosen: a kernel that lacks a barrier gives another
-// result in another order. Shared memory is handed out in pieces of exactly the size asked for, filled with NaN, each
-// with guard bytes behind it and, under AddressSanitizer, memory that must not be touched.
-// What is found wrong is thrown as Error (internal): a barrier that some threads never reach, threads that ask for
-// different shared memory, more of it than the launch declares, or writing beyond it.
+// The order of blocks, and of threads between two barriers, can be chosen: a kernel that lacks a barrier
+// gives another result in another order. Shared memory is handed out in pieces of exactly the size asked for,
+// filled with NaN, each with guard bytes behind it and, under AddressSanitizer, memory that must not be
+// touched. What is found wrong is thrown as Error (internal): a barrier that some threads never reach,
+// threads that ask for different shared memory, more of it than the launch declares, or writing beyond it.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,8 @@ class Block {
   std::int64_t blocks() const { return blocks_; }
   int threads() const { return threads_; }
   void wait(int thread);  // at a barrier
-  // The `request`-th piece that a thread asks for: `bytes` of memory, which take `padded` of what was declared.
+  // The `request`-th piece that a thread asks for: `bytes` of memory, which take `padded` of what was
+  // declared.
   void* shared(std::size_t request, std::int64_t bytes, std::int64_t padded);
   void check_guards() const;
 

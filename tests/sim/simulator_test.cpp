@@ -1,4 +1,5 @@
-// The simulator must find what it is there to find: kernels with bugs seeded on purpose, each beside its mended form.
+// The simulator must find what it is there to find: kernels with bugs seeded on purpose, each beside its
+// mended form.
 #include <gtest/gtest.h>
 #include <numeric>
 #include <vector>

@@ -1,5 +1,5 @@
-// The simulator's stand-in for kernels/cuda/launch.h, found first on the include path of tests/sim: the same Thread
-// and launch, on the CPU.
+// The simulator's stand-in for kernels/cuda/launch.h, found first on the include path of tests/sim: the same
+// Thread and launch, on the CPU.
 #pragma once
 
 #include "kernels/cuda/grid.h"

@@ -1,0 +1,72 @@
+// HostDevice: a Device whose memory is the host's. What is left to a derived class is its name and its operations.
+#pragma once
+
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+#include "kernels/device.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
+namespace melgrad {
+
+// 256-byte aligned, for std::free. Throws Error (device) naming the bytes when there is no room.
+inline void* aligned_host_memory(std::size_t bytes) {
+  constexpr std::size_t kAlign = 256;
+  void* memory = std::aligned_alloc(kAlign, (bytes + kAlign - 1) / kAlign * kAlign);
+  if (memory == nullptr) fail(ErrorKind::device, "cpu: out of memory: {} bytes asked for", bytes);
+  return memory;
+}
+
+struct FreeHostMemory {
+  void operator()(void* memory) const { std::free(memory); }
+};
+
+// Host and device are one, so both sides are the same memory.
+class HostStaging final : public Staging {
+ public:
+  void reserve(std::int64_t bytes) override {
+    if (bytes <= bytes_) return;
+    memory_.reset(aligned_host_memory(static_cast<std::size_t>(bytes)));
+    bytes_ = bytes;
+  }
+  void* host() override { return memory_.get(); }
+  void* device() override { return memory_.get(); }
+  void upload(std::int64_t /*bytes*/) override {}
+  void used() override {}
+  void download(std::int64_t /*bytes*/) override {}
+  void wait() override {}
+
+ private:
+  std::unique_ptr<void, FreeHostMemory> memory_;
+  std::int64_t bytes_ = 0;
+};
+
+class HostDevice : public Device {
+ public:
+  Precision precision() const override { return Precision::f32; }
+  void* allocate(std::size_t bytes) override { return aligned_host_memory(bytes); }
+  void release(void* memory) noexcept override { std::free(memory); }
+#ifdef __SANITIZE_ADDRESS__
+  void poison(void* memory, std::size_t bytes) override { __asan_poison_memory_region(memory, bytes); }
+  void unpoison(void* memory, std::size_t bytes) override { __asan_unpoison_memory_region(memory, bytes); }
+#else
+  void poison(void* /*memory*/, std::size_t /*bytes*/) override {}
+  void unpoison(void* /*memory*/, std::size_t /*bytes*/) override {}
+#endif
+  void to_device(Tensor to, const void* from) override {
+    std::memcpy(to.data, from, static_cast<std::size_t>(to.bytes()));
+  }
+  void to_host(void* to, Tensor from) override {
+    std::memcpy(to, from.data, static_cast<std::size_t>(from.bytes()));
+  }
+  std::unique_ptr<Staging> make_staging() override { return std::make_unique<HostStaging>(); }
+  std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
+  void synchronise() override {}
+  std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
+};
+
+}  // namespace melgrad
