@@ -32,7 +32,7 @@ std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions
 std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions& options) {
   if (name == "cpu" || name == "auto") return make_cpu_device(options);
   cuda_index(name);  // or a name nobody knows
-  fail(ErrorKind::device, "device {}: this build has no CUDA backend; use cpu", name);
+  fail(ErrorKind::device, "device {}: this build has no CUDA backend; use --device cpu", name);
 }
 std::string cuda_report() { return "not built (MELGRAD_CUDA)"; }
 #endif

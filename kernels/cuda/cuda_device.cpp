@@ -27,7 +27,7 @@ std::string why_not(int index) {
         version_text(driver), version_text(runtime));
   }
   if (status != cudaSuccess) return text_of(status) + "; use --device cpu";
-  if (index >= count) return fmt::format("there are {} CUDA devices", count);
+  if (index >= count) return fmt::format("this machine has {} CUDA devices; choose another, or use --device cpu", count);
   cudaDeviceProp properties{};
   if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) return "its properties cannot be read";
   if (properties.major < 8) {

@@ -128,6 +128,13 @@ TEST_F(Pipeline, UsageErrors) {
   EXPECT_FALSE(fs::exists(at("x")));
 }
 
+TEST_F(Pipeline, DeviceErrors) {
+  refuses("--device cuda:4096 info", 5, {"cuda:4096", "--device cpu"});  // no driver, or not so many GPUs
+  refuses("--device gpu info", 2, {"device gpu", "cuda:N"});
+  refuses("--precision f64 info", 2, {"precision f64", "tf32"});
+  refuses("--device cpu --precision bf16 info", 2, {"precision bf16", "f32 only"});
+}
+
 TEST_F(Pipeline, InputErrors) {
   refuses("train " + at("nowhere"), 3, {at("nowhere")});
   refuses("check " + at("nowhere"), 3, {at("nowhere")});

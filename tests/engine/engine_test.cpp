@@ -207,8 +207,9 @@ TEST_F(Engine, StepsReachAMinimum) {
 }
 
 TEST(MakeDevice, SaysWhatThereIs) {
-  EXPECT_THROW(make_device("cuda:0"), Error);
-  EXPECT_THROW(make_device("tpu"), Error);
+  for (const char* name : {"cuda:4096", "cuda:-1", "cuda:", "cuda:0x", "tpu", ""})
+    EXPECT_THROW(make_device(name), Error) << name;
+  EXPECT_THROW(make_device("cpu", {.precision = Precision::bf16}), Error);
   EXPECT_EQ(make_device("cpu", {1})->name(), "cpu");
 }
 
