@@ -57,16 +57,17 @@ class HostDevice : public Device {
   void poison(void* /*memory*/, std::size_t /*bytes*/) override {}
   void unpoison(void* /*memory*/, std::size_t /*bytes*/) override {}
 #endif
-  void to_device(Tensor to, const void* from) override {
-    std::memcpy(to.data, from, static_cast<std::size_t>(to.bytes()));
-  }
-  void to_host(void* to, Tensor from) override {
-    std::memcpy(to, from.data, static_cast<std::size_t>(from.bytes()));
-  }
+  void to_device(Tensor to, const void* from) override { copy(to.data, from, to.bytes()); }
+  void to_host(void* to, Tensor from) override { copy(to, from.data, from.bytes()); }
   std::unique_ptr<Staging> make_staging() override { return std::make_unique<HostStaging>(); }
   std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
   void synchronise() override {}
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
+
+ private:
+  static void copy(void* to, const void* from, std::int64_t bytes) {
+    if (bytes > 0) std::memcpy(to, from, static_cast<std::size_t>(bytes));  // nothing may have no address
+  }
 };
 
 }  // namespace melgrad
