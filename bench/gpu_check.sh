@@ -42,8 +42,10 @@ names=() results=() seconds=()
 failed=0
 # check NAME LIMIT_SECONDS COMMAND...: runs it, keeps its output in the log, notes ok or failed.
 check() {
-  local name=$1 limit=$2 start=$SECONDS status=0
+  local name=$1 limit=$2 start=$SECONDS status=0 left=$((520 - SECONDS))
   shift 2
+  [ "$left" -gt 0 ] || { note "$name" "no time left" 0; return; }
+  [ "$limit" -le "$left" ] || limit=$left
   printf '\n==== %s: %s\n' "$name" "$*" >> "$log"
   timeout "$limit" "$@" > "$scratch/output" 2>&1 || status=$?
   cat "$scratch/output" >> "$log"
@@ -51,7 +53,7 @@ check() {
 }
 note() {
   names+=("$1") seconds+=("$3")
-  if [ "$2" -eq 0 ]; then results+=(ok); else results+=("failed ($2)"); failed=1; fi
+  if [ "$2" = 0 ]; then results+=(ok); else results+=("failed ($2)"); failed=1; fi
   printf '%-34s %s, %d s\n' "$1" "${results[-1]}" "$3"
 }
 # tests PROGRAM FILTER: as bash -c runs it, under the clock. A skipped test fails here, and so does a filter that finds none.

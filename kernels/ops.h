@@ -128,7 +128,8 @@ class Ops {
   virtual void softmax_forward(Tensor logits, Tensor probs) = 0;
   // loss [1] = sum_n weights[n] * -log probs[n, labels[n]] / sum_n weights[n] (0 if all weights are 0);
   // probs as above; hits [1] = sum_n weights[n] * (argmax probs[n,:] == labels[n]) / sum_n weights[n].
-  // A label whose example has weight 0 is not read.
+  // A label whose example has weight 0 is not read. One that names no class: Error (internal) on the CPU; a
+  // GPU cannot throw, there the loss is NaN.
   virtual void cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
                                      Tensor hits) = 0;
   // dlogits (+)= dloss[0] weights[n] / sum weights * (probs - onehot(labels))

@@ -3,8 +3,10 @@
 namespace melgrad {
 
 void TracingOps::call(OpCall& call) {
-  if (keeps_) lines_.push_back(call.text());
-  ++counts_[call.name()];
+  if (keeps_) {
+    lines_.push_back(call.text());
+    ++counts_[call.name()];
+  }
   try {
     call.run(*inner_);
     if (after_) after_();

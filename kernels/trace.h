@@ -19,7 +19,7 @@ class TracingOps final : public OpsDecorator {
   explicit TracingOps(Ops& inner, std::function<void()> after = {})
       : inner_(&inner), after_(std::move(after)) {}
 
-  // Writes down calls from now on.
+  // Writes down and counts calls from now on.
   void keep_lines() { keeps_ = true; }
   const std::vector<std::string>& lines() const { return lines_; }
   void clear() { lines_.clear(); }

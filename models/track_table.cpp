@@ -31,9 +31,10 @@ TrackTable::TrackTable(Device& device, const void* features, DType dtype, std::i
       rows_in_all_(rows_in_all),
       bands_(bands),
       tracks_(std::move(tracks)),
-      slab_(device, slab_bytes(goes_to_device(device, bytes(), place) ? bytes() : 0, tracks_.size())) {
+      on_device_(goes_to_device(device, bytes(), place)),
+      slab_(device, slab_bytes(on_device_ ? bytes() : 0, tracks_.size())) {
   const auto n = static_cast<std::int64_t>(tracks_.size());
-  if (goes_to_device(device, bytes(), place)) {
+  if (on_device_) {
     table = slab_.take({rows_in_all, bands}, dtype);
     device.to_device(table, features);
     features_ = nullptr;

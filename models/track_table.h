@@ -30,7 +30,7 @@ class TrackTable {
   const std::vector<Track>& tracks() const { return tracks_; }
   std::int64_t bands() const { return bands_; }
   std::int64_t bytes() const { return rows_in_all_ * bands_ * size_of(dtype_); }
-  bool on_device() const { return static_cast<bool>(table); }
+  bool on_device() const { return on_device_; }
 
   // x [N, frames, bands, 1]: example n = the frames from row first[n] on. Returns before the device is done,
   // and keeps nothing of `first`.
@@ -42,6 +42,7 @@ class TrackTable {
   DType dtype_;
   std::int64_t rows_in_all_, bands_;
   std::vector<Track> tracks_;
+  bool on_device_;  // decided before the slab takes memory
   Slab slab_;
   // Batches on their way, used in turn: where each segment begins, then its rows if the table is not on the
   // device.

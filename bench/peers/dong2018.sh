@@ -3,8 +3,7 @@
 # half of the cores (so its seconds say nothing about speed).
 #   bash bench/peers/dong2018.sh GTZAN FOLDER RECIPE SPLITS SEGMENT_FRAMES
 # GTZAN is what `melgrad reproduce` takes: a folder of genres or a cache. All stays in FOLDER; interrupted, the same
-# command goes on where it was. FOLDER/comparison.json holds both accuracies per
-# split with machine, commit and command.
+# command goes on where it was. FOLDER/comparison.json holds both accuracies per split with machine, commit and command.
 # PYTHON names an interpreter that has torch, h5py and numpy (default python3); MELGRAD the program.
 set -euo pipefail
 gtzan=$1 folder=$2 recipe=$3 splits=$4 frames=$5

@@ -8,32 +8,13 @@ bf16 autocast, with cudnn.benchmark on. Milliseconds are medians of CUDA events 
 import json
 import statistics
 import sys
+import types
 
 import torch
-from torch import nn
 import torch.nn.functional as F
+from dong2018_torch import Dong2018, RECIPES  # beside this file
 
 DEVICE = "cuda"
-
-
-class Dong2018(nn.Module):
-    """As in dong2018_torch.py, at 64 filters."""
-
-    def __init__(self, frames, bands):
-        super().__init__()
-        flat = 64 * (((frames - 2) // 4 - 4) // 4) * (((bands - 2) // 2 - 2) // 2)
-        self.conv1, self.conv2 = nn.Conv2d(1, 64, (3, 3)), nn.Conv2d(64, 64, (5, 3))
-        self.dense1, self.dense2 = nn.Linear(flat, 32), nn.Linear(32, 10)
-
-    def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), (4, 2))
-        x = F.max_pool2d(F.relu(self.conv2(x)), (4, 2))
-        x = F.relu(self.dense1(F.dropout(x.flatten(1), 0.2)))
-        return self.dense2(F.dropout(x, 0.2))
-
-    def penalty(self):
-        return 0.02 * self.dense1.weight.square().sum() + 0.01 * (
-            self.conv1.weight.square().sum() + self.conv2.weight.square().sum())
 
 
 def median_ms(run, warm_up=10, repetitions=40):
@@ -52,7 +33,8 @@ def median_ms(run, warm_up=10, repetitions=40):
 
 def step_of(frames, bands, batch, arithmetic, channels_last, compiled):
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = arithmetic == "tf32"
-    net = Dong2018(frames, bands).to(DEVICE)
+    recipe = types.SimpleNamespace(**RECIPES["dong2018"] | dict(segment_frames=frames))
+    net = Dong2018(recipe, bands, 10).to(DEVICE)
     x = torch.randn(batch, 1, frames, bands, device=DEVICE)
     if channels_last:
         net, x = net.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)

@@ -91,6 +91,34 @@ TEST(Dong2018, RecordedStepsEqualEagerOnesToTheBit) {
   }
 }
 
+// Memory that runs short as it is given away, as a GPU's does.
+class SmallDevice final : public DeviceDecorator {
+ public:
+  SmallDevice(Device& inner, std::int64_t room) : DeviceDecorator(inner), ops_(&inner.ops()), room_(room) {}
+  Ops& ops() override { return *ops_; }
+  void* allocate(std::size_t bytes) override {
+    room_ -= static_cast<std::int64_t>(bytes);
+    return DeviceDecorator::allocate(bytes);
+  }
+  std::int64_t free_memory() const override { return room_; }
+
+ private:
+  Ops* ops_;
+  std::int64_t room_;
+};
+
+TEST(TrackTable, GoesToTheDeviceIfAsMuchAgainStaysFree) {
+  const auto cpu = make_device("cpu");
+  const Synthetic data = synthetic(23, 4, 55, 16);
+  const auto bytes = static_cast<std::int64_t>(data.features.size() * sizeof(float));
+  for (const auto& [room, fits] : {std::pair{2 * bytes - 1, false}, {2 * bytes, true}, {4 * bytes, true}}) {
+    SmallDevice device(*cpu, room);
+    const TrackTable table = data.table(device, TrackTable::Place::automatic);
+    EXPECT_EQ(table.on_device(), fits);
+    EXPECT_EQ(static_cast<bool>(table.table), fits);
+  }
+}
+
 // A table that stays in host memory: the host draws the same segments and sends them.
 TEST(Dong2018, SentSegmentsEqualThoseCutOnTheDevice) {
   for (const DeviceParam& p : model_device_params()) {
