@@ -1,10 +1,10 @@
 // melgrad check: decode every track of a data set and list what is wrong with which.
-#include <filesystem>
 #include <fmt/format.h>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli.h"
+#include "apps/data_set.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "io/scan.h"
@@ -13,7 +13,7 @@ namespace melgrad {
 namespace {
 
 struct CheckOptions {
-  std::filesystem::path path;
+  DataSetRequest data;
   ScanOptions scan;
 };
 
@@ -57,6 +57,10 @@ void print_findings(const DataSet& set, const ScanReport& report) {
       fmt::print("{}: {}: {}\n", set.tracks[f.track].name, name_of(f.problem), f.reason);
     }
   }
+  if (!set.skipped.empty()) {
+    fmt::print("\nleft out ({}):\n", set.skipped.size());
+    for (const LeftOut& s : set.skipped) fmt::print("{}: {}\n", s.name, s.reason);
+  }
   if (!set.ignored.empty()) {
     fmt::print("\nnot used ({}):\n", set.ignored.size());
     for (const std::string& name : set.ignored) fmt::print("{}\n", name);
@@ -83,12 +87,15 @@ nlohmann::json to_json(const DataSet& set, const ScanReport& report) {
     out["problems"].push_back(
         {{"track", set.tracks[f.track].name}, {"problem", name_of(f.problem)}, {"reason", f.reason}});
   }
+  out["skipped"] = nlohmann::json::array();
+  for (const LeftOut& s : set.skipped) out["skipped"].push_back({{"name", s.name}, {"reason", s.reason}});
   out["ignored"] = set.ignored;
+  out["notes"] = set.notes;
   return out;
 }
 
 void check(CheckOptions options, Settings& settings) {
-  const DataSet set = open_data_set(options.path);
+  const DataSet set = open_data_set(options.data);
   options.scan.threads = settings.threads;
   const ScanReport report = [&] {
     Progress progress("check", static_cast<std::int64_t>(set.tracks.size()), "files");
@@ -103,7 +110,7 @@ void check(CheckOptions options, Settings& settings) {
     print_table(set, report);
     print_findings(set, report);
   }
-  if (!report.findings.empty()) settings.exit_code = kExitProblemsFound;
+  if (!report.findings.empty() || !set.skipped.empty()) settings.exit_code = kExitProblemsFound;
   if (report.scanned < set.tracks.size()) {
     fmt::print(stderr, "melgrad: stopped after {} of {} tracks; run check again for the rest\n",
                report.scanned, set.tracks.size());
@@ -116,8 +123,7 @@ void check(CheckOptions options, Settings& settings) {
 void register_check(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("check", "decode a data set and list its faulty tracks");
   const auto options = std::make_shared<CheckOptions>();
-  command->add_option("data", options->path, "folder of class folders, GTZAN folder or CSV manifest")
-      ->required();
+  add_data_set_options(*command, options->data);
   command->add_option("--min-seconds", options->scan.min_seconds, "shorter tracks are a problem")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

@@ -22,6 +22,7 @@ constexpr int kExitProblemsFound = 6;  // `check` found something, `predict` or 
 constexpr int kExitInterrupted = 130;  // Ctrl-C; the state was saved where there is one
 
 void register_check(CLI::App& root, Settings& settings);
+void register_analyze(CLI::App& root, Settings& settings);
 void register_extract(CLI::App& root, Settings& settings);
 void register_train(CLI::App& root, Settings& settings);
 void register_evaluate(CLI::App& root, Settings& settings);

@@ -1,6 +1,4 @@
 // melgrad evaluate: track-level test result of a finished run.
-#include <cmath>
-
 #include "apps/train.h"
 
 namespace melgrad {
@@ -18,22 +16,12 @@ void evaluate(const Settings& settings, const std::string& path, const std::stri
   const std::string checkpoint = folder.file("checkpoint.h5");
   run.restore(load_checkpoint(checkpoint), checkpoint);
   if (run.split().test.empty()) fail(ErrorKind::input, "{}: the split has no test tracks", path);
-  const auto result = test_in_folder(run, folder, data, recipe);
+  const TestOutcome outcome = test_in_folder(run, folder, data, recipe);
   if (settings.json) {
-    fmt::print("{}\n", result.dump(2));
+    fmt::print("{}\n", outcome.result.dump(2));
     return;
   }
-  const auto& test = result.at("test");
-  fmt::print(
-      "{}: {} of {} test tracks right: accuracy {:.3f} (95 % interval {:.3f} to {:.3f}), {} weights\n"
-      "single segments {:.3f}; final weights {:.3f}, best-validation weights {:.3f}\n\n{}\nresult: {}\n",
-      path, std::llround(result.at("accuracy").get<double>() * test.at("tracks").get<double>()),
-      test.at("tracks").get<int>(), result.at("accuracy").get<double>(),
-      test.at("accuracy_interval")[0].get<double>(), test.at("accuracy_interval")[1].get<double>(),
-      recipe.train.weights, test.at("segment_accuracy").get<double>(),
-      result.at("accuracy_final").get<double>(), result.at("accuracy_best").get<double>(),
-      as_table(test.at("confusion").get<std::vector<std::vector<std::int64_t>>>(), data.classes()),
-      folder.file("result.json"));
+  fmt::print("{}: {}\nresult: {}\n", path, outcome.text, folder.file("result.json"));
   if (!run.finished())
     fmt::print("note: this run is not finished; go on with: melgrad train --resume {}\n", path);
 }

@@ -13,17 +13,61 @@ double Evaluation::accuracy() const {
   return static_cast<double>(right) / static_cast<double>(tracks.size());
 }
 
-Evaluation evaluate_tracks(Evaluator& evaluator, const TrackTable& data,
-                           const std::vector<std::int32_t>& tracks, const SegmentOptions& segment,
-                           std::size_t classes) {
-  std::vector<std::int64_t> rows;
-  std::vector<std::int64_t> counts;
+namespace {
+
+// The test segments of the tracks, and how many each has.
+struct Segments {
+  std::vector<std::int64_t> rows, counts;
+};
+
+Segments segments_of(const TrackTable& data, const std::vector<std::int32_t>& tracks,
+                     const SegmentOptions& segment) {
+  Segments out;
   for (const std::int32_t index : tracks) {
     const auto& track = data.tracks()[static_cast<std::size_t>(index)];
     const auto starts = segment_starts(track.rows, segment);
-    for (const std::int64_t start : starts) rows.push_back(track.first_row + start);
-    counts.push_back(static_cast<std::int64_t>(starts.size()));
+    for (const std::int64_t start : starts) out.rows.push_back(track.first_row + start);
+    out.counts.push_back(static_cast<std::int64_t>(starts.size()));
   }
+  return out;
+}
+
+}  // namespace
+
+TagScores score_tags(Evaluator& evaluator, const TrackTable& data, const std::vector<std::int32_t>& tracks,
+                     const SegmentOptions& segment, const std::vector<std::uint8_t>& labels,
+                     const std::vector<std::string>& names, const std::vector<std::string>& tags) {
+  const Segments segments = segments_of(data, tracks, segment);
+  const std::vector<float> probs = evaluator.probabilities(data, segments.rows);
+  TagScores out{{}, tags, {}, {}};
+  const float* p = probs.data();
+  for (std::size_t i = 0; i < tracks.size(); ++i) {
+    const auto track = static_cast<std::size_t>(tracks[i]);
+    std::vector<double> sum(tags.size(), 0.0);
+    for (std::int64_t s = 0; s < segments.counts[i]; ++s, p += tags.size())
+      for (std::size_t k = 0; k < tags.size(); ++k) sum[k] += p[k];
+    for (std::size_t k = 0; k < tags.size(); ++k) {
+      out.scores.push_back(static_cast<float>(sum[k] / static_cast<double>(segments.counts[i])));
+      out.targets.push_back(labels[track * tags.size() + k]);
+    }
+    out.tracks.push_back(names[track]);
+  }
+  return out;
+}
+
+double binary_cross_entropy(const TagScores& scores) {
+  double sum = 0;
+  for (std::size_t i = 0; i < scores.scores.size(); ++i) {
+    const double p = std::clamp(static_cast<double>(scores.scores[i]), 1e-7, 1 - 1e-7);
+    sum -= scores.targets[i] != 0 ? std::log(p) : std::log1p(-p);
+  }
+  return scores.scores.empty() ? 0 : sum / static_cast<double>(scores.scores.size());
+}
+
+Evaluation evaluate_tracks(Evaluator& evaluator, const TrackTable& data,
+                           const std::vector<std::int32_t>& tracks, const SegmentOptions& segment,
+                           std::size_t classes) {
+  const auto [rows, counts] = segments_of(data, tracks, segment);
   const std::vector<float> probs = evaluator.probabilities(data, rows);
 
   Evaluation out;

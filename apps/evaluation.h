@@ -1,10 +1,12 @@
-// Track-level results: the softmax vectors of a track's segments are summed, the largest sum is the answer.
+// Track-level results. Genres: the softmax vectors of a track's segments are summed, the largest sum is the
+// answer. Tags: the probabilities of a track's segments are averaged.
 #pragma once
 
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "apps/tag_metrics.h"
 #include "models/training.h"
 
 namespace melgrad {
@@ -26,6 +28,13 @@ struct Evaluation {
 Evaluation evaluate_tracks(Evaluator& evaluator, const TrackTable& data,
                            const std::vector<std::int32_t>& tracks, const SegmentOptions& segment,
                            std::size_t classes);
+
+// Mean probabilities of the tracks, beside their `labels` [all tracks, tags].
+TagScores score_tags(Evaluator& evaluator, const TrackTable& data, const std::vector<std::int32_t>& tracks,
+                     const SegmentOptions& segment, const std::vector<std::uint8_t>& labels,
+                     const std::vector<std::string>& names, const std::vector<std::string>& tags);
+// Mean over tracks and tags of -(t log p + (1 - t) log(1 - p)), p within 1e-7 of neither 0 nor 1.
+double binary_cross_entropy(const TagScores& scores);
 
 // Wilson's 95 % interval of a share of n; {0, 1} for n = 0.
 std::pair<double, double> wilson_interval(double share, std::size_t n);

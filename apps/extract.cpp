@@ -8,6 +8,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "apps/data_set.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "apps/train.h"
@@ -37,8 +38,22 @@ Cache cache_head(const DataSet& set, const MelTables& tables, DType dtype) {
   return head;
 }
 
+// What the data set could not use is listed in the cache as well; on stderr only the first.
+void take_over_skipped(const DataSet& set, CacheWriter& writer, Progress& progress) {
+  constexpr std::size_t kShown = 10;
+  for (std::size_t i = 0; i < set.skipped.size(); ++i) {
+    const LeftOut& s = set.skipped[i];
+    writer.skip(s.name, s.reason);
+    if (i < kShown) progress.message(fmt::format("skipped: {}: {}", s.name, s.reason));
+  }
+  if (set.skipped.size() > kShown) {
+    progress.message(fmt::format("skipped: {} more; the cache lists them", set.skipped.size() - kShown));
+  }
+}
+
 struct Arguments {
-  std::string data, recipe = "dong2018", preset, out = "features.h5", dtype = "f32";
+  DataSetRequest data;
+  std::string recipe = "dong2018", preset, out = "features.h5", dtype = "f32";
   std::vector<std::string> set;
 };
 
@@ -80,6 +95,8 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
   std::mutex totals_mutex;
   ExtractResult result;
   std::int64_t done = 0;
+  take_over_skipped(set, writer, progress);
+  result.skipped = static_cast<std::int64_t>(set.skipped.size());
 
   const auto work = [&](std::size_t index) {
     const Track& track = set.tracks[index];
@@ -92,6 +109,10 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
       if (!known) {
         const Audio audio = read_audio(track.path, mel.sample_rate);
         seconds = audio.seconds();
+        if (seconds < track.min_seconds) {
+          fail(ErrorKind::input, "{}: {:.2f} s could be decoded of at least {:g} s; the file is damaged",
+               track.path.string(), seconds, track.min_seconds);
+        }
         const std::vector<float> values = features(audio.samples);
         const auto rows = static_cast<std::int64_t>(values.size()) / features.tables().bands();
         if (rows == 0)
@@ -127,8 +148,7 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
 void register_extract(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("extract", "decode a data set and keep its features in a cache");
   auto args = std::make_shared<Arguments>();
-  command->add_option("data", args->data, "folder of class folders, GTZAN's folder, or a CSV manifest")
-      ->required();
+  add_data_set_options(*command, args->data);
   command->add_option("--out", args->out, "the cache to write")->capture_default_str();
   command->add_option("--recipe", args->recipe, "whose features to compute")->capture_default_str();
   command->add_option("--preset", args->preset,

@@ -19,6 +19,7 @@ int main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   register_check(root, settings);
+  register_analyze(root, settings);
   register_extract(root, settings);
   register_train(root, settings);
   register_evaluate(root, settings);

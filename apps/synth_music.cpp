@@ -47,7 +47,10 @@ struct Style {
   Part lead, chord, bass;
   std::array<std::string_view, 3> drums;  // steps of kick, snare, hat
   double echo;
+  double drummed = 0.85;  // tracks with drums, of those that could have them
 };
+
+constexpr std::size_t kStyles = 10;  // of the table; behind them stand scores for scenes only
 
 using T = Timbre;
 
@@ -144,6 +147,33 @@ const std::vector<Style>& styles() {
        {"x...............", {T::saw, T::fm_reed}, 2, 16, 0.5, 0.6, 1},
        {"", "", ""},
        0.3},
+      {"rock",
+       {90, 150, 4},
+       {&kMinor, {0, 0, 5, 6}},
+       Melody::walk,
+       {"x...o.x...x.o...", {}, 5, 3, 0.35},
+       {"x.x.x.x.x.x.x.x.", {}, 3, 1.8, 0.4},
+       {"x.x.x.x.x.x.x.x.", {}, 2, 1.8, 0.6},
+       {"x.....x.x.x.....", "....x.......x...", "x.x.x.x.x.x.x.x."},
+       0.1},
+      {"chamber",
+       {60, 160, 4},
+       {&kMajor, {0, 3, 4, 0, 5, 1, 4, 0}},
+       Melody::walk,
+       {"x...x.o.x...x.x.", {}, 5, 3.6, 0.5, 0.005, 0.2},
+       {"x...o...x...o...", {}, 4, 3.8, 0.25, 0.005, 0.2},
+       {"x.......x.......", {}, 3, 7.5, 0.4, 0.005, 0.3},
+       {"", "", ""},
+       0.3},
+      {"ballad",
+       {60, 160, 4},
+       {&kMajor, {0, 5, 3, 4}},
+       Melody::arpeggio,
+       {"x.o.x.o.x.o.x.o.", {}, 4, 3, 0.5, 0.005, 0.2},
+       {"x.......x.......", {}, 4, 7, 0.3, 0.005, 0.2},
+       {"x.......x...x...", {}, 2, 3.5, 0.6},
+       {"x.......x.x.....", "....x.......x...", "x.o.x.o.x.o.x.o."},
+       0.2},
   };
   return table;
 }
@@ -161,9 +191,12 @@ class Band {
     brightness_ = dice_.between(0.15, 0.85);
     missed_ = dice_.between(0, 0.2);
     tuning_ = dice_.between(0.8, 1.25);
-    drums_ = dice_.chance(0.85) ? dice_.between(0.5, 1.1) : 0;
+    drums_ = dice_.chance(style.drummed) ? dice_.between(0.5, 1.1) : 0;
     swing_ = dice_.chance(0.3) ? dice_.between(0.05, 0.25) : 0;
   }
+
+  // From here on another part of the same piece.
+  void take_excerpt(std::uint64_t seed) { dice_ = Dice(seed); }
 
   std::vector<float> track() {
     const double bar = step_ * 4 * style_.meter.beats;
@@ -269,14 +302,32 @@ class Band {
 
 std::vector<std::string> synth_styles() {
   std::vector<std::string> names;
-  for (const Style& style : styles()) names.emplace_back(style.name);
+  for (std::size_t i = 0; i < kStyles; ++i) names.emplace_back(styles()[i].name);
   return names;
 }
 
 std::vector<float> synth_track(std::size_t style, std::uint64_t seed, double seconds, int sample_rate) {
-  require(style < styles().size(), "synth_track: style {} of {}", style, styles().size());
+  require(style < kStyles, "synth_track: style {} of {}", style, kStyles);
   require(seconds > 0 && sample_rate >= 8000, "synth_track: {} s at {} Hz", seconds, sample_rate);
   return Band(styles()[style], seed, seconds, sample_rate).track();
+}
+
+std::vector<float> synth_scene(const Scene& scene, std::uint64_t seed, int excerpt, double seconds,
+                               int sample_rate) {
+  const auto found = std::find_if(styles().begin(), styles().end(),
+                                  [&](const Style& style) { return style.name == scene.score; });
+  require(found != styles().end(), "synth_scene: no score {}", scene.score);
+  require(seconds > 0 && sample_rate >= 8000, "synth_scene: {} s at {} Hz", seconds, sample_rate);
+  Style style = *found;
+  style.meter.slow = style.meter.fast = scene.beats_per_minute;
+  style.lead.timbre.fill(scene.lead);
+  style.chord.timbre.fill(scene.chord);
+  style.bass.timbre.fill(scene.bass);
+  style.drummed = 1;
+  if (!scene.drums) style.drums = {"", "", ""};
+  Band band(style, seed, seconds, sample_rate);
+  band.take_excerpt(seed + static_cast<std::uint64_t>(excerpt));
+  return band.track();
 }
 
 }  // namespace melgrad

@@ -88,7 +88,49 @@ void add_fm(const Note& note, const Span& span, Canvas& canvas) {
   }
 }
 
-// Karplus and Strong's string: noise in a loop as long as a period, averaged at each pass.
+// A piano of sorts: a hammer, and stiff strings, whose partials lie a little high, and the higher the sooner
+// they are gone.
+void add_struck(Note note, const Span& span, Canvas& canvas) {
+  constexpr int kPartials = 10;
+  constexpr double kStiffness = 4e-4;
+  note.attack = 0.002;
+  for (int k = 1; k <= kPartials; ++k) {
+    const double hertz = note.pitch * k * std::sqrt(1 + kStiffness * k * k);
+    if (hertz > 0.45 * canvas.rate) break;
+    const double step = std::exp(-(0.8 + 0.5 * k) * std::sqrt(note.pitch / 260) / canvas.rate);
+    double level = 1.4 * note.level * std::pow(0.5 + 0.4 * note.brightness, k - 1);
+    for (std::size_t i = span.first; i < span.last; ++i, level *= step) {
+      const double t = static_cast<double>(i) / canvas.rate - span.start;
+      canvas.samples[i] += static_cast<float>(level * envelope(t, note) * sine(hertz * t));
+    }
+  }
+}
+
+// Bowed strings: two players a little apart, each with a vibrato of its own, and no sudden start.
+void add_bowed(Note note, const Span& span, Dice& dice, Canvas& canvas) {
+  std::array<double, 10> amplitude;
+  for (std::size_t k = 0; k < amplitude.size(); ++k) {
+    const double number = static_cast<double>(k) + 1;
+    const bool heard = note.pitch * number < 0.45 * canvas.rate;
+    amplitude[k] = heard ? 0.4 * note.level * std::pow(number, -1.6 + 0.6 * note.brightness) : 0;
+  }
+  note.attack = std::max(note.attack, std::min(0.12, 0.5 * note.length));
+  for (const double detune : {-0.002, 0.002}) {
+    const double speed = dice.between(5, 6.5), depth = 0.005 * note.pitch / speed / kTau;
+    for (std::size_t i = span.first; i < span.last; ++i) {
+      const double t = static_cast<double>(i) / canvas.rate - span.start;
+      const double cycles = note.pitch * (1 + detune) * t + depth * sine(speed * t);
+      double x = 0;
+      for (std::size_t k = 0; k < amplitude.size() && amplitude[k] > 0; ++k) {
+        x += amplitude[k] * sine(static_cast<double>(k + 1) * cycles);
+      }
+      canvas.samples[i] += static_cast<float>(envelope(t, note) * x);
+    }
+  }
+}
+
+// Karplus and Strong's string: noise in a loop as long as a period, averaged at each pass. Fuzz is the same
+// string through an amplifier that is driven too far.
 void add_string(const Note& note, const Span& span, Dice& dice, Canvas& canvas) {
   const auto period = std::max<std::size_t>(2, static_cast<std::size_t>(canvas.rate / note.pitch - 0.5));
   std::vector<double> loop(period);
@@ -99,11 +141,13 @@ void add_string(const Note& note, const Span& span, Dice& dice, Canvas& canvas) 
   }
   const double loss =
       std::pow(0.5, 1 / (note.pitch * 0.6));  // half as loud after 0.6 s, besides the averaging
+  const bool fuzz = note.timbre == Timbre::fuzz;
   for (std::size_t i = span.first, at = 0; i < span.last; ++i, at = (at + 1) % period) {
     const double t = static_cast<double>(i) / canvas.rate - span.start;
     const double out = loop[at];
     loop[at] = loss * 0.5 * (out + loop[(at + 1) % period]);
-    canvas.samples[i] += static_cast<float>(note.level * 1.2 * envelope(t, note) * out);
+    canvas.samples[i] += static_cast<float>(note.level * (fuzz ? 0.4 : 1.2) * envelope(t, note) *
+                                            (fuzz ? std::tanh(12 * out) : out));
   }
 }
 
@@ -112,7 +156,12 @@ void add_string(const Note& note, const Span& span, Dice& dice, Canvas& canvas) 
 void play(const Note& note, Dice& dice, Canvas& canvas) {
   const Span span(note.start, note.length + note.release, canvas);
   switch (note.timbre) {
+    case Timbre::struck:
+      return add_struck(note, span, canvas);
+    case Timbre::bowed:
+      return add_bowed(note, span, dice, canvas);
     case Timbre::pluck:
+    case Timbre::fuzz:
       return add_string(note, span, dice, canvas);
     case Timbre::fm_bell:
     case Timbre::fm_reed:

@@ -26,7 +26,7 @@ struct Canvas {
   int rate = 0;  // Hz
 };
 
-enum class Timbre { sine, organ, saw, square, fm_bell, fm_reed, pluck };
+enum class Timbre { sine, organ, saw, square, fm_bell, fm_reed, pluck, fuzz, struck, bowed };
 enum class Drum { kick, snare, hat };
 
 struct Note {

@@ -2,6 +2,7 @@
 #include "apps/train.h"
 
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 
@@ -9,6 +10,7 @@
 #include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "io/atomic_file.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -38,7 +40,8 @@ class MetricsLog {
     nlohmann::ordered_json line = {{"epoch", e.epoch},       {"step", e.step}, {"loss", e.loss},
                                    {"accuracy", e.accuracy}, {"norm", e.norm}, {"rate", e.rate},
                                    {"seconds", seconds}};
-    if (e.valid >= 0) line["valid"] = e.valid;
+    if (e.valid)
+      for (const auto& [name, value] : e.valid->figures) line[name] = value;
     file_ << line.dump() << "\n";
     file_.flush();
     if (!file_) fail(ErrorKind::output, "{}: cannot be written: disk full?", path_);
@@ -65,9 +68,15 @@ nlohmann::ordered_json describe_run(const TrainRequest& request, const Recipe& r
 void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
   const Split& s = run.split();
   fmt::print(stderr,
-             "{}: {} parameters; {} train, {} valid, {} test tracks of {} classes; {} steps of {} an epoch\n",
+             "{}: {} parameters; {} train, {} valid, {} test tracks of {} {}; {} steps of {} an epoch\n",
              recipe.name, run.parameters(), s.train.size(), s.valid.size(), s.test.size(),
-             data.classes().size(), run.steps_per_epoch(), run.batch());
+             data.classes().size(), data.tags() ? "tags" : "classes", run.steps_per_epoch(), run.batch());
+  if (data.tags()) {
+    const auto one_sided = data.one_sided_tags(s.train);
+    if (!one_sided.empty())
+      fmt::print(stderr, "{} tags that no training track has, or all have, cannot be learned: {}\n",
+                 one_sided.size(), joined(one_sided));
+  }
   if (run.batch() < recipe.train.batch) {
     fmt::print(stderr, "train.batch is {}, but there are {} training tracks: batches of {}\n",
                recipe.train.batch, s.train.size(), run.batch());
@@ -119,9 +128,10 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     fmt::print("{}\n", result.dump(2));
   } else if (done) {
     fmt::print(
-        "{}: {} steps, {}; best validation accuracy {:.3f} after epoch {}; weights {:016x}\n"
+        "{}: {} steps, {}; best validation {} {:.3f} after epoch {}; weights {:016x}\n"
         "next: melgrad evaluate {}\n",
-        where, run.steps(), run.ending(), run.best_valid(), run.best_epoch(), run.weights_digest(), where);
+        where, run.steps(), run.ending(), recipe.train.best_by, run.best_valid(), run.best_epoch(),
+        run.weights_digest(), where);
   }
   if (!done) {
     throw Interrupted{
@@ -188,7 +198,7 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
     const auto start = Clock::now();
     auto saved = start;
     std::string note;
-    double valid = -1;
+    std::optional<double> valid;
     run.run(
         [&](std::int64_t steps) {
           progress.update(steps, note);
@@ -199,9 +209,9 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
           return !interrupted();
         },
         [&](const TrainingRun::Epoch& epoch) {
-          if (epoch.valid >= 0) valid = epoch.valid;
+          if (epoch.valid) valid = epoch.valid->figures[0].second;
           note = fmt::format("loss {:.3f}", epoch.loss);
-          if (valid >= 0) note += fmt::format("  valid {:.3f} (best {:.3f})", valid, run.best_valid());
+          if (valid) note += fmt::format("  valid {:.3f} (best {:.3f})", *valid, run.best_valid());
           metrics.add(epoch, std::chrono::duration<double>(Clock::now() - start).count());
           return true;
         });
@@ -214,23 +224,52 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
   return run.finished();
 }
 
-nlohmann::ordered_json test_in_folder(TrainingRun& run, const RunFolder& folder, const TrainingData& data,
-                                      const Recipe& recipe) {
-  const Evaluation final_result = run.test(false);
-  const Evaluation best_result = run.best_epoch() > 0 ? run.test(true) : final_result;
-  const bool keep_best = recipe.train.weights == "best";
-  nlohmann::ordered_json result = {
-      {"recipe", recipe.name},
-      {"weights", recipe.train.weights},
-      {"accuracy", (keep_best ? best_result : final_result).accuracy()},
-      {"accuracy_final", final_result.accuracy()},
-      {"accuracy_best", best_result.accuracy()},
-      {"valid_best", run.best_valid()},
-      {"best_epoch", run.best_epoch()},
-      {"steps", run.steps()},
-      {"test", as_json(keep_best ? best_result : final_result, data.classes(), data.names())}};
-  folder.write_json("result.json", result);
-  return result;
+namespace {
+
+TestOutcome test_genres(TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
+  const Evaluation final_result = run.test_genres(false);
+  const Evaluation best_result = run.best_epoch() > 0 ? run.test_genres(true) : final_result;
+  const Evaluation& kept = recipe.train.weights == "best" ? best_result : final_result;
+  const auto [low, high] = wilson_interval(kept.accuracy(), kept.tracks.size());
+  return {
+      {{"recipe", recipe.name},
+       {"weights", recipe.train.weights},
+       {"accuracy", kept.accuracy()},
+       {"accuracy_final", final_result.accuracy()},
+       {"accuracy_best", best_result.accuracy()},
+       {"valid_best", run.best_valid()},
+       {"best_epoch", run.best_epoch()},
+       {"steps", run.steps()},
+       {"test", as_json(kept, data.classes(), data.names())}},
+      fmt::format("{} of {} test tracks right: accuracy {:.3f} (95 % interval {:.3f} to {:.3f}), {} weights\n"
+                  "single segments {:.3f}; final weights {:.3f}, best-validation weights {:.3f}\n\n{}",
+                  std::llround(kept.accuracy() * static_cast<double>(kept.tracks.size())), kept.tracks.size(),
+                  kept.accuracy(), low, high, recipe.train.weights, kept.segment_accuracy,
+                  final_result.accuracy(), best_result.accuracy(), as_table(kept.confusion, data.classes()))};
+}
+
+TestOutcome test_tags(TrainingRun& run, const Recipe& recipe) {
+  const TagMetrics metrics = tag_metrics(run.test_tags(recipe.train.weights == "best"));
+  return {{{"recipe", recipe.name},
+           {"task", recipe.task},
+           {"weights", recipe.train.weights},
+           {"parameters", run.parameters()},
+           {"best_by", recipe.train.best_by},
+           {"valid_best", run.best_valid()},
+           {"best_epoch", run.best_epoch()},
+           {"steps", run.steps()},
+           {"test", as_json(metrics)}},
+          fmt::format("{} test tracks, {} weights\n\n{}", metrics.tracks, recipe.train.weights,
+                      as_table(metrics))};
+}
+
+}  // namespace
+
+TestOutcome test_in_folder(TrainingRun& run, const RunFolder& folder, const TrainingData& data,
+                           const Recipe& recipe) {
+  TestOutcome outcome = data.tags() ? test_tags(run, recipe) : test_genres(run, data, recipe);
+  folder.write_json("result.json", outcome.result);
+  return outcome;
 }
 
 void register_train(CLI::App& root, Settings& settings) {

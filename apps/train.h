@@ -40,8 +40,13 @@ void resume_in_folder(TrainingRun& run, const RunFolder& folder);
 bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
                      const std::string& label);
 
-// Tests the finished run with its final and its best weights, writes result.json and returns it.
-nlohmann::ordered_json test_in_folder(TrainingRun& run, const RunFolder& folder, const TrainingData& data,
-                                      const Recipe& recipe);
+// Tests the run's network on its test tracks, with the weights that the recipe keeps (genres: with the others
+// too), and writes result.json.
+struct TestOutcome {
+  nlohmann::ordered_json result;  // what result.json holds
+  std::string text;               // for the screen
+};
+TestOutcome test_in_folder(TrainingRun& run, const RunFolder& folder, const TrainingData& data,
+                           const Recipe& recipe);
 
 }  // namespace melgrad

@@ -34,10 +34,12 @@ void from_array(Device& device, Tensor to, const HostArray& array, const std::st
   device.to_device(to, array.bytes.data());
 }
 
-// All parameters, or the same parts of another slab, as arrays "<prefix>/<name>".
+// All parameters, or the same parts of another slab, as arrays "<prefix>/<name>"; a moment has no part for
+// running statistics.
 void save_slab(Device& device, const ParamStore& params, const Slab* slab, const std::string& prefix,
                Checkpoint& out) {
   for (const Param& p : params.all()) {
+    if (!p.trainable && prefix.starts_with("moment")) continue;
     out.arrays[prefix + "/" + p.name] = to_array(device, slab != nullptr ? params.part(*slab, p) : p.value);
   }
 }
@@ -45,6 +47,7 @@ void save_slab(Device& device, const ParamStore& params, const Slab* slab, const
 void load_slab(Device& device, const ParamStore& params, const Slab* slab, const std::string& prefix,
                const Checkpoint& in, const std::string& path) {
   for (const Param& p : params.all()) {
+    if (!p.trainable && prefix.starts_with("moment")) continue;
     const std::string name = prefix + "/" + p.name;
     from_array(device, slab != nullptr ? params.part(*slab, p) : p.value, in.need_array(name, path), name,
                path);
@@ -62,6 +65,27 @@ std::unique_ptr<Model> new_model(Device& device, const Recipe& recipe, std::int6
   auto model = make_model(recipe.model, {recipe.segment.frames, bands}, static_cast<std::int64_t>(classes));
   model->params().allocate(device);
   return model;
+}
+
+// Where the phase begins, in epochs.
+std::int64_t first_epoch(const std::vector<TrainPhase>& phases, std::size_t phase) {
+  std::int64_t epochs = 0;
+  for (std::size_t i = 0; i < phase; ++i) epochs += phases[i].epochs;
+  return epochs;
+}
+
+// The phase that trains epoch `epoch` (0, 1, ...).
+std::size_t phase_of(const std::vector<TrainPhase>& phases, std::int64_t epoch) {
+  std::size_t phase = 0;
+  while (phase + 1 < phases.size() && first_epoch(phases, phase + 1) <= epoch) ++phase;
+  return phase;
+}
+
+std::optional<TagTable> tag_table(Device& device, const TrainingData& data, const Recipe& recipe,
+                                  const Split& split) {
+  if (!data.tags()) return std::nullopt;
+  return std::optional<TagTable>(std::in_place, device, data.tag_labels(),
+                                 data.tag_weights(recipe.train.tag_weights, split.train));
 }
 
 template <typename T>
@@ -84,11 +108,14 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
       batch_(std::min<std::int64_t>(recipe.train.batch, static_cast<std::int64_t>(split_.train.size()))),
       steps_per_epoch_(
           batch_ > 0 ? epoch_steps(recipe.train, static_cast<std::int64_t>(split_.train.size()), batch_) : 0),
+      phases_(phases_of(recipe.train)),
       model_(new_model(device, recipe, data.table().bands(), data.classes().size())),
-      step_(device, *model_, data.table(), recipe, seed, std::max<std::int64_t>(1, batch_),
-            std::max<std::int64_t>(1, steps_per_epoch_)),
-      evaluator_(device, *model_, static_cast<std::int64_t>(data.classes().size()), recipe.segment.frames),
-      best_(model_->params().like(device)) {
+      tags_(tag_table(device, data, recipe, split_)),
+      step_(device, *model_, data.table(), tags_ ? &*tags_ : nullptr, recipe, seed,
+            std::max<std::int64_t>(1, batch_), std::max<std::int64_t>(1, steps_per_epoch_)),
+      evaluator_(device, *model_, static_cast<std::int64_t>(data.classes().size()), data.tags(),
+                 recipe.segment.frames),
+      best_(model_->params().like_everything(device)) {
   if (split_.train.empty()) fail(ErrorKind::input, "{}: the split has no training tracks", data.path());
   model_->params().initialise(device, seed);
   if (recipe.input.standardise == "bands") {
@@ -146,18 +173,13 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
                                const std::function<bool(const Epoch&)>& after_epoch, bool& go_on) {
   const TrainOptions& train = recipe_.train;
   const auto steps = static_cast<double>(steps_per_epoch_);
-  Epoch report{epoch, epoch * steps_per_epoch_, loss_sum_ / steps, hit_sum_ / steps, last_.norm, last_.rate,
-               -1};
+  Epoch report{
+      epoch,       epoch * steps_per_epoch_, loss_sum_ / steps, hit_sum_ / steps, last_.norm, last_.rate,
+      std::nullopt};
   loss_sum_ = hit_sum_ = 0;
   if (!split_.valid.empty() && (epoch % train.validate_every == 0 || epoch == train.epochs)) {
     report.valid = validate(order);
-    validated_epochs_.push_back(epoch);
-    valid_.push_back(static_cast<float>(report.valid));
-    if (report.valid > best_valid_) {
-      best_valid_ = report.valid;
-      best_epoch_ = epoch;
-      device_->ops().add(model_->params().values(), best_.all(), Write::overwrite);
-    }
+    follow_validation(epoch, report.valid->score);
   }
   if (epoch >= train.epochs) {
     finished_ = true;
@@ -165,8 +187,41 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
   } else if (stands_still(epoch)) {
     finished_ = true;
     ending_ = fmt::format("validation stood still over the last {} epochs", train.stop_block);
+  } else if (train.patience > 0 && best_epoch_ > 0 && epoch - best_epoch_ >= train.patience) {
+    finished_ = true;
+    ending_ = fmt::format("validation is no better since epoch {}", best_epoch_);
+  } else {
+    enter_phase_of(epoch);
   }
   go_on = after_epoch(report);
+}
+
+// Keeps the best weights, and lowers the rate where validation has stopped improving.
+void TrainingRun::follow_validation(std::int64_t epoch, double score) {
+  const TrainOptions& train = recipe_.train;
+  validated_epochs_.push_back(epoch);
+  valid_.push_back(static_cast<float>(score));
+  if (score > best_score_) {
+    best_score_ = score;
+    best_epoch_ = epoch;
+    device_->ops().add(model_->params().everything(), best_.all(), Write::overwrite);
+  } else if (train.plateau_patience > 0 &&
+             epoch - std::max(best_epoch_, last_drop_) >= train.plateau_patience) {
+    plateau_ *= train.plateau_factor;
+    last_drop_ = epoch;
+    step_.optimizer().set_factor(plateau_);
+  }
+}
+
+// Before epoch `epoch` (0, 1, ...): a new phase starts from the best weights, with an optimizer of its own.
+void TrainingRun::enter_phase_of(std::int64_t epoch) {
+  const std::size_t phase = phase_of(phases_, epoch);
+  if (phase == phase_) return;
+  phase_ = phase;
+  if (best_epoch_ > 0) device_->ops().add(best_.all(), model_->params().everything(), Write::overwrite);
+  step_.begin_phase(phase, epoch * steps_per_epoch_);
+  plateau_ = 1;
+  last_drop_ = epoch;
 }
 
 // The author's rule: at the end of a block, compare the mean of its first and of its last validations.
@@ -184,10 +239,26 @@ bool TrainingRun::stands_still(std::int64_t epoch) const {
   return std::abs(last - first) / static_cast<double>(window) < train.stop_change;
 }
 
-double TrainingRun::validate(const std::vector<std::int32_t>& order) {
-  if (recipe_.train.validation == "crop") return validate_on_last_crop(order);
-  return evaluate_tracks(evaluator_, data_->table(), split_.valid, recipe_.segment, data_->classes().size())
-      .accuracy();
+TrainingRun::Validation TrainingRun::validate(const std::vector<std::int32_t>& order) {
+  if (data_->tags()) return validate_tags();
+  const double accuracy = recipe_.train.validation == "crop"
+                              ? validate_on_last_crop(order)
+                              : evaluate_tracks(evaluator_, data_->table(), split_.valid, recipe_.segment,
+                                                data_->classes().size())
+                                    .accuracy();
+  return {accuracy, {{"valid", accuracy}}};
+}
+
+TrainingRun::Validation TrainingRun::validate_tags() {
+  const TagScores scores = score_tags(evaluator_, data_->table(), split_.valid, recipe_.segment,
+                                      data_->tag_labels(), data_->names(), data_->classes());
+  const TagMetrics metrics = tag_metrics(scores, {.resamples = 0});
+  const double loss = binary_cross_entropy(scores), roc_auc = metrics.macro.roc_auc.value,
+               pr_auc = metrics.macro.pr_auc.value;
+  const std::string& by = recipe_.train.best_by;
+  const double compared = by == "loss" ? loss : by == "roc_auc" ? roc_auc : pr_auc;
+  return {by == "loss" ? -loss : compared,
+          {{"valid", compared}, {"valid_loss", loss}, {"valid_roc_auc", roc_auc}, {"valid_pr_auc", pr_auc}}};
 }
 
 // One segment of every validation track, at the start that the last batch had.
@@ -221,12 +292,13 @@ Checkpoint TrainingRun::state() {
     save_slab(*device_, params, &moments[i], fmt::format("moment{}", i), out);
   }
   const auto validations = static_cast<std::int64_t>(valid_.size());
-  const double sums[] = {loss_sum_, hit_sum_, best_valid_};
+  const double sums[] = {loss_sum_, hit_sum_, best_score_};
   out.text["split"] =
       nlohmann::json{{"train", split_.train}, {"valid", split_.valid}, {"test", split_.test}}.dump();
   out.text["seed"] = std::to_string(seed_);
   out.text["ending"] = ending_;
   out.text["sums"] = fmt::format("{} {} {}", sums[0], sums[1], sums[2]);
+  out.text["plateau"] = fmt::format("{} {}", plateau_, last_drop_);
   out.arrays["state/counter"] = HostArray::scalar<std::int64_t>(step_.counter());
   out.arrays["state/best_epoch"] = HostArray::scalar<std::int64_t>(best_epoch_);
   out.arrays["state/finished"] = HostArray::scalar<std::int32_t>(finished_ ? 1 : 0);
@@ -241,15 +313,23 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
   const ParamStore& params = model_->params();
   load_slab(*device_, params, nullptr, "param", in, path);
   load_slab(*device_, params, &best_, "best", in, path);
+  const auto steps = scalar<std::int64_t>(in, "state/counter", path);
+  phase_ = phase_of(phases_, steps / steps_per_epoch_);
+  step_.begin_phase(phase_, first_epoch(phases_, phase_) * steps_per_epoch_);
   auto& moments = step_.optimizer().moments();
   for (std::size_t i = 0; i < moments.size(); ++i) {
     load_slab(*device_, params, &moments[i], fmt::format("moment{}", i), in, path);
   }
-  step_.set_counter(scalar<std::int64_t>(in, "state/counter", path));
+  step_.set_counter(steps);
+  const auto plateau = in.text.find("plateau");
+  if (plateau != in.text.end() &&
+      std::sscanf(plateau->second.c_str(), "%lf %ld", &plateau_, &last_drop_) != 2)
+    fail(ErrorKind::input, "{}: plateau cannot be read", path);
+  step_.optimizer().set_factor(plateau_);
   best_epoch_ = scalar<std::int64_t>(in, "state/best_epoch", path);
   finished_ = scalar<std::int32_t>(in, "state/finished", path) != 0;
   ending_ = in.need_text("ending", path);
-  if (std::sscanf(in.need_text("sums", path).c_str(), "%lf %lf %lf", &loss_sum_, &hit_sum_, &best_valid_) !=
+  if (std::sscanf(in.need_text("sums", path).c_str(), "%lf %lf %lf", &loss_sum_, &hit_sum_, &best_score_) !=
       3) {
     fail(ErrorKind::input, "{}: sums cannot be read", path);
   }
@@ -274,20 +354,36 @@ Checkpoint TrainingRun::model(bool best) {
   return out;
 }
 
-Evaluation TrainingRun::test(bool best) {
-  Slab current = model_->params().like(*device_);
+void TrainingRun::with_weights(bool best, const std::function<void()>& work) {
+  Slab current = model_->params().like_everything(*device_);
   Ops& ops = device_->ops();
-  const Tensor values = model_->params().values();
+  const Tensor values = model_->params().everything();
   ops.add(values, current.all(), Write::overwrite);
   if (best && best_epoch_ > 0) ops.add(best_.all(), values, Write::overwrite);
-  Evaluation result =
-      evaluate_tracks(evaluator_, data_->table(), split_.test, recipe_.segment, data_->classes().size());
+  work();
   ops.add(current.all(), values, Write::overwrite);
+}
+
+Evaluation TrainingRun::test_genres(bool best) {
+  Evaluation result;
+  with_weights(best, [&] {
+    result =
+        evaluate_tracks(evaluator_, data_->table(), split_.test, recipe_.segment, data_->classes().size());
+  });
   return result;
 }
 
+TagScores TrainingRun::test_tags(bool best) {
+  TagScores scores;
+  with_weights(best, [&] {
+    scores = score_tags(evaluator_, data_->table(), split_.test, recipe_.segment, data_->tag_labels(),
+                        data_->names(), data_->classes());
+  });
+  return scores;
+}
+
 std::uint64_t TrainingRun::weights_digest() {
-  const HostArray values = to_array(*device_, model_->params().values());
+  const HostArray values = to_array(*device_, model_->params().everything());
   return xxh3(values.bytes);
 }
 

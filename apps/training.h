@@ -7,6 +7,8 @@
 #pragma once
 
 #include <functional>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,14 +23,18 @@ class TrainingRun {
   TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe,
               std::uint64_t seed);
 
+  struct Validation {
+    double score = 0;  // what the recipe's best_by compares; more is better
+    std::vector<std::pair<std::string, double>> figures;  // for the log; the first is the one compared
+  };
   struct Epoch {
     std::int64_t epoch = 0;  // finished epochs
     std::int64_t step = 0;   // finished steps
     double loss = 0;         // mean over the epoch, with penalties
-    double accuracy = 0;     // of the training batches
+    double accuracy = 0;     // of the training batches; of tags: the share of right decisions
     double norm = 0;         // of the last step's gradient
     double rate = 0;         // of the last step
-    double valid = -1;       // accuracy; -1 = not validated in this epoch
+    std::optional<Validation> valid;
   };
   // Trains until the recipe ends it or a callback returns false. `after_step` is told the number of finished
   // steps, `after_epoch` how the epoch went.
@@ -41,13 +47,16 @@ class TrainingRun {
   void restore(const Checkpoint& checkpoint, const std::string& path);
   // The weights to keep, with everything that prediction needs.
   Checkpoint model(bool best);
-  Evaluation test(bool best);
+  // The test tracks with the best or the final weights.
+  Evaluation test_genres(bool best);
+  TagScores test_tags(bool best);
 
   std::int64_t steps() { return step_.counter(); }
   std::int64_t total_steps() const { return steps_per_epoch_ * recipe_.train.epochs; }
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   std::int64_t batch() const { return batch_; }
-  double best_valid() const { return best_valid_; }
+  // The best validation figure, as the recipe names it; -1 before the first.
+  double best_valid() const { return best_epoch_ == 0 ? -1 : shown(best_score_); }
   std::int64_t best_epoch() const { return best_epoch_; }
   std::int64_t parameters() const { return model_->params().count(); }
   const Split& split() const { return split_; }
@@ -59,7 +68,12 @@ class TrainingRun {
   void finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
                     const std::function<bool(const Epoch&)>& after_epoch, bool& go_on);
   void collect_reports();
-  double validate(const std::vector<std::int32_t>& order);
+  Validation validate(const std::vector<std::int32_t>& order);
+  Validation validate_tags();
+  void follow_validation(std::int64_t epoch, double score);
+  void enter_phase_of(std::int64_t epoch);
+  double shown(double score) const { return recipe_.train.best_by == "loss" ? -score : score; }
+  void with_weights(bool best, const std::function<void()>& work);
   double validate_on_last_crop(const std::vector<std::int32_t>& order);
   bool stands_still(std::int64_t epoch) const;
 
@@ -69,14 +83,19 @@ class TrainingRun {
   Recipe recipe_;
   std::uint64_t seed_;
   std::int64_t batch_, steps_per_epoch_;
+  std::vector<TrainPhase> phases_;
   std::unique_ptr<Model> model_;
+  std::optional<TagTable> tags_;
   TrainingStep step_;
   Evaluator evaluator_;
   Slab best_;
-  double best_valid_ = -1;
+  double best_score_ = -std::numeric_limits<double>::infinity();
   std::int64_t best_epoch_ = 0;
   std::vector<std::int64_t> validated_epochs_;
-  std::vector<float> valid_;           // validation accuracy after each of them
+  std::vector<float> valid_;  // the score after each of them
+  std::size_t phase_ = 0;
+  double plateau_ = 1;                 // factor of the rate
+  std::int64_t last_drop_ = 0;         // epoch of its last change
   double loss_sum_ = 0, hit_sum_ = 0;  // of the running epoch
   std::int64_t reported_ = 0;          // steps whose reports are in the sums
   TrainingStep::Report last_;

@@ -12,8 +12,9 @@ namespace {
 std::int32_t only_label(const CacheItem& item, const std::string& path) {
   const auto count = std::count(item.labels.begin(), item.labels.end(), 1);
   if (count != 1) {
-    fail(ErrorKind::input, "{}: track {} has {} labels; this network needs exactly one", path, item.name,
-         count);
+    fail(ErrorKind::input,
+         "{}: track {} has {} labels; a recipe for genres needs exactly one (for tags: recipe mtat-...)",
+         path, item.name, count);
   }
   return static_cast<std::int32_t>(std::find(item.labels.begin(), item.labels.end(), 1) -
                                    item.labels.begin());
@@ -21,7 +22,8 @@ std::int32_t only_label(const CacheItem& item, const std::string& path) {
 
 }  // namespace
 
-TrainingData::TrainingData(Device& device, const std::string& path, Recipe& recipe) : path_(path) {
+TrainingData::TrainingData(Device& device, const std::string& path, Recipe& recipe)
+    : path_(path), tags_(recipe.task == "tags") {
   Cache cache = read_cache(path);
   if (cache.mel.preset == "imported") {
     recipe.features = cache.mel;
@@ -43,7 +45,9 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
     usable_.push_back(item.rows >= recipe.segment.frames);
     short_tracks += usable_.back() ? 0 : 1;
     longest = std::max(longest, item.rows);
-    tracks.push_back({item.first_row, static_cast<std::int32_t>(item.rows), only_label(item, path)});
+    const std::int32_t label = tags_ ? static_cast<std::int32_t>(tracks.size()) : only_label(item, path);
+    tracks.push_back({item.first_row, static_cast<std::int32_t>(item.rows), label});
+    if (tags_) tag_labels_.insert(tag_labels_.end(), item.labels.begin(), item.labels.end());
   }
   if (short_tracks == names_.size()) {
     fail(ErrorKind::input, "{}: no track has {} frames (the longest has {}); set segment.frames lower", path,
@@ -56,7 +60,8 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
     }
   }
   const std::int64_t rows = cache.features.shape.empty() ? 0 : cache.features.shape[0];
-  for (const CacheItem& item : cache.items) add_sums(cache, item);
+  if (recipe.input.standardise == "bands")
+    for (const CacheItem& item : cache.items) add_sums(cache, item);
   features_ = std::move(cache.features);
   table_.emplace(device, features_.bytes.data(), cache.dtype, rows, cache.bands, std::move(tracks));
   if (device.name() != "cpu") {
@@ -113,7 +118,7 @@ Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed
     if (!usable_[i]) continue;
     const auto here = static_cast<std::int64_t>(i);
     index.push_back(static_cast<std::int32_t>(i));
-    label.push_back(table_->tracks()[i].label);
+    label.push_back(tags_ ? 0 : table_->tracks()[i].label);
     group.push_back(options.keep_identical_together ? first.emplace(content_[i], here).first->second : here);
   }
   Split split = stratified_split(label, group, {options.train, options.valid, options.test}, seed);
@@ -121,6 +126,33 @@ Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed
     for (std::int32_t& i : *part) i = index[static_cast<std::size_t>(i)];
   }
   return split;
+}
+
+std::vector<std::int64_t> TrainingData::positives(const std::vector<std::int32_t>& tracks) const {
+  std::vector<std::int64_t> counts(classes_.size());
+  for (const std::int32_t track : tracks)
+    for (std::size_t k = 0; k < counts.size(); ++k)
+      counts[k] += tag_labels_[static_cast<std::size_t>(track) * counts.size() + k];
+  return counts;
+}
+
+std::vector<std::string> TrainingData::one_sided_tags(const std::vector<std::int32_t>& tracks) const {
+  const auto counts = positives(tracks);
+  std::vector<std::string> names;
+  for (std::size_t k = 0; k < counts.size(); ++k)
+    if (counts[k] == 0 || counts[k] == std::ssize(tracks)) names.push_back(classes_[k]);
+  return names;
+}
+
+std::vector<float> TrainingData::tag_weights(const std::string& kind,
+                                             const std::vector<std::int32_t>& tracks) const {
+  std::vector<float> weights(classes_.size(), 1.0F);
+  if (kind != "balanced") return weights;
+  const auto counts = positives(tracks);
+  for (std::size_t k = 0; k < counts.size(); ++k)
+    if (counts[k] > 0)
+      weights[k] = static_cast<float>(std::ssize(tracks) - counts[k]) / static_cast<float>(counts[k]);
+  return weights;
 }
 
 Split TrainingData::listed_split(const std::string& folder) const {

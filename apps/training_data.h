@@ -1,4 +1,5 @@
-// What a run trains on: a cache, on the device if it fits, one label per track, and which tracks may be used.
+// What a run trains on: a cache, on the device if it fits, its labels (one a track, or tags), and which
+// tracks may be used.
 #pragma once
 
 #include <optional>
@@ -22,10 +23,17 @@ class TrainingData {
   const std::vector<std::string>& classes() const { return classes_; }
   const std::vector<std::string>& names() const { return names_; }
   const TrackTable& table() const { return *table_; }
+  // Whether the recipe's task is tags; then [tracks, classes] of 0 and 1.
+  bool tags() const { return tags_; }
+  const std::vector<std::uint8_t>& tag_labels() const { return tag_labels_; }
+  // Tags that no track of `tracks` has, or all have.
+  std::vector<std::string> one_sided_tags(const std::vector<std::int32_t>& tracks) const;
+  // Of a tag's positives in the loss, by the recipe's train.tag_weights.
+  std::vector<float> tag_weights(const std::string& kind, const std::vector<std::int32_t>& tracks) const;
   double frame_seconds() const { return frame_seconds_; }
   bool has_splits() const { return has_splits_; }
 
-  // Random stratified split number `seed`.
+  // Random split number `seed`; stratified if the task is not tags.
   Split random_split(const SplitOptions& options, std::uint64_t seed) const;
   // The lists in `folder`; says which of their tracks are missing.
   Split listed_split(const std::string& folder) const;
@@ -41,14 +49,16 @@ class TrainingData {
 
  private:
   void add_sums(const Cache& cache, const CacheItem& item);
+  std::vector<std::int64_t> positives(const std::vector<std::int32_t>& tracks) const;  // of each tag
 
   std::string path_;
   std::vector<std::string> classes_, names_, splits_;
   std::vector<std::uint64_t> content_;  // equal for identical tracks
   std::vector<bool> usable_;
-  std::vector<double> sums_, squares_;  // [tracks, bands] over a track's frames
+  std::vector<double> sums_, squares_;  // [tracks, bands] over a track's frames, if the recipe standardises
   double frame_seconds_ = 0;
-  bool has_splits_ = false;
+  bool has_splits_ = false, tags_ = false;
+  std::vector<std::uint8_t> tag_labels_;
   HostArray features_;  // if the table stays in host memory
   std::optional<TrackTable> table_;
 };

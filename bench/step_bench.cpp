@@ -1,4 +1,5 @@
-// Training steps of the shipped networks at their published shapes, on every device: examples per second.
+// Training steps of the shipped networks at their published shapes, on every device: examples per second, and
+// as counters the trainable parameters and what a step needs for activations and their gradients, in MB.
 #include <benchmark/benchmark.h>
 
 #include "bench/devices.h"
@@ -7,33 +8,40 @@
 namespace melgrad {
 namespace {
 
-struct StepShape {
-  std::int64_t frames, bands, batch;
-};
+constexpr std::int64_t kClasses = 10;
 
-void dong2018_step(benchmark::State& state, const BenchDevice& where, const StepShape& s) {
-  const auto device = where.make();
-  Recipe recipe = load_recipe("dong2018");
-  recipe.segment.frames = s.frames;
-  const std::int64_t rows = s.frames * 2;
-  std::vector<float> features(static_cast<std::size_t>(s.batch * rows * s.bands), 0.5F);
+// Tracks twice as long as a segment, a batch of them, full of numbers in 0 ... 2.
+TrackTable make_data(Device& device, const Recipe& recipe, std::int64_t bands) {
+  const std::int64_t rows = recipe.segment.frames * 2, batch = recipe.train.batch;
+  std::vector<float> features(static_cast<std::size_t>(batch * rows * bands));
   for (std::size_t i = 0; i < features.size(); ++i)
     features[i] = static_cast<float>(i * 2654435761U % 1000) / 500;
   std::vector<TrackTable::Track> tracks;
-  std::vector<std::int32_t> order;
-  for (std::int64_t k = 0; k < s.batch; ++k) {
-    tracks.push_back({k * rows, static_cast<std::int32_t>(rows), static_cast<std::int32_t>(k % 10)});
-    order.push_back(static_cast<std::int32_t>(k));
+  for (std::int64_t k = 0; k < batch; ++k) {
+    const std::int64_t label = recipe.task == "tags" ? k : k % kClasses;
+    tracks.push_back({k * rows, static_cast<std::int32_t>(rows), static_cast<std::int32_t>(label)});
   }
-  const TrackTable data(*device, features.data(), DType::f32, s.batch * rows, s.bands, tracks);
-  const auto model = make_model(recipe.model, {s.frames, s.bands}, 10);
+  return {device, features.data(), DType::f32, batch * rows, bands, tracks};
+}
+
+void step_bench(benchmark::State& state, const BenchDevice& where, const Recipe& recipe) {
+  const auto device = where.make();
+  const std::int64_t bands = MelTables(recipe.features).bands(), batch = recipe.train.batch;
+  const TrackTable data = make_data(*device, recipe, bands);
+  std::optional<TagTable> tags;
+  if (recipe.task == "tags") {
+    std::vector<std::uint8_t> labels(static_cast<std::size_t>(batch * kClasses));
+    for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = i % 3 == 0 ? 1 : 0;
+    tags.emplace(*device, labels, std::vector<float>(kClasses, 1.0F));
+  }
+  const auto model = make_model(recipe.model, {recipe.segment.frames, bands}, kClasses);
   model->params().allocate(*device);
   model->params().initialise(*device, 1);
   // An epoch of many steps on the same tracks, so that the host does not interfere.
   constexpr std::int64_t kSteps = 20;
   std::vector<std::int32_t> plan;
-  for (std::int64_t i = 0; i < kSteps; ++i) plan.insert(plan.end(), order.begin(), order.end());
-  TrainingStep step(*device, *model, data, recipe, 1, s.batch, kSteps);
+  for (std::int64_t i = 0; i < kSteps * batch; ++i) plan.push_back(static_cast<std::int32_t>(i % batch));
+  TrainingStep step(*device, *model, data, tags ? &*tags : nullptr, recipe, 1, batch, kSteps);
   const std::int64_t steps = device->name() == "cpu" ? 1 : kSteps;
   const auto run = [&] {
     step.begin_epoch(plan, 0);
@@ -44,18 +52,28 @@ void dong2018_step(benchmark::State& state, const BenchDevice& where, const Step
   run();
   run();
   while (state.KeepRunningBatch(steps)) run();
-  state.SetItemsProcessed(state.iterations() * s.batch);
+  state.SetItemsProcessed(state.iterations() * batch);
+  state.counters["parameters"] = static_cast<double>(model->params().count());
+  state.counters["step_MB"] = static_cast<double>(step.step_memory()) / 1e6;
+}
+
+void add(const BenchDevice& device, const Recipe& recipe) {
+  const std::string name = fmt::format("{}_step/{}x{}x{}/{}", recipe.name, recipe.segment.frames,
+                                       MelTables(recipe.features).bands(), recipe.train.batch, device.name);
+  benchmark::RegisterBenchmark(name.c_str(), step_bench, device, recipe)
+      ->Unit(benchmark::kMillisecond)
+      ->UseRealTime();
 }
 
 const bool registered = [] {
   for (const BenchDevice& device : bench_devices()) {
-    for (const StepShape& s : {StepShape{256, 64, 150}, StepShape{50, 64, 150}}) {
-      const std::string name =
-          fmt::format("dong2018_step/{}x{}x{}/{}", s.frames, s.bands, s.batch, device.name);
-      benchmark::RegisterBenchmark(name.c_str(), dong2018_step, device, s)
-          ->Unit(benchmark::kMillisecond)
-          ->UseRealTime();
+    for (const std::int64_t frames : {256, 50}) {
+      Recipe recipe = load_recipe("dong2018");
+      recipe.segment.frames = frames;
+      add(device, recipe);
     }
+    for (const std::string& name : model_names())
+      if (name != "dong2018") add(device, load_recipe("mtat-" + name));
   }
   return true;
 }();

@@ -12,6 +12,21 @@ void check_conv(const char* name, const Shape& x, const Shape& w, const Shape& y
           "{}: input {} does not fit weights {}", name, x.str(), w.str());
 }
 
+// `shape` with another extent of one axis.
+Shape with_extent(const Shape& shape, int axis, std::int64_t extent) {
+  const auto e = [&](int a) { return a == axis ? extent : shape[a]; };
+  switch (shape.rank()) {
+    case 1:
+      return {e(0)};
+    case 2:
+      return {e(0), e(1)};
+    case 3:
+      return {e(0), e(1), e(2)};
+    default:
+      return {e(0), e(1), e(2), e(3)};
+  }
+}
+
 // The gradients of a layer's weights and bias, which its backward operation writes together. One of them may
 // have had a contribution already (a penalty on the weights): then the other starts from zero.
 struct LayerGradients {
@@ -28,9 +43,11 @@ LayerGradients gradients_of(Tape& tape, Var w, Var b) {
 
 }  // namespace
 
-Var linear(Tape& tape, Var x, Param& w, Param& b) {
+namespace {
+
+Var linear_of(Tape& tape, Var x, std::int64_t rows, Param& w, Param& b) {
   const Tensor in = tape.value(x);
-  const std::int64_t rows = in.dim(0), width = in.numel() / rows;
+  const std::int64_t width = in.numel() / rows;
   require(width == w.shape[1], "linear: input {} does not fit weights {}", in.shape.str(), w.shape.str());
   const Tensor flat = in.reshape({rows, width});
   const Tensor y = tape.take({rows, w.shape[0]});
@@ -43,6 +60,14 @@ Var linear(Tape& tape, Var x, Param& w, Param& b) {
     const auto dx = tape.gradient_of(x);
     tape.ops().linear_backward_input(dy, tape.value(vw), dx.grad.reshape(flat.shape), dx.write);
   });
+}
+
+}  // namespace
+
+Var linear(Tape& tape, Var x, Param& w, Param& b) { return linear_of(tape, x, tape.value(x).dim(0), w, b); }
+
+Var linear_rows(Tape& tape, Var x, Param& w, Param& b) {
+  return linear_of(tape, x, tape.value(x).numel() / w.shape[1], w, b);
 }
 
 Var conv2d(Tape& tape, Var x, Param& w, Param& b, const Conv2d& conv) {
@@ -91,14 +116,16 @@ Var stem(Tape& tape, Var x, Param& w, Param& b, const Pool2d& pool) {
   });
 }
 
-Var relu(Tape& tape, Var x) {
+Var activation(Tape& tape, Var x, Activation f) {
   const Tensor y = tape.take(tape.value(x).shape, tape.value(x).dtype);
-  tape.ops().relu_forward(tape.value(x), y);
-  return tape.result(y, {x}, [&tape, x, y](Tensor dy) {
+  tape.ops().activation_forward(tape.value(x), f, y);
+  return tape.result(y, {x}, [&tape, x, y, f](Tensor dy) {
     const auto dx = tape.gradient_of(x);
-    tape.ops().relu_backward(y, dy, dx.grad, dx.write);
+    tape.ops().activation_backward(y, dy, f, dx.grad, dx.write);
   });
 }
+
+Var relu(Tape& tape, Var x) { return activation(tape, x, Activation::relu); }
 
 Var dropout(Tape& tape, Var x, const Dropout& dropout) {
   if (!tape.training() || dropout.rate == 0) return x;
@@ -122,6 +149,190 @@ Var add(Tape& tape, Var a, Var b) {
       const auto dx = tape.gradient_of(v);
       tape.ops().add(dy, dx.grad, dx.write);
     }
+  });
+}
+
+Var batch_norm(Tape& tape, Var x, const BatchNormParams& params, const BatchNorm& norm) {
+  const Tensor in = tape.value(x), y = tape.take(in.shape, in.dtype);
+  const std::int64_t channels = in.dim(in.shape.rank() - 1);
+  require(params.gamma.shape[0] == channels, "batch_norm: input {} does not fit {} channels", in.shape.str(),
+          params.gamma.shape[0]);
+  Ops& ops = tape.ops();
+  const Tensor running_mean = params.running_mean.value, running_variance = params.running_variance.value;
+  const Tensor gamma = params.gamma.value, beta = params.beta.value;
+  if (!tape.training()) {
+    ops.batch_norm_inference(in, gamma, beta, running_mean, running_variance, norm.epsilon, y);
+    return tape.result(y, {x}, {});
+  }
+  const Tensor mean = tape.take({channels}), scale = tape.take({channels});
+  ops.batch_norm_forward(in, gamma, beta, norm, y, mean, scale, running_mean, running_variance);
+  const Var vg = tape.param(params.gamma), vb = tape.param(params.beta);
+  return tape.result(y, {x, vg, vb}, [&tape, x, vg, vb, in, gamma, mean, scale](Tensor dy) {
+    const auto [dgamma, dbeta, write] = gradients_of(tape, vg, vb);
+    const auto dx = tape.needs_grad(x) ? tape.gradient_of(x) : Tape::Target{};
+    tape.ops().batch_norm_backward(in, gamma, mean, scale, dy, dx.grad, dx.write, dgamma, dbeta, write);
+  });
+}
+
+namespace {
+
+// x as [groups, P, C]
+Tensor grouped(const char* name, Tensor x, std::int64_t groups) {
+  const std::int64_t channels = x.dim(x.shape.rank() - 1);
+  require(groups > 0 && x.numel() % (groups * channels) == 0, "{}: {} is not {} groups", name, x.shape.str(),
+          groups);
+  return x.reshape({groups, x.numel() / (groups * channels), channels});
+}
+
+}  // namespace
+
+Var global_max(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
+  const Tensor in = grouped("global_max", tape.value(x), groups);
+  const Tensor y = tape.take({groups, in.dim(2)}, in.dtype), argmax = tape.take(y.shape, DType::i32);
+  tape.ops().global_max_forward(in, lengths, y, argmax);
+  return tape.result(y, {x}, [&tape, x, in, argmax](Tensor dy) {
+    const auto dx = tape.gradient_of(x);
+    tape.ops().global_max_backward(dy, argmax, dx.grad.reshape(in.shape), dx.write);
+  });
+}
+
+namespace {
+
+// `shape` is that of the result, [groups, C] but for axes of 1.
+Var mean_of(Tape& tape, Var x, std::int64_t groups, Tensor lengths, const Shape& shape) {
+  const Tensor in = grouped("global_mean", tape.value(x), groups);
+  const Shape pooled{groups, in.dim(2)};
+  const Tensor y = tape.take(shape, in.dtype);
+  tape.ops().global_mean_forward(in, lengths, y.reshape(pooled));
+  return tape.result(y, {x}, [&tape, x, in, lengths, pooled](Tensor dy) {
+    const auto dx = tape.gradient_of(x);
+    tape.ops().global_mean_backward(dy.reshape(pooled), lengths, dx.grad.reshape(in.shape), dx.write);
+  });
+}
+
+}  // namespace
+
+Var global_mean(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
+  const Tensor in = tape.value(x);
+  return mean_of(tape, x, groups, lengths, {groups, in.dim(in.shape.rank() - 1)});
+}
+
+Var mean_over_bands(Tape& tape, Var x) {
+  const Shape s = tape.value(x).shape;
+  return mean_of(tape, x, s[0] * s[1], {}, {s[0], s[1], 1, s[3]});
+}
+
+Var scale_channels(Tape& tape, Var x, Var g) {
+  const Tensor gate = tape.value(g), in = grouped("scale_channels", tape.value(x), gate.dim(0));
+  require(gate.dim(1) == in.dim(2), "scale_channels: {} and {}", in.shape.str(), gate.shape.str());
+  const Tensor y = tape.take(tape.value(x).shape, in.dtype);
+  tape.ops().scale_channels_forward(in, gate, y.reshape(in.shape));
+  return tape.result(y, {x, g}, [&tape, x, g, in, gate](Tensor dy) {
+    const auto dx = tape.gradient_of(x), dg = tape.gradient_of(g);
+    tape.ops().scale_channels_backward(in, gate, dy.reshape(in.shape), dx.grad.reshape(in.shape), dx.write,
+                                       dg.grad, dg.write);
+  });
+}
+
+Var concat(Tape& tape, const std::vector<Var>& parts) {
+  const auto matrix = [](Tensor t) {
+    const std::int64_t columns = t.dim(t.shape.rank() - 1);
+    return t.reshape({t.numel() / columns, columns});
+  };
+  const Tensor first = tape.value(parts[0]);
+  std::vector<std::int64_t> begin{0};
+  for (const Var part : parts) {
+    const Tensor t = matrix(tape.value(part));
+    require(t.dim(0) == matrix(first).dim(0) && t.dtype == first.dtype, "concat: {} and {}",
+            first.shape.str(), tape.value(part).shape.str());
+    begin.push_back(begin.back() + t.dim(1));
+  }
+  const int last = first.shape.rank() - 1;
+  const Shape shape = with_extent(first.shape, last, begin.back());
+  const Tensor y = tape.take(shape, first.dtype);
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Tensor from = matrix(tape.value(parts[i]));
+    tape.ops().copy_columns(from, 0, matrix(y), begin[i], from.dim(1), Write::overwrite);
+  }
+  return tape.result(y, parts, [&tape, parts, begin, matrix](Tensor dy) {
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      if (!tape.needs_grad(parts[i])) continue;
+      const auto dx = tape.gradient_of(parts[i]);
+      tape.ops().copy_columns(matrix(dy), begin[i], matrix(dx.grad), 0, begin[i + 1] - begin[i], dx.write);
+    }
+  });
+}
+
+Var swap_axes(Tape& tape, Var x) {
+  const Tensor in = tape.value(x);
+  const std::int64_t a = in.dim(0), b = in.dim(1), c = in.numel() / (a * b);
+  const Tensor y = tape.take({b, a, c}, in.dtype);
+  tape.ops().swap_axes(in.reshape({a, b, c}), y, Write::overwrite);
+  return tape.result(y, {x}, [&tape, x, a, b, c](Tensor dy) {
+    const auto dx = tape.gradient_of(x);
+    tape.ops().swap_axes(dy, dx.grad.reshape({a, b, c}), dx.write);
+  });
+}
+
+Var at(Tape& tape, Var x, std::int64_t index) {
+  const Tensor in = tape.value(x);
+  require(in.shape.rank() == 3 && index < in.dim(0), "at: {} of {}", index, in.shape.str());
+  const std::int64_t size = in.numel() / in.dim(0);
+  const Tensor y = in.span(index * size, size, {in.dim(1), in.dim(2)});
+  return tape.result(y, {x}, [&tape, x, index, size](Tensor dy) {
+    const auto dx = tape.gradient_of(x);
+    if (dx.write == Write::overwrite) tape.ops().fill(dx.grad, 0.0F);
+    tape.ops().add(dy, dx.grad.span(index * size, size, dy.shape), Write::accumulate);
+  });
+}
+
+Var recurrent(Tape& tape, Var x, const RecurrentParams& params, const Recurrent& recurrent) {
+  const Tensor in = tape.value(x);
+  const std::int64_t steps = in.dim(0), examples = in.dim(1), units = params.u.shape[1];
+  const std::int64_t gates = gates_of(recurrent.cell) * units, saved_width = saved_of(recurrent.cell) * units;
+  require(in.shape.rank() == 3 && params.w.shape[0] == gates && params.u.shape[0] == gates,
+          "recurrent: input {}, weights {} and {}", in.shape.str(), params.w.shape.str(),
+          params.u.shape.str());
+  const Var projected = linear_rows(tape, x, params.w, params.b_input);
+  const Tensor a = tape.value(projected).reshape({steps, examples, gates});
+  const Tensor states = tape.take({steps + 1, examples, units});
+  const Tensor saved = saved_width > 0 ? tape.take({steps, examples, saved_width}) : Tensor{};
+  tape.ops().recurrent_forward(a, params.u.value, params.b_state.value, recurrent, states, saved);
+
+  const Var vu = tape.param(params.u), vb = tape.param(params.b_state);
+  const std::int64_t first = recurrent.reverse ? 0 : examples * units;
+  const Tensor out = states.span(first, steps * examples * units, {steps, examples, units});
+  return tape.result(out, {projected, vu, vb}, [=, &tape](Tensor dy) {
+    const auto [du, db, write] = gradients_of(tape, vu, vb);
+    const auto dx = tape.gradient_of(projected);
+    require(dx.write == Write::overwrite, "recurrent: its projected input has another use");
+    tape.ops().recurrent_backward(tape.value(vu), recurrent, states, saved, dy, dx.grad.reshape(a.shape), du,
+                                  db, write);
+  });
+}
+
+Var harmonic_filters(Tape& tape, Tensor centres, Param& q, float hz_per_bin, std::int64_t bins) {
+  const Tensor w = tape.take({centres.numel(), bins});
+  const Var vq = tape.param(q);
+  tape.ops().harmonic_filters_forward(centres, q.value, hz_per_bin, w);
+  return tape.result(w, {vq}, [&tape, vq, centres, hz_per_bin](Tensor dw) {
+    const auto dq = tape.gradient_of(vq);
+    tape.ops().harmonic_filters_backward(centres, tape.value(vq), hz_per_bin, dw, dq.grad, dq.write);
+  });
+}
+
+Var project(Tape& tape, Tensor x, Var w, Shape shape) {
+  const Tensor filters = tape.value(w);
+  const std::int64_t rows = x.dim(0), outputs = filters.dim(0);
+  require(x.dim(1) == filters.dim(1), "project: {} and {}", x.shape.str(), filters.shape.str());
+  const Tensor y = tape.take({rows, outputs}), zero = tape.take({outputs});
+  tape.ops().fill(zero, 0.0F);
+  tape.ops().linear_forward(x, filters, zero, y);
+  return tape.result(y.reshape(shape), {w}, [&tape, x, w, rows, outputs](Tensor dy) {
+    const auto dw = tape.gradient_of(w);
+    const Tensor unused = tape.take({outputs});
+    if (dw.write == Write::accumulate) tape.ops().fill(unused, 0.0F);
+    tape.ops().linear_backward_params(x, dy.reshape({rows, outputs}), dw.grad, unused, dw.write);
   });
 }
 
@@ -155,6 +366,28 @@ CrossEntropy cross_entropy(Tape& tape, Var logits, Tensor labels, Tensor weights
     tape.ops().cross_entropy_backward(probs, labels, weights, dy, dz.grad, dz.write);
   });
   return {out, hits};
+}
+
+CrossEntropy sigmoid_cross_entropy(Tape& tape, Var logits, Tensor targets, Tensor weights,
+                                   Tensor tag_weights) {
+  const Tensor z = tape.value(logits);
+  require(z.shape.rank() == 2 && targets.shape == z.shape && weights.numel() == z.dim(0) &&
+              tag_weights.numel() == z.dim(1),
+          "sigmoid_cross_entropy: logits {}, targets {}, weights {}, tag weights {}", z.shape.str(),
+          targets.shape.str(), weights.shape.str(), tag_weights.shape.str());
+  const Tensor probs = tape.take(z.shape), loss = tape.take({1}), hits = tape.take({1});
+  tape.ops().sigmoid_cross_entropy_forward(z, targets, weights, tag_weights, probs, loss, hits);
+  const Var out = tape.result(loss, {logits}, [=, &tape](Tensor dy) {
+    const auto dz = tape.gradient_of(logits);
+    tape.ops().sigmoid_cross_entropy_backward(probs, targets, weights, tag_weights, dy, dz.grad, dz.write);
+  });
+  return {out, hits};
+}
+
+Tensor sigmoid(Tape& tape, Var logits) {
+  const Tensor probs = tape.take(tape.value(logits).shape);
+  tape.ops().activation_forward(tape.value(logits), Activation::sigmoid, probs);
+  return probs;
 }
 
 Tensor softmax(Tape& tape, Var logits) {

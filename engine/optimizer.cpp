@@ -3,11 +3,18 @@
 namespace melgrad {
 
 Optimizer::Optimizer(Device& device, const ParamStore& params, const OptimizerOptions& options)
-    : device_(&device), params_(&params), options_(options), scalars_(device, 2 * aligned_bytes(8)) {
+    : device_(&device), params_(&params), options_(options), scalars_(device, 3 * aligned_bytes(8)) {
   const int moments = options.kind == OptimizerOptions::Kind::sgd ? 1 : 2;
-  for (int i = 0; i < moments; ++i) moments_.push_back(params.like(device));
+  for (int i = 0; i < moments; ++i) moments_.push_back(params.like_values(device));
   rate_ = scalars_.take({1});
   norm_ = scalars_.take({2});
+  options_.schedule.factor = factor_ = scalars_.take({1});
+  set_factor(1);
+}
+
+void Optimizer::set_factor(double factor) {
+  const auto value = static_cast<float>(factor);
+  device_->to_device(factor_, &value);
 }
 
 void Optimizer::update(Tensor counter) {
@@ -19,11 +26,11 @@ void Optimizer::update(Tensor counter) {
   const Tensor first = moments_[0].all();
   switch (o.kind) {
     case OptimizerOptions::Kind::sgd:
-      ops.sgd_update(w, g, first, rate_, scale, o.momentum, o.nesterov);
+      ops.sgd_update(w, g, first, rate_, scale, o.momentum, o.nesterov, o.l2);
       break;
     case OptimizerOptions::Kind::adam:
       ops.adam_update(w, g, first, moments_[1].all(), rate_, scale, counter, o.beta1, o.beta2, o.epsilon,
-                      o.weight_decay);
+                      o.weight_decay, o.l2);
       break;
     case OptimizerOptions::Kind::adadelta:
       ops.adadelta_update(w, g, first, moments_[1].all(), rate_, scale, o.rho, o.epsilon);

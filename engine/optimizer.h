@@ -18,14 +18,18 @@ struct OptimizerOptions {
   float rho = 0.95F;
   float epsilon = 1e-7F;
   float weight_decay = 0;  // decoupled (AdamW); adam only
+  float l2 = 0;            // added to the gradient as l2 w (PyTorch's weight_decay); sgd and adam
   float clip_norm = 0;     // 0 = off
 };
 
 class Optimizer {
  public:
   Optimizer(Device& device, const ParamStore& params, const OptimizerOptions& options);
-  // Uses params' gradients; `counter` is the device scalar that counts steps.
+  // Uses params' gradients; `counter` is the device scalar that counts this optimizer's steps.
   void update(Tensor counter);
+
+  // Multiplies the learning rate from the next update on (1 at first): a schedule that depends on results.
+  void set_factor(double factor);
 
   // [1] learning rate and [2] {gradient norm, scale} of the last update.
   Tensor rate() const { return rate_; }
@@ -39,7 +43,7 @@ class Optimizer {
   OptimizerOptions options_;
   std::vector<Slab> moments_;
   Slab scalars_;
-  Tensor rate_, norm_;
+  Tensor rate_, norm_, factor_;
 };
 
 }  // namespace melgrad

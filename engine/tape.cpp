@@ -22,10 +22,10 @@ Var Tape::param(Param& param) {
   const auto same =
       std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.param == &param; });
   if (same != slots_.end()) return {static_cast<std::int32_t>(same - slots_.begin())};
-  return push({param.value, param.grad, &param, training_, false});
+  return push({param.value, param.grad, &param, training_ && param.trainable, false});
 }
 
-Var Tape::result(Tensor value, std::initializer_list<Var> from, std::function<void(Tensor)> backward) {
+Var Tape::result(Tensor value, const std::vector<Var>& from, std::function<void(Tensor)> backward) {
   const bool needed =
       training_ && std::any_of(from.begin(), from.end(), [&](Var v) { return needs_grad(v); });
   const Var out = push({value, {}, nullptr, needed, false});
@@ -48,6 +48,7 @@ void Tape::backward(Var loss, ParamStore& params) {
     if (slot(node->out).has_grad) node->backward(slot(node->out).grad);
   }
   for (Param& p : params.all()) {
+    if (!p.trainable) continue;
     const bool reached =
         std::any_of(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.param == &p && s.has_grad; });
     if (!reached) ops().fill(p.grad, 0.0F);

@@ -33,12 +33,12 @@ class Tape {
 
   // The result of a function of `from`: `backward` will be called once with the gradient of the result, if
   // any of `from` needs a gradient and any gradient arrived.
-  Var result(Tensor value, std::initializer_list<Var> from, std::function<void(Tensor grad)> backward);
+  Var result(Tensor value, const std::vector<Var>& from, std::function<void(Tensor grad)> backward);
 
   // Where a gradient of v goes, and whether to overwrite or add. To be called exactly once per contribution.
   struct Target {
-    Tensor grad;
-    Write write;
+    Tensor grad{};
+    Write write = Write::overwrite;
   };
   Target gradient_of(Var v);
 

@@ -7,6 +7,7 @@
 
 #include "io/audio.h"
 #include "io/csv.h"
+#include "io/mtat.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -153,16 +154,19 @@ DataSet open_manifest(const fs::path& path) {
 }  // namespace
 
 std::size_t DataSet::class_index(const std::string& label) const {
-  const auto at = std::lower_bound(classes.begin(), classes.end(), label);
-  require(at != classes.end() && *at == label, "DataSet: no class \"{}\"", label);
+  const auto at = std::find(classes.begin(), classes.end(), label);
+  require(at != classes.end(), "DataSet: no class \"{}\"", label);
   return static_cast<std::size_t>(at - classes.begin());
 }
 
-DataSet open_data_set(const fs::path& path) {
+DataSet open_data_set(const fs::path& path) { return open_data_set(path, {}); }
+
+DataSet open_data_set(const fs::path& path, const MtatOptions& mtat) {
   try {
     const auto status = fs::status(path);
     if (!fs::exists(status))
       fail(ErrorKind::input, "{}: no such file or folder; check the path", path.string());
+    if (is_mtat(path)) return open_mtat(path, mtat);
     DataSet set = fs::is_directory(status) ? open_tree(path) : open_manifest(path);
     std::sort(set.classes.begin(), set.classes.end());
     std::sort(set.ignored.begin(), set.ignored.end());

@@ -60,9 +60,9 @@ bool unusable(const Track& track, const Facts& facts, const ScanOptions& options
   } else if (facts.samples == 0) {
     finding.problem = Problem::empty;
     finding.reason = "a header without audio";
-  } else if (facts.seconds < options.min_seconds) {
+  } else if (const double least = std::max(options.min_seconds, track.min_seconds); facts.seconds < least) {
     finding.problem = Problem::too_short;
-    finding.reason = fmt::format("{:.3g} s, at least {:g} s are needed", facts.seconds, options.min_seconds);
+    finding.reason = fmt::format("{:.3g} s, at least {:g} s are needed", facts.seconds, least);
   } else if (peak_db < options.silence_db) {
     finding.problem = Problem::silent;
     finding.reason = facts.peak > 0 ? fmt::format("peak {:.1f} dBFS", peak_db) : "every sample is 0";

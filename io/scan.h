@@ -18,7 +18,7 @@ namespace melgrad {
 enum class Problem {
   unreadable,  // cannot be decoded to its end
   empty,       // no byte, or no sample
-  too_short,   // below ScanOptions::min_seconds
+  too_short,   // below ScanOptions::min_seconds or Track::min_seconds
   silent,      // no sample above ScanOptions::silence_db
   not_finite,  // holds NaN or infinite samples, which are read as 0
   duplicate,   // the same sound as a usable track earlier in the list

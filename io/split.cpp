@@ -28,10 +28,37 @@ void shuffle(std::vector<T>& items, std::mt19937_64& random) {
   for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random() % i]);
 }
 
+using Groups = std::vector<std::vector<std::int32_t>>;
+
+Groups members_of(const std::vector<std::int64_t>& group) {
+  std::map<std::int64_t, std::vector<std::int32_t>> members;
+  for (std::size_t i = 0; i < group.size(); ++i) members[group[i]].push_back(static_cast<std::int32_t>(i));
+  Groups groups;
+  for (auto& [id, tracks] : members) groups.push_back(std::move(tracks));
+  return groups;
+}
+
+// Deals whole groups out: the part that lacks most of its share takes the next one.
+void deal(const Groups& groups, const SplitFractions& fractions, Split& split) {
+  std::int64_t total = 0;
+  for (const auto& tracks : groups) total += static_cast<std::int64_t>(tracks.size());
+  const auto share = [&](double fraction) { return std::llround(fraction * static_cast<double>(total)); };
+  const bool all = fractions.train + fractions.valid + fractions.test > 1 - 1e-9;
+  std::int64_t want[3] = {share(fractions.train), share(fractions.valid), 0};
+  want[2] = all ? total - want[0] - want[1] : share(fractions.test);
+  std::vector<std::int32_t>* parts[3] = {&split.train, &split.valid, &split.test};
+  for (const auto& tracks : groups) {
+    const auto lacking = std::max_element(std::begin(want), std::end(want)) - std::begin(want);
+    if (want[lacking] <= 0) break;
+    parts[lacking]->insert(parts[lacking]->end(), tracks.begin(), tracks.end());
+    want[lacking] -= static_cast<std::int64_t>(tracks.size());
+  }
+}
+
 // "blues/blues.00012.wav" and "blues.00012" are the same track.
 std::string bare(const std::string& name) {
   const fs::path path(name);
-  return (has_audio_extension(path) ? path.stem() : path.filename()).string();
+  return (has_audio_extension(path) || path.extension() == ".npy" ? path.stem() : path.filename()).string();
 }
 
 std::optional<fs::path> list_file(const fs::path& folder, const std::string& part) {
@@ -53,11 +80,8 @@ std::optional<fs::path> list_file(const fs::path& folder, const std::string& par
 
 Split stratified_split(const std::vector<std::int32_t>& label, const std::vector<std::int64_t>& group,
                        const SplitFractions& fractions, std::uint64_t seed) {
-  // Groups by the class of their first member.
-  std::map<std::int64_t, std::vector<std::int32_t>> members;
-  for (std::size_t i = 0; i < label.size(); ++i) members[group[i]].push_back(static_cast<std::int32_t>(i));
-  std::map<std::int32_t, std::vector<std::vector<std::int32_t>>> by_class;
-  for (auto& [id, tracks] : members) {
+  std::map<std::int32_t, Groups> by_class;  // of their first member
+  for (auto& tracks : members_of(group)) {
     by_class[label[static_cast<std::size_t>(tracks[0])]].push_back(std::move(tracks));
   }
   std::mt19937_64 random(seed);
@@ -67,21 +91,19 @@ Split stratified_split(const std::vector<std::int32_t>& label, const std::vector
     shuffle(groups, random);
     std::stable_sort(groups.begin(), groups.end(),
                      [](const auto& a, const auto& b) { return a.size() > b.size(); });
-    std::int64_t total = 0;
-    for (const auto& tracks : groups) total += static_cast<std::int64_t>(tracks.size());
-    const auto share = [&](double fraction) { return std::llround(fraction * static_cast<double>(total)); };
-    const bool all = fractions.train + fractions.valid + fractions.test > 1 - 1e-9;
-    std::int64_t want[3] = {share(fractions.train), share(fractions.valid), 0};
-    want[2] = all ? total - want[0] - want[1] : share(fractions.test);
-    std::vector<std::int32_t>* parts[3] = {&split.train, &split.valid, &split.test};
-    std::size_t next = 0;  // parts take turns in proportion: the one that lacks most takes the next group
-    for (; next < groups.size(); ++next) {
-      const auto lacking = std::max_element(std::begin(want), std::end(want)) - std::begin(want);
-      if (want[lacking] <= 0) break;
-      for (const std::int32_t track : groups[next]) parts[lacking]->push_back(track);
-      want[lacking] -= static_cast<std::int64_t>(groups[next].size());
-    }
+    deal(groups, fractions, split);
   }
+  sort_all(split);
+  return split;
+}
+
+Split grouped_split(const std::vector<std::int64_t>& group, const SplitFractions& fractions,
+                    std::uint64_t seed) {
+  Groups groups = members_of(group);
+  std::mt19937_64 random(seed);
+  shuffle(groups, random);
+  Split split;
+  deal(groups, fractions, split);
   sort_all(split);
   return split;
 }

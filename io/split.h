@@ -24,10 +24,14 @@ struct SplitFractions {
 Split stratified_split(const std::vector<std::int32_t>& label, const std::vector<std::int64_t>& group,
                        const SplitFractions& fractions, std::uint64_t seed);
 
+// The same without classes: whole groups, in random order, go where tracks lack most.
+Split grouped_split(const std::vector<std::int64_t>& group, const SplitFractions& fractions,
+                    std::uint64_t seed);
+
 // Three lists in `folder`, one track name a line, found by "train", "valid" and "test" in the names of its
-// .txt files. Names match without folder and extension: "blues/blues.00012.wav" is "blues.00012". Tracks on
-// no list are left out; `missing` receives the listed names that are not there. Throws Error (input) naming
-// the folder or file.
+// .txt files. Names match without folder and extension (of audio, or npy): "blues/blues.00012.wav" is
+// "blues.00012". Tracks on no list are left out; `missing` receives the listed names that are not there.
+// Throws Error (input) naming the folder or file.
 Split split_from_lists(const std::filesystem::path& folder, const std::vector<std::string>& names,
                        std::vector<std::string>* missing);
 // Whether such lists are there.

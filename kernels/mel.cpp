@@ -98,7 +98,44 @@ MelOptions musicnn() {
   return o;
 }
 
-constexpr MelOptions (*kPresets[])() = {dong2018, librosa, torchaudio, kaldi, whisper, musicnn};
+// torchaudio's MelSpectrogram and AmplitudeToDB as the networks of Won et al. (2020) use them; without bands
+// its Spectrogram.
+MelOptions mtat(const char* name, std::int32_t n_mels) {
+  MelOptions o;
+  o.preset = name;
+  o.sample_rate = 16000;
+  o.n_mels = n_mels;
+  o.fmax = 8000;
+  o.mel_scale = MelScale::htk;
+  o.mel_norm = MelNorm::none;
+  o.log = LogKind::db;
+  o.log_floor = 1e-10;
+  return o;
+}
+MelOptions mtat_linear() { return mtat("mtat-linear", 0); }
+MelOptions mtat_mel96() { return mtat("mtat-mel96", 96); }
+MelOptions mtat_mel128() { return mtat("mtat-mel128", 128); }
+
+// The power spectrum that Harmonic CNN filters and takes the logarithm of itself.
+MelOptions harmonic() {
+  MelOptions o = mtat("harmonic", 0);
+  o.log = LogKind::none;
+  o.log_floor = 0;
+  return o;
+}
+
+MelOptions samples() {
+  MelOptions o;
+  o.preset = "samples";
+  o.sample_rate = 16000;
+  o.n_fft = o.win_length = o.n_mels = 0;
+  o.hop_length = 1;
+  o.log = LogKind::none;
+  return o;
+}
+
+constexpr MelOptions (*kPresets[])() = {dong2018,    librosa,    torchaudio,  kaldi,    whisper, musicnn,
+                                        mtat_linear, mtat_mel96, mtat_mel128, harmonic, samples};
 
 // ---- fields as text ---------------------------------------------------------------------------------------
 
@@ -236,13 +273,24 @@ std::string mel_difference(const MelOptions& a, const MelOptions& b) {
 }
 
 void validate(const MelOptions& o) {
-  const auto check = [](bool holds, const char* field, const auto& value, const char* wanted) {
+  const auto check = [](bool holds, const auto& field, const auto& value, const auto& wanted) {
     if (!holds) fail(ErrorKind::usage, "mel {}: {} does not work; it must be {}", field, value, wanted);
   };
   // The upper bounds are far beyond use: they keep sizes read from a hostile file from being allocated.
   constexpr std::int32_t kMaxSize = 1 << 20;
   check(o.sample_rate >= 1 && o.sample_rate <= 10'000'000, "sample_rate", o.sample_rate, "1 to 10000000 Hz");
-  check(o.n_fft >= 1 && o.n_fft <= kMaxSize, "n_fft", o.n_fft, "1 to 1048576 samples");
+  check(o.input_scale > 0 && std::isfinite(o.input_scale), "input_scale", o.input_scale, "above 0");
+  if (o.n_fft == 0) {  // what plays no part must not look as if it did
+    MelOptions plain = samples();
+    plain.sample_rate = o.sample_rate;
+    plain.input_scale = o.input_scale;
+    const auto fields = mel_fields(o), wanted = mel_fields(plain);
+    for (std::size_t i = 1; i < fields.size(); ++i)
+      check(fields[i] == wanted[i], fields[i].first, fields[i].second,
+            wanted[i].second + " where n_fft is 0 (samples)");
+    return;
+  }
+  check(o.n_fft >= 1 && o.n_fft <= kMaxSize, "n_fft", o.n_fft, "0 (samples) to 1048576 samples");
   check(o.win_length >= 1 && o.win_length <= o.n_fft, "win_length", o.win_length, "1 to n_fft samples");
   check(o.hop_length >= 1, "hop_length", o.hop_length, "at least 1 sample");
   check(o.n_mels >= 0 && o.n_mels <= kMaxSize, "n_mels", o.n_mels, "0 (linear spectrogram) to 1048576");
@@ -259,7 +307,6 @@ void validate(const MelOptions& o) {
   // Below the smallest normal float the floor would vanish and silence become minus infinity.
   check(!uses_floor || o.log_floor >= 1.2e-38, "log_floor", o.log_floor, "at least 1.2e-38 for this log");
   check(o.top_db >= 0 && std::isfinite(o.top_db), "top_db", o.top_db, "0 (off) or more");
-  check(o.input_scale > 0 && std::isfinite(o.input_scale), "input_scale", o.input_scale, "above 0");
   check(o.pre_emphasis >= 0 && o.pre_emphasis <= 1, "pre_emphasis", o.pre_emphasis, "0 to 1");
 }
 

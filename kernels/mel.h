@@ -2,6 +2,7 @@
 // (MelTables), used by every device. The pipeline, each stage switchable:
 //   PCM -> [remove DC, pre-emphasis per frame] -> window -> |FFT|^power -> mel bands or bins -> log
 // Named presets reproduce other libraries (kernels/README.md says which version each was checked against).
+// Without a spectrum (n_fft = 0) the features are the samples themselves: one frame of one band per sample.
 // The options are stored, field by field, in every cache and checkpoint; a mismatch is an error.
 #pragma once
 
@@ -34,7 +35,7 @@ enum class LogKind {
 struct MelOptions {
   std::string preset = "custom";     // where the settings come from: a label, not compared by mel_difference
   std::int32_t sample_rate = 22050;  // Hz
-  std::int32_t n_fft = 512;          // samples; any size, powers of two are fast
+  std::int32_t n_fft = 512;          // samples; any size, powers of two are fast. 0 = no spectrum
   std::int32_t win_length = 512;     // samples, at most n_fft; shorter windows are centred in the frame
   std::int32_t hop_length = 256;     // samples
   std::int32_t n_mels = 64;          // 0 = linear spectrogram, n_fft / 2 + 1 bins
@@ -60,7 +61,8 @@ struct MelOptions {
   bool operator==(const MelOptions&) const = default;
 };
 
-// Presets: dong2018, librosa, torchaudio, kaldi, whisper, musicnn. Throws Error (usage) naming the nearest.
+// Presets: dong2018, librosa, torchaudio, kaldi, whisper, musicnn, mtat-linear, mtat-mel96, mtat-mel128,
+// harmonic, samples. Throws Error (usage) naming the nearest.
 MelOptions mel_preset(const std::string& name);
 std::vector<std::string> mel_preset_names();
 
@@ -70,6 +72,7 @@ std::vector<std::string> mel_preset_names();
 std::vector<std::pair<std::string, std::string>> mel_fields(const MelOptions& options);
 void set_mel_field(MelOptions& options, const std::string& field, const std::string& value);
 // Throws Error (usage) that names the field for settings that make no sense (hop 0, fmax above Nyquist, ...).
+// Without a spectrum all but sample_rate and input_scale must be as in the preset `samples`.
 void validate(const MelOptions& options);
 // "" when both give the same features, else one line naming the first field that differs, with both values.
 std::string mel_difference(const MelOptions& a, const MelOptions& b);

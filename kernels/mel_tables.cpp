@@ -55,6 +55,7 @@ std::vector<float> unit_roots(std::int64_t n) {
 
 MelTables::MelTables(const MelOptions& mel_options) : options(mel_options) {
   validate(options);
+  if (options.n_fft == 0) return;
   roots = unit_roots(options.n_fft);
   const MelOptions& o = options;
 
@@ -95,6 +96,7 @@ MelTables::MelTables(const MelOptions& mel_options) : options(mel_options) {
 std::int64_t MelTables::frames(std::int64_t samples) const {
   if (samples <= 0) return 0;
   const MelOptions& o = options;
+  if (o.n_fft == 0) return samples;
   const std::int64_t frame = o.left_aligned_window ? o.win_length : o.n_fft;
   const std::int64_t room =
       o.padding == Padding::none ? samples - frame : samples + 2 * (o.n_fft / 2) - o.n_fft;

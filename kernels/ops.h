@@ -3,9 +3,9 @@
 //
 // Conventions
 //   * Activations are [N, T, F, C] (tensor.h). Tensors are f32 unless said otherwise. On a device of
-//   precision bf16
-//     (device.h) convolution, stem, pooling, the element-wise functions and the inputs of linear take bf16
-//     activations and gradients of activations; weights, their gradients and all sums stay f32.
+//     precision bf16 (device.h) convolution, stem, pooling, batch normalisation, the element-wise functions,
+//     those of channels and the inputs of linear take bf16 activations and gradients of activations; weights,
+//     their gradients and all sums stay f32.
 //   * Outputs never overlap inputs unless the comment allows it. Nothing here allocates: outputs and scratch
 //     come from the caller, library workspaces belong to the device.
 //   * Backward functions take `Write`: `overwrite` for the first contribution to a gradient, `accumulate` for
@@ -31,6 +31,50 @@ struct Conv2d {
   std::int64_t pad_t = 0, pad_f = 0;  // zeros added on both sides
 };
 
+// Each gradient follows from y alone.
+enum class Activation {
+  relu,      // max(x, 0)
+  elu,       // x > 0 ? x : exp(x) - 1                         (Clevert et al. 2015, alpha 1)
+  sigmoid,   // 1 / (1 + exp(-x))
+  decibels,  // 10 log10(max(x, 1e-10)); the gradient is 0 where y is -100
+};
+
+struct BatchNorm {
+  float epsilon = 1e-5F;
+  float momentum = 0.1F;  // of the running statistics: their share that each batch replaces
+};
+
+enum class Cell : std::int32_t { rnn, lstm, gru };
+// Rows of H in a cell's weights: LSTM i, f, g, o; GRU r, z, n (the order of PyTorch and cuDNN).
+constexpr std::int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
+// What a step keeps for its gradient: LSTM i, f, g, o, c; GRU r, z, n, q.
+constexpr std::int64_t saved_of(Cell cell) { return cell == Cell::rnn ? 0 : cell == Cell::lstm ? 5 : 4; }
+
+struct Recurrent {
+  Cell cell = Cell::gru;
+  bool reverse = false;  // from the last step to the first
+  Tensor lengths;        // i32 [N] steps of each sequence, at least 1; empty: all have T
+};
+
+// Changes of the input of training, each off by default; all draws are per example.
+struct Augment {
+  float gain_db = 0;                           // x *= 10^(u / 20), u uniform in +-gain_db: for samples
+  float shift = 0;                             // x += u, u uniform in +-shift: the gain of a log spectrogram
+  float noise = 0;                             // x += noise * standard normal, per element
+  std::int64_t time_masks = 0, time_mask = 0;  // so many stretches of 0 ... time_mask frames,
+  std::int64_t band_masks = 0, band_mask = 0;  // and of bands, are set to mask_value (SpecAugment)
+  float mask_value = 0;
+  std::uint64_t seed = 0;
+  Tensor counter;  // device scalar i64
+};
+
+// lambda ~ Beta(alpha, alpha) for each example (mixup, Zhang et al. 2017).
+struct Mixup {
+  float alpha = 0;  // in 0 ... 1, 0 excluded
+  std::uint64_t seed = 0;
+  Tensor counter;  // device scalar i64
+};
+
 struct Pool2d {
   std::int64_t frames = 1, bands = 1;  // window, and also the stride: windows do not overlap; rest dropped
 };
@@ -47,6 +91,7 @@ struct Schedule {
   enum class Kind : std::int32_t {
     constant,      // base
     inverse_time,  // base / (1 + decay t)                       (Keras 2 `decay`)
+    step,          // base decay^floor(t / period)
     cosine,        // base (f + (1 - f) (1 + cos(pi t / total)) / 2), f = final_fraction
   };
   Kind kind = Kind::constant;
@@ -55,6 +100,8 @@ struct Schedule {
   double final_fraction = 0;
   std::int64_t total = 0;   // steps
   std::int64_t warmup = 0;  // steps of linear rise to the schedule's value
+  std::int64_t period = 1;  // steps
+  Tensor factor{};          // device scalar, multiplies all of it; empty: 1
 };
 
 // Which rows of a resident data set make up a training batch. Device tensors, filled once per epoch.
@@ -77,21 +124,21 @@ class Ops {
   Ops& operator=(const Ops&) = delete;
   virtual ~Ops() = default;
 
-  // ---- element-wise -------------------------------------------------------------------------------------
+  // ---- element-wise
   // y = value
   virtual void fill(Tensor y, float value) = 0;
   // y (+)= x
   virtual void add(Tensor x, Tensor y, Write write) = 0;
-  // y = max(x, 0); y may be x
-  virtual void relu_forward(Tensor x, Tensor y) = 0;
-  // dx (+)= dy where y > 0
-  virtual void relu_backward(Tensor y, Tensor dy, Tensor dx, Write write) = 0;
+  // y = f(x); y may be x
+  virtual void activation_forward(Tensor x, Activation f, Tensor y) = 0;
+  // dx (+)= dy f'(x)
+  virtual void activation_backward(Tensor y, Tensor dy, Activation f, Tensor dx, Write write) = 0;
   // y = keep ? x / (1 - rate) : 0; keep is drawn per element: uniform >= rate
   virtual void dropout_forward(Tensor x, const Dropout& dropout, Tensor y) = 0;
   // dx (+)= keep ? dy / (1 - rate) : 0; the same draw, computed again instead of stored
   virtual void dropout_backward(Tensor dy, const Dropout& dropout, Tensor dx, Write write) = 0;
 
-  // ---- linear: x [M, I], w [O, I], b [O], y [M, O] ------------------------------------------------------
+  // ---- linear: x [M, I], w [O, I], b [O], y [M, O]
   // y = x w' + b
   virtual void linear_forward(Tensor x, Tensor w, Tensor b, Tensor y) = 0;
   // dx (+)= dy w
@@ -99,7 +146,7 @@ class Ops {
   // dw (+)= dy' x; db (+)= column sums of dy
   virtual void linear_backward_params(Tensor x, Tensor dy, Tensor dw, Tensor db, Write write) = 0;
 
-  // ---- convolution (cross-correlation): x [N, T, F, C], w [O, kT, kF, C], b [O], y [N, T', F', O] --------
+  // ---- convolution (cross-correlation): x [N, T, F, C], w [O, kT, kF, C], b [O], y [N, T', F', O]
   // T' = (T + 2 pad_t - kT) / stride_t + 1 (rounded down), F' likewise
   // y[n,t,f,o] = b[o] + sum_{i,j,c} w[o,i,j,c] x[n, t stride_t + i - pad_t, f stride_f + j - pad_f, c]
   virtual void conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Tensor y) = 0;
@@ -108,22 +155,75 @@ class Ops {
                                       Write write) = 0;
 
   // ---- max pooling: x [N, T, F, C], y and argmax [N, T / pool.frames, F / pool.bands, C]
-  // ------------------------- argmax (u8) = position i * pool.bands + j of the first maximum in its window;
-  // pool.frames * pool.bands <= 256
+  // argmax (u8) = position i * pool.bands + j of the first maximum in its window; pool.frames * pool.bands <=
+  // 256
   virtual void max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) = 0;
   // dx (+)= dy at argmax, 0 elsewhere
   virtual void max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) = 0;
 
+  // ---- global pooling: x [N, P, C], y [N, C]; lengths i32 [N] or empty: only the first lengths[n] positions
+  // count, at least 1
+  // y[n,c] = max_p x[n,p,c]; argmax (i32 [N, C]) = the first p that has it
+  virtual void global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argmax) = 0;
+  // dx (+)= dy at argmax, 0 elsewhere
+  virtual void global_max_backward(Tensor dy, Tensor argmax, Tensor dx, Write write) = 0;
+  // y[n,c] = mean_p x[n,p,c]
+  virtual void global_mean_forward(Tensor x, Tensor lengths, Tensor y) = 0;
+  // dx[n,p,c] (+)= dy[n,c] / length for p < length, 0 elsewhere
+  virtual void global_mean_backward(Tensor dy, Tensor lengths, Tensor dx, Write write) = 0;
+
+  // ---- batch normalisation over all axes but the last: x, y [..., C], of M = numel / C rows; all else [C]
+  // mean = mean of x; scale = 1 / sqrt(variance + epsilon) with variance = sum (x - mean)^2 / M;
+  // y = gamma (x - mean) scale + beta;  running_mean += momentum (mean - running_mean);
+  // running_variance += momentum (variance M / (M - 1) - running_variance)     (M = 1: the variance itself)
+  virtual void batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Tensor y,
+                                  Tensor mean, Tensor scale, Tensor running_mean,
+                                  Tensor running_variance) = 0;
+  // y = gamma (x - running_mean) / sqrt(running_variance + epsilon) + beta
+  virtual void batch_norm_inference(Tensor x, Tensor gamma, Tensor beta, Tensor running_mean,
+                                    Tensor running_variance, float epsilon, Tensor y) = 0;
+  // With z = (x - mean) scale: dbeta (+)= sum dy; dgamma (+)= sum dy z;
+  // dx (+)= gamma scale (dy - (sum dy + z sum dy z) / M); dx may be empty: not wanted
+  virtual void batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor scale, Tensor dy, Tensor dx,
+                                   Write write_dx, Tensor dgamma, Tensor dbeta, Write write_params) = 0;
+
+  // ---- channels
+  // y[n,p,c] = x[n,p,c] g[n,c]; x, y [N, P, C], g [N, C] (squeeze and excitation)
+  virtual void scale_channels_forward(Tensor x, Tensor g, Tensor y) = 0;
+  // dx (+)= dy g; dg[n,c] (+)= sum_p dy x
+  virtual void scale_channels_backward(Tensor x, Tensor g, Tensor dy, Tensor dx, Write write_dx, Tensor dg,
+                                       Write write_dg) = 0;
+  // to[m, to_column + j] (+)= from[m, from_column + j] for j < columns; from [M, A], to [M, B]; what lies
+  // beside the columns stays as it is
+  virtual void copy_columns(Tensor from, std::int64_t from_column, Tensor to, std::int64_t to_column,
+                            std::int64_t columns, Write write) = 0;
+  // y[b,a,c] (+)= x[a,b,c]; x [A, B, C], y [B, A, C]
+  virtual void swap_axes(Tensor x, Tensor y, Write write) = 0;
+
+  // ---- recurrent layer over all its steps, time first: x [T, N, G H] the projected input w input + b_input,
+  // u [G H, H], b [G H], states [T + 1, N, H], saved [T, N, S H] (empty for rnn); G, S: gates_of, saved_of
+  // With h the state before a step (0 before the first), a = x_t and v = u h + b:
+  //   rnn   h' = tanh(a + v)
+  //   lstm  i, f, o = sigmoid(a + v), g = tanh(a + v), c' = f c + i g, h' = o tanh(c')
+  //   gru   r, z = sigmoid(a + v), q = v_n, n = tanh(a_n + r q), h' = (1 - z) n + z h        (reset-after)
+  // Steps beyond a sequence's length do not read x, leave its state (and c) what it was and save gates of 0.
+  // states[t + 1] = state after step t, states[0] = 0; in reverse states[t] = state after it, states[T] = 0.
+  virtual void recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& recurrent, Tensor states,
+                                 Tensor saved) = 0;
+  // dstates [T, N, H]: gradient of the state after each step (not including the way through later steps).
+  // dx is overwritten; du, db (+)=
+  virtual void recurrent_backward(Tensor u, const Recurrent& recurrent, Tensor states, Tensor saved,
+                                  Tensor dstates, Tensor dx, Tensor du, Tensor db, Write write) = 0;
+
   // ---- stem: first block of a spectrogram CNN, fused
-  // ------------------------------------------------------- y, argmax = max_pool(relu(conv2d(x, w, b))) for
-  // one input channel, stride 1, no padding; the activation before pooling (4 to 8 times larger than y) is
-  // never stored. x [N, T, F, 1], w [O, kT, kF, 1]
+  // y, argmax = max_pool(relu(conv2d(x, w, b))) for one input channel, stride 1, no padding; the activation
+  // before pooling (4 to 8 times larger than y) is never stored. x [N, T, F, 1], w [O, kT, kF, 1]
   virtual void stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) = 0;
   // dw, db (+)= gradient through that block; there is no dx: x is the data
   virtual void stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool,
                                     Tensor dw, Tensor db, Write write) = 0;
 
-  // ---- classification: logits [N, K], labels i32 [N], weights [N] -----------------------------------------
+  // ---- classification: logits [N, K], labels i32 [N], weights [N]
   // probs[n,:] = softmax(logits[n,:]); probs may be logits
   virtual void softmax_forward(Tensor logits, Tensor probs) = 0;
   // loss [1] = sum_n weights[n] * -log probs[n, labels[n]] / sum_n weights[n] (0 if all weights are 0);
@@ -136,19 +236,31 @@ class Ops {
   virtual void cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss,
                                       Tensor dlogits, Write write) = 0;
 
-  // ---- L2 penalty, Keras's form (no one half): loss [1] (+)= lambda sum w^2; dw (+)= dloss[0] 2 lambda w --
+  // ---- tagging: logits, probs [N, K], targets [N, K] in 0 ... 1, weights [N], tag_weights [K]
+  // probs = sigmoid(logits); loss [1] = sum_n weights[n] mean_k l[n,k] / sum_n weights[n] (0 if all weights
+  // are 0) with l = -(tag_weights[k] t log p + (1 - t) log(1 - p)), from logits, without overflow;
+  // hits [1] = sum_n weights[n] mean_k ((logit > 0) == (t > 0.5)) / sum_n weights[n]
+  virtual void sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor weights,
+                                             Tensor tag_weights, Tensor probs, Tensor loss, Tensor hits) = 0;
+  // dlogits (+)= dloss[0] weights[n] / (K sum weights) (p (1 - t + a t) - a t), a = tag_weights[k]
+  virtual void sigmoid_cross_entropy_backward(Tensor probs, Tensor targets, Tensor weights,
+                                              Tensor tag_weights, Tensor dloss, Tensor dlogits,
+                                              Write write) = 0;
+
+  // ---- L2 penalty, Keras's form (no one half): loss [1] (+)= lambda sum w^2; dw (+)= dloss[0] 2 lambda w
   virtual void l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) = 0;
   virtual void l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Tensor dw, Write write) = 0;
 
-  // ---- optimizers: w, g and the moments are whole slabs of the same length --------------------------------
-  // `rate` and `scale` are device scalars; every update uses the gradient scale[0] g.
+  // ---- optimizers: w, g and the moments are whole slabs of the same length
+  // `rate` and `scale` are device scalars; every update uses the gradient scale[0] g. `l2` adds l2 w to it
+  // (PyTorch's weight_decay of sgd and adam), after the scale.
   // v = momentum v + g;  w -= rate (nesterov ? g + momentum v : v)
   virtual void sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum,
-                          bool nesterov) = 0;
+                          bool nesterov, float l2) = 0;
   // m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; with t = counter + 1 and decoupled decay (AdamW):
   // w -= rate (m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon) + decay w)
   virtual void adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Tensor scale, Tensor counter,
-                           float beta1, float beta2, float epsilon, float decay) = 0;
+                           float beta1, float beta2, float epsilon, float decay, float l2) = 0;
   // a = rho a + (1 - rho) g^2; u = g sqrt(d + epsilon) / sqrt(a + epsilon); w -= rate u;
   // d = rho d + (1 - rho) u^2                                              (Zeiler 2012, Keras's form)
   virtual void adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate, Tensor scale, float rho,
@@ -157,8 +269,7 @@ class Ops {
   virtual void gradient_norm(Tensor g, float max_norm, Tensor norm) = 0;
 
   // ---- the step's own state
-  // --------------------------------------------------------------------------------- rate [1] = schedule at
-  // counter
+  // rate [1] = schedule at counter
   virtual void learning_rate(const Schedule& schedule, Tensor counter, Tensor rate) = 0;
   // counter += by (i64 device scalar)
   virtual void advance(Tensor counter, std::int64_t by) = 0;
@@ -166,8 +277,7 @@ class Ops {
   virtual void record(Tensor x, Tensor counter, std::int64_t column, Tensor log) = 0;
 
   // ---- data
-  // ------------------------------------------------------------------------------------------------- For
-  // example n of the batch with track k = order[step, n]: labels[n] = plan.labels[k], weights[n] = 1,
+  // For example n of the batch with track k = order[step, n]: labels[n] = plan.labels[k], weights[n] = 1,
   // first[n] = first_row[k] + start, start uniform over 0 ... rows[k] - T (every track has rows >= T);
   // k = -1 gives label 0, weight 0 and the rows of the first example.
   // labels i32 [N], weights [N], first i64 [N]; T = frames of a segment
@@ -175,13 +285,26 @@ class Ops {
                           Tensor weights) = 0;
   // x[n,t,f,0] = table[first[n] + t, f]; table f32 or f16 [rows, F], x f32 [N, T, F, 1]
   virtual void gather_segments(Tensor table, Tensor first, Tensor x) = 0;
+  // targets[n,k] = table[track[n], k]; table u8 [tracks, K], track i32 [N], targets f32 [N, K]
+  virtual void gather_labels(Tensor table, Tensor track, Tensor targets) = 0;
+  // y = x changed as `augment` says, in its order; x, y [N, T, F, C], y may be x. kernels/math/augment.h has
+  // the draws.
+  virtual void augment(Tensor x, const Augment& augment, Tensor y) = 0;
+  // y[n,:] = lambda[n] x[n,:] + (1 - lambda[n]) x[(n + 1) mod N,:]; x, y [N, V]; the same lambda for every
+  // tensor of a step
+  virtual void mix_examples(Tensor x, const Mixup& mixup, Tensor y) = 0;
   // y[n,t,f,0] = (x[n,t,f,0] - mean[f]) * scale[f]; x, y [N, T, F, 1], y may be x; mean, scale [F]
   virtual void standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) = 0;
 
   // ---- features
-  // --------------------------------------------------------------------------------------------- y [frames,
-  // bands] = log-mel of mono PCM [samples] in -1 ... 1; frames = mel.frames(samples), bands = mel.bands():
-  // kernels/mel.h holds the maths.
+  // Trainable triangular filters (Won et al. 2020): w[o,k] = max(0, 1 - 2 |k hz_per_bin - f| / b) with
+  // f = centres[o] in Hz and bandwidth b = (0.1079 f + 24.7) / q[0]; w [O, bins], centres [O], q [1]
+  virtual void harmonic_filters_forward(Tensor centres, Tensor q, float hz_per_bin, Tensor w) = 0;
+  // dq (+)= sum dw dw/dq
+  virtual void harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bin, Tensor dw, Tensor dq,
+                                         Write write) = 0;
+  // y [frames, bands] = log-mel of mono PCM [samples] in -1 ... 1; frames = mel.frames(samples), bands =
+  // mel.bands(): kernels/mel.h holds the maths.
   virtual void log_mel(Tensor pcm, const MelTables& mel, Tensor y) = 0;
 };
 

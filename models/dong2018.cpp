@@ -43,9 +43,9 @@ class Dong2018 final : public Model {
     h = conv2d(tape, h, conv2_w_, conv2_b_);
     // ReLU and max pooling commute, in value and in gradient; pooling first leaves an eighth of the work.
     h = relu(tape, max_pool(tape, h, kPool));
-    h = dropout(tape, h, {rate_, random.seed, 1, random.counter});
+    h = dropout(tape, h, random.dropout(rate_, 1));
     h = relu(tape, linear(tape, h, dense1_w_, dense1_b_));
-    h = dropout(tape, h, {rate_, random.seed, 2, random.counter});
+    h = dropout(tape, h, random.dropout(rate_, 2));
     return linear(tape, h, dense2_w_, dense2_b_);
   }
 

@@ -2,12 +2,38 @@
 
 #include "kernels/text.h"
 #include "models/dong2018.h"
+#include "models/networks.h"
 
 namespace melgrad {
 namespace {
 
 using Make = std::unique_ptr<Model> (*)(const ModelOptions&, const InputShape&, std::int64_t);
-constexpr std::pair<const char*, Make> kModels[] = {{"dong2018", make_dong2018}};
+
+// One of a family that differs in its recurrent cell.
+template <auto kMake, Cell kCell>
+std::unique_ptr<Model> with_cell(const ModelOptions& o, const InputShape& input, std::int64_t classes) {
+  return kMake(o, input, classes, kCell);
+}
+
+constexpr std::pair<const char*, Make> kModels[] = {
+    {"dong2018", make_dong2018},
+    {"cnn1d", make_cnn1d},
+    {"cnn1d-rnn", with_cell<make_cnn1d_recurrent, Cell::rnn>},
+    {"cnn1d-lstm", with_cell<make_cnn1d_recurrent, Cell::lstm>},
+    {"cnn1d-gru", with_cell<make_cnn1d_recurrent, Cell::gru>},
+    {"cnn1d-chunks", make_cnn1d_chunks},
+    {"cnn2d-rnn", with_cell<make_cnn2d, Cell::rnn>},
+    {"cnn2d-lstm", with_cell<make_cnn2d, Cell::lstm>},
+    {"cnn2d-gru", with_cell<make_cnn2d, Cell::gru>},
+    {"fcn", make_fcn},
+    {"crnn", make_crnn},
+    {"musicnn", make_musicnn},
+    {"sample-cnn", make_sample_cnn},
+    {"sample-cnn-se", make_sample_cnn_se},
+    {"short-chunk", make_short_chunk},
+    {"short-chunk-res", make_short_chunk_res},
+    {"harmonic", make_harmonic},
+};
 
 }  // namespace
 

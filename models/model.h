@@ -18,6 +18,9 @@ struct InputShape {
 struct RandomSource {
   std::uint64_t seed = 0;
   Tensor counter;  // device scalar i64: the training step
+
+  // For a model's k-th dropout layer, k = 1, 2, ...; without a counter there is no dropout.
+  Dropout dropout(float rate, std::uint32_t k) const { return {counter ? rate : 0, seed, k, counter}; }
 };
 
 class Model {

@@ -18,14 +18,26 @@ template <typename R, typename Visit>
 void visit_fields(R& r, const Visit& visit) {
   visit("name", r.name);
   visit("title", r.title);
+  visit("task", r.task);
   visit("input.standardise", r.input.standardise);
+  visit("augment.gain_db", r.augment.gain_db);
+  visit("augment.shift", r.augment.shift);
+  visit("augment.noise", r.augment.noise);
+  visit("augment.time_masks", r.augment.time_masks);
+  visit("augment.time_mask", r.augment.time_mask);
+  visit("augment.band_masks", r.augment.band_masks);
+  visit("augment.band_mask", r.augment.band_mask);
+  visit("augment.mask_value", r.augment.mask_value);
+  visit("augment.mixup", r.augment.mixup);
   visit("model.architecture", r.model.architecture);
   visit("model.filters", r.model.filters);
   visit("model.dropout", r.model.dropout);
+  visit("model.width", r.model.width);
   visit("model.l2_conv", r.model.l2_conv);
   visit("model.l2_dense", r.model.l2_dense);
   visit("segment.frames", r.segment.frames);
   visit("segment.overlap", r.segment.overlap);
+  visit("segment.test_crops", r.segment.test_crops);
   visit("segment.skip_last_start", r.segment.skip_last_start);
   visit("split.train", r.split.train);
   visit("split.valid", r.split.valid);
@@ -39,13 +51,17 @@ void visit_fields(R& r, const Visit& visit) {
   visit("train.stop_block", r.train.stop_block);
   visit("train.stop_window", r.train.stop_window);
   visit("train.stop_change", r.train.stop_change);
+  visit("train.patience", r.train.patience);
   visit("train.validation", r.train.validation);
   visit("train.validate_every", r.train.validate_every);
+  visit("train.best_by", r.train.best_by);
   visit("train.weights", r.train.weights);
+  visit("train.tag_weights", r.train.tag_weights);
   visit("train.optimizer", r.train.optimizer);
   visit("train.rate", r.train.rate);
   visit("train.schedule", r.train.schedule);
   visit("train.decay", r.train.decay);
+  visit("train.period", r.train.period);
   visit("train.final_fraction", r.train.final_fraction);
   visit("train.warmup", r.train.warmup);
   visit("train.momentum", r.train.momentum);
@@ -55,7 +71,11 @@ void visit_fields(R& r, const Visit& visit) {
   visit("train.rho", r.train.rho);
   visit("train.epsilon", r.train.epsilon);
   visit("train.weight_decay", r.train.weight_decay);
+  visit("train.l2", r.train.l2);
   visit("train.clip_norm", r.train.clip_norm);
+  visit("train.plateau_factor", r.train.plateau_factor);
+  visit("train.plateau_patience", r.train.plateau_patience);
+  visit("train.phases", r.train.phases);
 }
 
 std::string to_text(const std::string& v) { return v; }
@@ -111,6 +131,12 @@ std::string toml_value(const toml::node& node, const std::string& where) {
   fail(ErrorKind::usage, "{}: must be a string, a number or true/false", where);
 }
 
+std::string embedded_text(const std::string& name) {
+  for (const EmbeddedRecipe& recipe : embedded_recipes())
+    if (recipe.name == name) return recipe.text;
+  return "";
+}
+
 void apply_table(Recipe& recipe, const toml::table& table, const std::string& prefix,
                  const std::string& source) {
   // The preset first: it replaces all feature fields.
@@ -119,6 +145,7 @@ void apply_table(Recipe& recipe, const toml::table& table, const std::string& pr
   }
   for (const auto& [key, node] : table) {
     const std::string name = prefix + std::string(key.str());
+    if (name == "base") continue;
     if (const auto* inner = node.as_table()) {
       apply_table(recipe, *inner, name + ".", source);
     } else if (name != "features.preset") {
@@ -129,6 +156,25 @@ void apply_table(Recipe& recipe, const toml::table& table, const std::string& pr
       }
     }
   }
+}
+
+// All that `text` sets, on top of what its base sets.
+void apply_text(Recipe& recipe, const std::string& text, const std::string& source, int depth = 0) {
+  const toml::table table = [&] {
+    try {
+      return toml::parse(text);
+    } catch (const toml::parse_error& e) {
+      fail(ErrorKind::usage, "{}, line {}: {}", source, e.source().begin.line, e.description());
+    }
+  }();
+  if (const auto* base = table.get("base"); base != nullptr) {
+    const std::string name = toml_value(*base, source + ": base");
+    const std::string base_text = embedded_text(name);
+    if (base_text.empty()) fail(ErrorKind::usage, "{}: base: there is no recipe {}", source, name);
+    if (depth > 8) fail(ErrorKind::usage, "{}: base: {} leads back to itself", source, name);
+    apply_text(recipe, base_text, "recipe " + name, depth + 1);
+  }
+  apply_table(recipe, table, "", source);
 }
 
 template <typename Choices>
@@ -146,13 +192,46 @@ void positive(const std::string& key, double value, double least) {
 
 using Names = std::initializer_list<std::string>;
 
+void check_training(const Recipe& r) {
+  const TrainOptions& t = r.train;
+  const AugmentOptions& a = r.augment;
+  positive("segment.test_crops", static_cast<double>(r.segment.test_crops), 0);
+  positive("train.patience", static_cast<double>(t.patience), 0);
+  positive("train.plateau_patience", static_cast<double>(t.plateau_patience), 0);
+  positive("train.period", static_cast<double>(t.period), 1);
+  for (const auto& [key, value] : {std::pair{"augment.gain_db", a.gain_db},
+                                   {"augment.shift", a.shift},
+                                   {"augment.noise", a.noise},
+                                   {"augment.mixup", a.mixup}})
+    positive(key, value, 0);
+  for (const auto& [key, value] : {std::pair{"augment.time_masks", a.time_masks},
+                                   {"augment.time_mask", a.time_mask},
+                                   {"augment.band_masks", a.band_masks},
+                                   {"augment.band_mask", a.band_mask}})
+    positive(key, static_cast<double>(value), 0);
+  if (a.mixup > 1) fail(ErrorKind::usage, "augment.mixup: {} must be at most 1", a.mixup);
+  if (a.mixup > 0 && (t.partial_batch || r.task != "tags"))
+    fail(ErrorKind::usage, "augment.mixup: needs task = tags and train.partial_batch = false");
+  if (r.task == "tags" && t.validation != "vote")
+    fail(ErrorKind::usage, "train.validation: tags are validated by vote only, not by {}", t.validation);
+  std::int64_t epochs = 0;
+  for (const TrainPhase& phase : phases_of(t)) epochs += phase.epochs;
+  if (epochs != t.epochs)
+    fail(ErrorKind::usage, "train.epochs: {}, but train.phases has {} epochs", t.epochs, epochs);
+}
+
 void validate(const Recipe& r) {
   if (r.features.preset != "imported") melgrad::validate(r.features);
+  one_of("task", r.task, Names{"genres", "tags"});
   one_of("input.standardise", r.input.standardise, Names{"none", "bands"});
   one_of("train.validation", r.train.validation, Names{"vote", "crop"});
   one_of("train.weights", r.train.weights, Names{"best", "final"});
   one_of("train.optimizer", r.train.optimizer, Names{"sgd", "adam", "adadelta"});
-  one_of("train.schedule", r.train.schedule, Names{"constant", "inverse_time", "cosine"});
+  one_of("train.schedule", r.train.schedule, Names{"constant", "inverse_time", "step", "cosine"});
+  one_of("train.tag_weights", r.train.tag_weights, Names{"none", "balanced"});
+  one_of("train.best_by", r.train.best_by,
+         r.task == "tags" ? Names{"loss", "roc_auc", "pr_auc"} : Names{"accuracy"});
+  check_training(r);
   positive("segment.frames", static_cast<double>(r.segment.frames), 1);
   positive("model.filters", static_cast<double>(r.model.filters), 1);
   positive("train.batch", static_cast<double>(r.train.batch), 1);
@@ -163,6 +242,7 @@ void validate(const Recipe& r) {
   if (r.segment.overlap < 0 || r.segment.overlap >= 1) {
     fail(ErrorKind::usage, "segment.overlap: {} must be in 0 ... 1 (1 excluded)", r.segment.overlap);
   }
+  if (!(r.model.width > 0)) fail(ErrorKind::usage, "model.width: {} must be above 0", r.model.width);
   if (r.model.dropout < 0 || r.model.dropout >= 1) {
     fail(ErrorKind::usage, "model.dropout: {} must be in 0 ... 1 (1 excluded)", r.model.dropout);
   }
@@ -177,11 +257,7 @@ void validate(const Recipe& r) {
 
 Recipe parse_recipe(const std::string& text, const std::string& source) {
   Recipe recipe;
-  try {
-    apply_table(recipe, toml::parse(text), "", source);
-  } catch (const toml::parse_error& e) {
-    fail(ErrorKind::usage, "{}, line {}: {}", source, e.source().begin.line, e.description());
-  }
+  apply_text(recipe, text, source);
   validate(recipe);
   return recipe;
 }
@@ -241,18 +317,40 @@ std::string as_toml(const Recipe& recipe) {
   return out.str();
 }
 
-OptimizerOptions optimizer_options(const TrainOptions& t, std::int64_t total_steps) {
+std::vector<TrainPhase> phases_of(const TrainOptions& train) {
+  if (train.phases.empty()) return {{train.epochs, train.optimizer, train.rate}};
+  std::vector<TrainPhase> phases;
+  std::stringstream all(train.phases);
+  for (std::string one; std::getline(all, one, ',');) {
+    std::stringstream words(one);
+    TrainPhase phase;
+    std::string rest;
+    if (!(words >> phase.epochs >> phase.optimizer >> phase.rate) || words >> rest || phase.epochs < 1 ||
+        phase.rate < 0) {
+      fail(ErrorKind::usage, "train.phases: '{}' is not epochs, optimizer and rate, as in '80 adam 1e-4'",
+           one);
+    }
+    one_of("train.phases", phase.optimizer, Names{"sgd", "adam", "adadelta"});
+    phases.push_back(phase);
+  }
+  return phases;
+}
+
+OptimizerOptions optimizer_options(const TrainOptions& t, const TrainPhase& phase,
+                                   std::int64_t steps_per_epoch) {
   OptimizerOptions o;
   using Kind = OptimizerOptions::Kind;
-  o.kind = t.optimizer == "sgd" ? Kind::sgd : t.optimizer == "adam" ? Kind::adam : Kind::adadelta;
+  o.kind = phase.optimizer == "sgd" ? Kind::sgd : phase.optimizer == "adam" ? Kind::adam : Kind::adadelta;
   using Curve = Schedule::Kind;
   o.schedule.kind = t.schedule == "cosine"         ? Curve::cosine
+                    : t.schedule == "step"         ? Curve::step
                     : t.schedule == "inverse_time" ? Curve::inverse_time
                                                    : Curve::constant;
-  o.schedule.base = t.rate;
+  o.schedule.base = phase.rate;
+  o.schedule.period = t.period * steps_per_epoch;
   o.schedule.decay = t.decay;
   o.schedule.final_fraction = t.final_fraction;
-  o.schedule.total = total_steps;
+  o.schedule.total = phase.epochs * steps_per_epoch;
   o.schedule.warmup = t.warmup;
   o.momentum = static_cast<float>(t.momentum);
   o.nesterov = t.nesterov;
@@ -260,6 +358,7 @@ OptimizerOptions optimizer_options(const TrainOptions& t, std::int64_t total_ste
   o.beta2 = static_cast<float>(t.beta2);
   o.rho = static_cast<float>(t.rho);
   o.epsilon = static_cast<float>(t.epsilon);
+  o.l2 = static_cast<float>(t.l2);
   o.weight_decay = static_cast<float>(t.weight_decay);
   o.clip_norm = static_cast<float>(t.clip_norm);
   return o;

@@ -1,5 +1,6 @@
 #include "models/training.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/math/segments.h"
@@ -9,24 +10,58 @@ namespace {
 
 enum LogColumn : std::int64_t { kLoss, kAccuracy, kNorm, kRate, kColumns };
 
+Augment augment_of(const AugmentOptions& o, std::uint64_t seed, Tensor counter) {
+  Augment a;
+  a.gain_db = static_cast<float>(o.gain_db);
+  a.shift = static_cast<float>(o.shift);
+  a.noise = static_cast<float>(o.noise);
+  a.time_masks = o.time_masks;
+  a.time_mask = o.time_mask;
+  a.band_masks = o.band_masks;
+  a.band_mask = o.band_mask;
+  a.mask_value = static_cast<float>(o.mask_value);
+  a.seed = seed;
+  a.counter = counter;
+  return a;
+}
+
+bool changes(const Augment& a) {
+  return a.gain_db > 0 || a.shift > 0 || a.noise > 0 || a.time_masks * a.time_mask > 0 ||
+         a.band_masks * a.band_mask > 0;
+}
+
 }  // namespace
 
-TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data, const Recipe& recipe,
-                           std::uint64_t seed, std::int64_t batch, std::int64_t steps_per_epoch)
+TagTable::TagTable(Device& device, const std::vector<std::uint8_t>& host_labels,
+                   const std::vector<float>& host_weights)
+    : slab_(device, aligned_bytes(static_cast<std::int64_t>(host_labels.size())) +
+                        aligned_bytes(static_cast<std::int64_t>(host_weights.size()) * 4)) {
+  const auto count = static_cast<std::int64_t>(host_weights.size());
+  labels = slab_.take({static_cast<std::int64_t>(host_labels.size()) / count, count}, DType::u8);
+  weights = slab_.take({count});
+  device.to_device(labels, host_labels.data());
+  device.to_device(weights, host_weights.data());
+}
+
+TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data, const TagTable* tags,
+                           const Recipe& recipe, std::uint64_t seed, std::int64_t batch,
+                           std::int64_t steps_per_epoch)
     : device_(&device),
       model_(&model),
       data_(&data),
+      tags_(tags),
+      train_(recipe.train),
       frames_(recipe.segment.frames),
       batch_(batch),
-      state_(device, 3 * aligned_bytes(8) + aligned_bytes(kLogRows * kColumns * 4) +
+      steps_per_epoch_(steps_per_epoch),
+      state_(device, 4 * aligned_bytes(8) + aligned_bytes(kLogRows * kColumns * 4) +
                          aligned_bytes(steps_per_epoch * batch * 4) + aligned_bytes(batch * 8) +
                          (data.on_device() ? 0 : aligned_bytes(batch * frames_ * data.bands() * 4))),
       counter_(state_.take({1}, DType::i64)),
+      phase_counter_(state_.take({1}, DType::i64)),
       log_(state_.take({kLogRows, kColumns})),
-      first_(state_.take({batch}, DType::i64)),
-      optimizer_(device, model.params(),
-                 optimizer_options(recipe.train, steps_per_epoch * recipe.train.epochs)),
-      step_(device, [this](Tape& tape) { program(tape); }) {
+      first_(state_.take({batch}, DType::i64)) {
+  require((tags != nullptr) == (recipe.task == "tags"), "TrainingStep: task {} and its labels", recipe.task);
   if (!data.on_device()) sent_ = state_.take({batch, frames_, data.bands(), 1});
   plan_.order = state_.take({steps_per_epoch, batch}, DType::i32);
   plan_.step = state_.take({1}, DType::i64);
@@ -37,6 +72,21 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
   plan_.skip_last_start = recipe.segment.skip_last_start;
   plan_.seed = seed;
   plan_.counter = counter_;
+  augment_ = augment_of(recipe.augment, seed, counter_);
+  mixup_ = {static_cast<float>(recipe.augment.mixup), seed, counter_};
+  begin_phase(0, 0);
+}
+
+void TrainingStep::begin_phase(std::size_t phase, std::int64_t first_step) {
+  const auto phases = phases_of(train_);
+  step_.reset();
+  optimizer_.reset();
+  optimizer_.emplace(*device_, model_->params(),
+                     optimizer_options(train_, phases.at(phase), steps_per_epoch_));
+  step_.emplace(*device_, [this](Tape& tape) { program(tape); });
+  phase_begin_ = first_step;
+  const std::int64_t of_phase = counter() - first_step;
+  device_->to_device(phase_counter_, &of_phase);
 }
 
 void TrainingStep::begin_epoch(const std::vector<std::int32_t>& order, std::int64_t step) {
@@ -50,7 +100,7 @@ void TrainingStep::begin_epoch(const std::vector<std::int32_t>& order, std::int6
 
 void TrainingStep::run() {
   if (sent_) data_->cut(coming_rows(), sent_);
-  step_.run();
+  step_->run();
   ++next_;
   ++steps_done_;
 }
@@ -75,25 +125,48 @@ std::vector<std::int64_t> TrainingStep::coming_rows() const {
   return rows;
 }
 
-void TrainingStep::program(Tape& tape) {
+// The segments of the next batch, changed as the recipe wants.
+Tensor TrainingStep::picked_input(Tape& tape, Tensor labels, Tensor weights) {
   Ops& ops = device_->ops();
-  const Tensor labels = tape.take({batch_}, DType::i32), weights = tape.take({batch_});
   ops.pick_batch(plan_, frames_, first_, labels, weights);
   const Tensor x = sent_ ? sent_ : tape.take({batch_, frames_, data_->bands(), 1});
   if (!sent_) ops.gather_segments(data_->table, first_, x);
+  if (changes(augment_)) ops.augment(x, augment_, x);
+  return x;
+}
 
-  const Var logits = model_->logits(tape, x, {plan_.seed, counter_});
-  const CrossEntropy entropy = cross_entropy(tape, logits, labels, weights);
+CrossEntropy TrainingStep::loss_of(Tape& tape, Tensor x, Tensor labels, Tensor weights) {
+  Ops& ops = device_->ops();
+  const RandomSource random{plan_.seed, counter_};
+  if (tags_ == nullptr) return cross_entropy(tape, model_->logits(tape, x, random), labels, weights);
+
+  Tensor targets = tape.take({batch_, tags_->tags()});
+  ops.gather_labels(tags_->labels, labels, targets);
+  if (mixup_.alpha > 0) {
+    const Tensor mixed = tape.take(x.shape), mixed_targets = tape.take(targets.shape);
+    const std::int64_t values = x.numel() / batch_;
+    ops.mix_examples(x.reshape({batch_, values}), mixup_, mixed.reshape({batch_, values}));
+    ops.mix_examples(targets, mixup_, mixed_targets);
+    x = mixed;
+    targets = mixed_targets;
+  }
+  return sigmoid_cross_entropy(tape, model_->logits(tape, x, random), targets, weights, tags_->weights);
+}
+
+void TrainingStep::program(Tape& tape) {
+  Ops& ops = device_->ops();
+  const Tensor labels = tape.take({batch_}, DType::i32), weights = tape.take({batch_});
+  const Tensor x = picked_input(tape, labels, weights);
+  const CrossEntropy entropy = loss_of(tape, x, labels, weights);
   const Var loss = add(tape, entropy.loss, l2_penalty(tape, model_->params()));
   tape.backward(loss, model_->params());
-  optimizer_.update(counter_);
+  optimizer_->update(phase_counter_);
 
   ops.record(tape.value(loss), counter_, kLoss, log_);
   ops.record(entropy.hits, counter_, kAccuracy, log_);
-  ops.record(optimizer_.norm().span(0, 1, {1}), counter_, kNorm, log_);
-  ops.record(optimizer_.rate(), counter_, kRate, log_);
-  ops.advance(counter_, 1);
-  ops.advance(plan_.step, 1);
+  ops.record(optimizer_->norm().span(0, 1, {1}), counter_, kNorm, log_);
+  ops.record(optimizer_->rate(), counter_, kRate, log_);
+  for (const Tensor& clock : {counter_, phase_counter_, plan_.step}) ops.advance(clock, 1);
 }
 
 std::vector<TrainingStep::Report> TrainingStep::reports(std::int64_t count) {
@@ -123,14 +196,17 @@ std::int64_t TrainingStep::counter() {
 
 void TrainingStep::set_counter(std::int64_t value) {
   device_->to_device(counter_, &value);
+  const std::int64_t of_phase = value - phase_begin_;
+  device_->to_device(phase_counter_, &of_phase);
   steps_done_ = value;
 }
 
-Evaluator::Evaluator(Device& device, Model& model, std::int64_t classes, std::int64_t frames,
+Evaluator::Evaluator(Device& device, Model& model, std::int64_t classes, bool tags, std::int64_t frames,
                      std::int64_t batch)
     : device_(&device),
       model_(&model),
       classes_(classes),
+      tags_(tags),
       frames_(frames),
       batch_(batch),
       arena_(device),
@@ -140,12 +216,16 @@ std::vector<float> Evaluator::probabilities(const TrackTable& data,
                                             const std::vector<std::int64_t>& first_rows) {
   const auto total = static_cast<std::int64_t>(first_rows.size());
   std::vector<float> out(static_cast<std::size_t>(total * classes_));
-  for (std::int64_t begin = 0; begin < total; begin += batch_) {
-    const std::int64_t n = std::min(batch_, total - begin);
+  constexpr std::int64_t kValues = 2 << 20;
+  const std::int64_t batch =
+      batch_ > 0 ? batch_ : std::clamp<std::int64_t>(kValues / (frames_ * data.bands()), 1, 128);
+  for (std::int64_t begin = 0; begin < total; begin += batch) {
+    const std::int64_t n = std::min(batch, total - begin);
     tape_.reset(false);
     const Tensor x = tape_.take({n, frames_, data.bands(), 1});
     data.cut({first_rows.begin() + begin, first_rows.begin() + begin + n}, x);
-    const Tensor probs = softmax(tape_, model_->logits(tape_, x, {}));
+    const Var logits = model_->logits(tape_, x, {});
+    const Tensor probs = tags_ ? sigmoid(tape_, logits) : softmax(tape_, logits);
     device_->to_host(out.data() + begin * classes_, probs);
   }
   return out;
@@ -153,6 +233,12 @@ std::vector<float> Evaluator::probabilities(const TrackTable& data,
 
 std::vector<std::int64_t> segment_starts(std::int64_t rows, const SegmentOptions& options) {
   std::vector<std::int64_t> starts;
+  if (options.test_crops > 0) {
+    // As Won et al. 2020 do: from i floor((rows - frames) / crops), so that the end is never reached.
+    for (std::int64_t i = 0; i < options.test_crops && rows >= options.frames; ++i)
+      starts.push_back(i * ((rows - options.frames) / options.test_crops));
+    return starts;
+  }
   const auto step = std::max<std::int64_t>(
       1, static_cast<std::int64_t>(std::lround(static_cast<double>(options.frames) * (1 - options.overlap))));
   const std::int64_t last = rows - options.frames;

@@ -5,6 +5,8 @@
 // that it reads now and then.
 #pragma once
 
+#include <optional>
+
 #include "engine/optimizer.h"
 #include "engine/step.h"
 #include "models/model.h"
@@ -12,11 +14,32 @@
 
 namespace melgrad {
 
+// What a task with several tags a track needs beside the track table, whose labels then are 0, 1, 2, ...: the
+// tracks' own numbers.
+class TagTable {
+ public:
+  // labels [tracks, tags] of 0 and 1; weights [tags] of a tag's positives in the loss.
+  TagTable(Device& device, const std::vector<std::uint8_t>& labels, const std::vector<float>& weights);
+  std::int64_t tags() const { return weights.numel(); }
+
+ private:
+  Slab slab_;
+
+ public:
+  Tensor labels;   // u8 [tracks, tags]
+  Tensor weights;  // [tags]
+};
+
 // One optimisation step, ready to run again and again.
 class TrainingStep {
  public:
-  TrainingStep(Device& device, Model& model, const TrackTable& data, const Recipe& recipe, std::uint64_t seed,
-               std::int64_t batch, std::int64_t steps_per_epoch);
+  // `tags` for a recipe whose task they are, else null; must outlive the step.
+  TrainingStep(Device& device, Model& model, const TrackTable& data, const TagTable* tags,
+               const Recipe& recipe, std::uint64_t seed, std::int64_t batch, std::int64_t steps_per_epoch);
+
+  // From here on the recipe's phase `phase`, which begins after `first_step` steps: a new optimizer, its
+  // moments 0.
+  void begin_phase(std::size_t phase, std::int64_t first_step);
 
   // Sets which tracks make up each step of the coming epoch: i32 [steps_per_epoch, batch], -1 = padding.
   // `step` is where in the epoch to start (a resumed run starts in the middle).
@@ -25,7 +48,7 @@ class TrainingStep {
 
   struct Report {
     float loss = 0;      // with penalties
-    float accuracy = 0;  // of the batch
+    float accuracy = 0;  // of the batch; of tags: the share of right decisions
     float norm = 0;      // of the gradient
     float rate = 0;
   };
@@ -37,40 +60,53 @@ class TrainingStep {
 
   std::int64_t counter();  // steps done
   void set_counter(std::int64_t value);
-  Optimizer& optimizer() { return optimizer_; }
+  Optimizer& optimizer() { return *optimizer_; }
+  // Bytes of activations and their gradients, once a step has run.
+  std::int64_t step_memory() const { return step_->step_memory(); }
 
  private:
   void program(Tape& tape);
+  Tensor picked_input(Tape& tape, Tensor labels, Tensor weights);
+  CrossEntropy loss_of(Tape& tape, Tensor x, Tensor labels, Tensor weights);
   // First row of each segment of the coming step, as pick_batch draws them on the device.
   std::vector<std::int64_t> coming_rows() const;
 
   Device* device_;
   Model* model_;
   const TrackTable* data_;
-  std::int64_t frames_, batch_;
+  const TagTable* tags_;
+  TrainOptions train_;
+  Augment augment_;
+  Mixup mixup_;
+  std::int64_t frames_, batch_, steps_per_epoch_;
   Slab state_;
-  Tensor counter_, log_, first_;
+  Tensor counter_, phase_counter_, log_, first_;  // steps in all, and of the phase
   Tensor sent_;  // [batch, frames, bands, 1] the segments, where the host sends them
   // What the host must know to send them: the epoch's order, and its own count of where it stands.
   std::vector<std::int32_t> order_;
   std::int64_t next_ = 0, steps_done_ = 0;
   BatchPlan plan_;
-  Optimizer optimizer_;
-  Step step_;
+  std::int64_t phase_begin_ = 0;
+  std::optional<Optimizer> optimizer_;
+  std::optional<Step> step_;
 };
 
-// Class probabilities of segments.
+// Class or tag probabilities of segments.
 class Evaluator {
  public:
-  Evaluator(Device& device, Model& model, std::int64_t classes, std::int64_t frames,
-            std::int64_t batch = 128);
+  // `tags`: each class by itself (sigmoid), else one of them (softmax). `batch` segments at once; 0: as many
+  // as take 8 MB, at most 128.
+  Evaluator(Device& device, Model& model, std::int64_t classes, bool tags, std::int64_t frames,
+            std::int64_t batch = 0);
   // first_rows: where each segment starts in `data`. Returns [segments, classes].
   std::vector<float> probabilities(const TrackTable& data, const std::vector<std::int64_t>& first_rows);
 
  private:
   Device* device_;
   Model* model_;
-  std::int64_t classes_, frames_, batch_;
+  std::int64_t classes_;
+  bool tags_;
+  std::int64_t frames_, batch_;
   Arena arena_;
   Tape tape_;
 };

@@ -64,6 +64,33 @@ inline std::vector<Pool> pool() {
           {"dong2018 second", {2, 15, 13, 64}, {4, 2}}};
 }
 
+// [N, P, C]; the last ones span several pieces of the rows on every device.
+struct Channels {
+  std::string name;
+  Shape x;
+};
+
+inline std::vector<Channels> channels() {
+  return {{"one", {1, 1, 1}},
+          {"one position", {31, 1, 3}},
+          {"odd", {3, 31, 33}},
+          {"wide", {2, 3, 257}},
+          {"long", {1, 257, 31}},
+          {"one channel", {2, 33001, 1}},
+          {"few channels", {2, 11003, 3}}};
+}
+
+// The input of batch normalisation, of M rows of C. Of two rows little but rounding is left in the gradient.
+inline std::vector<Channels> norm() {
+  return {{"one", {1, 1}},
+          {"one row", {1, 31}},
+          {"three rows", {3, 257}},
+          {"odd", {3, 31, 33, 3}},
+          {"dense", {31, 512}},
+          {"spectrogram", {2, 257, 96, 1}},
+          {"several pieces", {3, 31, 33, 31}}};
+}
+
 struct Stem {
   std::string name;
   Shape x, w;
@@ -78,6 +105,30 @@ inline std::vector<Stem> stem() {
           {"many bands", {1, 9, 257, 1}, {7, 3, 3, 1}, {1, 2}},
           {"dong2018", {3, 40, 24, 1}, {64, 3, 3, 1}, {4, 2}},
           {"dong2018, 96 filters, full segment", {1, 256, 64, 1}, {96, 3, 3, 1}, {4, 2}}};
+}
+
+// Sequences for recurrent layers, `hidden` elements of a state.
+struct Sequences {
+  std::string name;
+  std::int64_t steps, batch, hidden;
+  std::vector<std::int32_t> lengths;  // empty: all have `steps`
+};
+
+// All extents crossed; sequences of mixed lengths, from one step to all of them, at every second.
+inline std::vector<Sequences> sequences() {
+  std::vector<Sequences> all;
+  for (const std::int64_t steps : {1, 3, 31})
+    for (const std::int64_t batch : {1, 5})
+      for (const std::int64_t hidden : {1, 3, 32, 33}) {
+        const std::string name =
+            std::to_string(steps) + " x " + std::to_string(batch) + " x " + std::to_string(hidden);
+        all.push_back({name, steps, batch, hidden, {}});
+        if (steps == 1) continue;
+        const auto last = static_cast<std::int32_t>(steps);
+        all.push_back({name + ", lengths", steps, batch, hidden, {last / 2, last, 1, last - 1, 2}});
+        all.back().lengths.resize(static_cast<std::size_t>(batch));
+      }
+  return all;
 }
 
 struct Classes {

@@ -98,6 +98,7 @@ inline std::vector<std::int32_t> batch_labels(const Network& net, std::int64_t s
 inline Shape shape_of(const std::vector<std::int64_t>& e) {
   if (e.size() == 1) return {e[0]};
   if (e.size() == 2) return {e[0], e[1]};
+  if (e.size() == 3) return {e[0], e[1], e[2]};
   require(e.size() == 4, "golden: a weight of rank {}", e.size());
   return {e[0], e[1], e[2], e[3]};
 }

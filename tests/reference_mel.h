@@ -124,6 +124,7 @@ inline std::vector<double> frame(const std::vector<float>& pcm, std::int64_t t, 
 }
 
 inline std::int64_t frame_count(std::int64_t samples, const MelOptions& o) {
+  if (o.n_fft == 0) return samples;
   const std::int64_t pad = o.padding == Padding::none ? 0 : o.n_fft / 2;
   const std::int64_t length = pad == 0 && o.left_aligned_window ? o.win_length : o.n_fft;
   std::int64_t frames = 0;
@@ -166,8 +167,12 @@ inline void apply_log(Matrix& v, const MelOptions& o) {
 }
 
 inline Matrix log_mel(const std::vector<float>& pcm, const MelOptions& o) {
-  const Matrix filters = mel_filters(o);
   Matrix result;
+  if (o.n_fft == 0) {
+    for (const float x : pcm) result.push_back({o.input_scale * static_cast<double>(x)});
+    return result;
+  }
+  const Matrix filters = mel_filters(o);
   for (std::int64_t t = 0; t < frame_count(static_cast<std::int64_t>(pcm.size()), o); ++t) {
     std::vector<double> spectrum = power_spectrum(frame(pcm, t, o));
     for (double& v : spectrum) v = o.power == 1 ? std::sqrt(v) : v;

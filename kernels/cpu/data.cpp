@@ -42,6 +42,12 @@ void CpuOps::gather_segments(Tensor table, Tensor first, Tensor x) {
   });
 }
 
+void CpuOps::gather_labels(Tensor table, Tensor track, Tensor targets) {
+  const std::int64_t tags = table.dim(1);
+  for (std::int64_t i = 0; i < targets.numel(); ++i)
+    targets.f32()[i] = table.u8()[track.i32()[i / tags] * tags + i % tags];
+}
+
 void CpuOps::standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) {
   const std::int64_t bands = mean.numel();
   const float *in = x.f32(), *shift = mean.f32(), *factor = scale.f32();

@@ -1,5 +1,6 @@
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/math/activations.h"
 #include "kernels/math/philox.h"
 
 namespace melgrad {
@@ -46,14 +47,18 @@ void CpuOps::add(Tensor x, Tensor y, Write write) {
   store(y.f32(), y.numel(), threads_, write, [p = x.f32()](std::int64_t i) { return p[i]; });
 }
 
-void CpuOps::relu_forward(Tensor x, Tensor y) {
-  store(y.f32(), y.numel(), threads_, Write::overwrite,
-        [p = x.f32()](std::int64_t i) { return p[i] > 0 ? p[i] : 0.0F; });
+void CpuOps::activation_forward(Tensor x, Activation f, Tensor y) {
+  with_activation(f, [&](auto kind) {
+    store(y.f32(), y.numel(), threads_, Write::overwrite,
+          [p = x.f32()](std::int64_t i) { return activated<decltype(kind)::value>(p[i]); });
+  });
 }
 
-void CpuOps::relu_backward(Tensor y, Tensor dy, Tensor dx, Write write) {
-  store(dx.f32(), dx.numel(), threads_, write,
-        [p = y.f32(), g = dy.f32()](std::int64_t i) { return p[i] > 0 ? g[i] : 0.0F; });
+void CpuOps::activation_backward(Tensor y, Tensor dy, Activation f, Tensor dx, Write write) {
+  with_activation(f, [&](auto kind) {
+    store(dx.f32(), dx.numel(), threads_, write,
+          [p = y.f32(), g = dy.f32()](std::int64_t i) { return g[i] * slope<decltype(kind)::value>(p[i]); });
+  });
 }
 
 void CpuOps::dropout_forward(Tensor x, const Dropout& dropout, Tensor y) {

@@ -1,4 +1,5 @@
 // Fully connected layers: OpenBLAS for the products, which run on all threads by themselves.
+#include <array>
 #include <cblas.h>
 
 #include "kernels/cpu/cpu_ops.h"
@@ -32,12 +33,20 @@ void CpuOps::linear_backward_params(Tensor x, Tensor dy, Tensor dw, Tensor db, W
   const int m = as_int(x.dim(0)), in = as_int(x.dim(1)), out = as_int(dy.dim(1));
   cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, m, 1.0F, dy.f32(), out, x.f32(), in,
               write == Write::accumulate ? 1.0F : 0.0F, dw.f32(), in);
-  const float* g = dy.f32();
-  for (std::int64_t o = 0; o < out; ++o) {
-    double sum = 0;
-    for (std::int64_t i = 0; i < m; ++i) sum += g[i * out + o];
-    db.f32()[o] = static_cast<float>(sum) + (write == Write::accumulate ? db.f32()[o] : 0.0F);
-  }
+  constexpr std::int64_t kColumns = 64;  // of one thread at a time
+  parallel_blocks(out, threads_, kColumns, [&](std::int64_t first, std::int64_t last) {
+    std::array<double, kColumns> sums{};
+    double* sum = sums.data();
+    for (std::int64_t i = 0; i < m; ++i) {
+      const float* g = dy.f32() + i * out + first;
+#pragma omp simd
+      for (std::int64_t o = 0; o < last - first; ++o) sum[o] += static_cast<double>(g[o]);
+    }
+    for (std::int64_t o = first; o < last; ++o) {
+      const auto total = static_cast<float>(sum[o - first]);
+      db.f32()[o] = write == Write::accumulate ? db.f32()[o] + total : total;
+    }
+  });
 }
 
 }  // namespace melgrad

@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/fft.h"
 #include "kernels/cpu/lanes.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/math/mel_math.h"
 
 namespace melgrad {
@@ -197,6 +198,13 @@ void log_mel(const float* pcm, std::int64_t samples, const MelTables& mel, float
   const std::int64_t frames = mel.frames(samples), blocks = (frames + kLanes - 1) / kLanes;
   if (frames == 0) return;
   threads = static_cast<int>(std::clamp<std::int64_t>(threads, 1, blocks));
+  if (mel.options.n_fft == 0) {
+    const auto scale = static_cast<float>(mel.options.input_scale);
+    parallel_blocks(samples, threads, 65536, [=](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i) out[i] = scale * pcm[i];
+    });
+    return;
+  }
 
   const RealFft fft(mel.options.n_fft, mel.roots);
   const LogLaw law = log_law(mel.options);

@@ -2,6 +2,8 @@
 
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/math/activations.h"
+#include "kernels/math/tagging.h"
 
 namespace melgrad {
 namespace {
@@ -62,6 +64,34 @@ void CpuOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights,
       float& out = dlogits.f32()[i * k + j];
       out = write == Write::overwrite ? g : out + g;
     }
+  }
+}
+
+void CpuOps::sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor weights, Tensor tag_weights,
+                                           Tensor probs, Tensor loss, Tensor hits) {
+  const std::int64_t n = logits.dim(0), tags = logits.dim(1);
+  double loss_sum = 0, hit_sum = 0;
+  for (std::int64_t i = 0; i < n * tags; ++i) {
+    const float z = logits.f32()[i], target = targets.f32()[i];
+    const double weight = weights.f32()[i / tags];
+    probs.f32()[i] = activated<Activation::sigmoid>(z);
+    loss_sum += weight * tag_loss(z, target, tag_weights.f32()[i % tags]);
+    hit_sum += (z > 0) == (target > 0.5F) ? weight : 0;
+  }
+  const double share = total(weights.f32(), n) * static_cast<double>(tags);
+  loss.f32()[0] = share > 0 ? static_cast<float>(loss_sum / share) : 0.0F;
+  hits.f32()[0] = share > 0 ? static_cast<float>(hit_sum / share) : 0.0F;
+}
+
+void CpuOps::sigmoid_cross_entropy_backward(Tensor probs, Tensor targets, Tensor weights, Tensor tag_weights,
+                                            Tensor dloss, Tensor dlogits, Write write) {
+  const std::int64_t n = probs.dim(0), tags = probs.dim(1);
+  const double share = total(weights.f32(), n) * static_cast<double>(tags);
+  const auto scale = static_cast<float>(share > 0 ? dloss.f32()[0] / share : 0.0);
+  for (std::int64_t i = 0; i < n * tags; ++i) {
+    const float slope = tag_loss_slope(probs.f32()[i], targets.f32()[i], tag_weights.f32()[i % tags]);
+    const float g = scale * weights.f32()[i / tags] * slope;
+    dlogits.f32()[i] = write == Write::overwrite ? g : dlogits.f32()[i] + g;
   }
 }
 

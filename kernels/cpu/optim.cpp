@@ -14,22 +14,24 @@ constexpr std::int64_t kBlock = 16384;
 }  // namespace
 
 void CpuOps::sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum,
-                        bool nesterov) {
+                        bool nesterov, float l2) {
   float *pw = w.f32(), *pv = v.f32();
   const float *pg = g.f32(), lr = *rate.f32(), s = *scale.f32();
   parallel_blocks(w.numel(), threads_, kBlock, [=](std::int64_t first, std::int64_t last) {
 #pragma omp simd
-    for (std::int64_t i = first; i < last; ++i) sgd_element(pw[i], s * pg[i], pv[i], lr, momentum, nesterov);
+    for (std::int64_t i = first; i < last; ++i)
+      sgd_element(pw[i], s * pg[i], pv[i], lr, momentum, nesterov, l2);
   });
 }
 
 void CpuOps::adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Tensor scale, Tensor counter,
-                         float beta1, float beta2, float epsilon, float decay) {
+                         float beta1, float beta2, float epsilon, float decay, float l2) {
   const auto t = static_cast<double>(*counter.i64() + 1);
   const AdamSettings settings{beta1,
                               beta2,
                               epsilon,
                               decay,
+                              l2,
                               static_cast<float>(1 - std::pow(static_cast<double>(beta1), t)),
                               static_cast<float>(1 - std::pow(static_cast<double>(beta2), t))};
   float *pw = w.f32(), *pm = m.f32(), *pv = v.f32();

@@ -1,8 +1,16 @@
-// Max pooling, channels last: the channel loop is the SIMD loop.
+// Pooling over windows and over all positions, channels last: the channel loop is the SIMD loop.
+#include "kernels/cpu/channel_loops.h"
 #include "kernels/cpu/cpu_ops.h"
-#include "kernels/cpu/parallel.h"
 
 namespace melgrad {
+namespace {
+
+// Positions of example n of x [N, P, C] that count.
+std::int64_t length_of(Tensor lengths, std::int64_t n, Tensor x) {
+  return lengths ? lengths.i32()[n] : x.dim(1);
+}
+
+}  // namespace
 
 void CpuOps::max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) {
   const std::int64_t frames = x.dim(1), bands = x.dim(2), channels = x.dim(3), out_t = y.dim(1),
@@ -44,6 +52,65 @@ void CpuOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Ten
 #pragma omp simd
       for (std::int64_t c = 0; c < channels; ++c) out[f * channels + c] += where[c] == here ? g[c] : 0.0F;
     }
+  });
+}
+
+void CpuOps::global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argmax) {
+  const std::int64_t positions = x.dim(1), channels = x.dim(2);
+  parallel_for(x.dim(0), threads_, 1, [&](std::int64_t n) {
+    const float* in = x.f32() + n * positions * channels;
+    float* best = y.f32() + n * channels;
+    std::int32_t* where = argmax.i32() + n * channels;
+    std::copy_n(in, channels, best);
+    std::fill_n(where, channels, 0);
+    for (std::int64_t p = 1; p < length_of(lengths, n, x); ++p) {
+      const float* v = in + p * channels;
+      const auto here = static_cast<std::int32_t>(p);
+#pragma omp simd
+      for (std::int64_t c = 0; c < channels; ++c) {
+        const bool more = v[c] > best[c];
+        best[c] = more ? v[c] : best[c];
+        where[c] = more ? here : where[c];
+      }
+    }
+  });
+}
+
+void CpuOps::global_max_backward(Tensor dy, Tensor argmax, Tensor dx, Write write) {
+  const std::int64_t positions = dx.dim(1), channels = dx.dim(2);
+  parallel_for(dx.dim(0), threads_, 1, [&](std::int64_t n) {
+    float* out = dx.f32() + n * positions * channels;
+    if (write == Write::overwrite) std::fill_n(out, positions * channels, 0.0F);
+    for (std::int64_t c = 0; c < channels; ++c) {
+      out[argmax.i32()[n * channels + c] * channels + c] += dy.f32()[n * channels + c];
+    }
+  });
+}
+
+void CpuOps::global_mean_forward(Tensor x, Tensor lengths, Tensor y) {
+  const std::int64_t positions = x.dim(1), channels = x.dim(2);
+  const ChannelLoop loop(x.dim(0), positions, channels, threads_);
+  const auto sums = loop.sums<1>([&](std::int64_t group, std::int64_t i, std::int64_t n, double* sum) {
+    const std::int64_t end = (group * positions + length_of(lengths, group, x)) * channels;
+    const float* in = x.f32() + i;
+#pragma omp simd
+    for (std::int64_t j = 0; j < std::min(n, end - i); ++j) sum[j] += in[j];
+  });
+  for (std::int64_t k = 0; k < y.numel(); ++k) {
+    y.f32()[k] = static_cast<float>(sums[static_cast<std::size_t>(k)] /
+                                    static_cast<double>(length_of(lengths, k / channels, x)));
+  }
+}
+
+void CpuOps::global_mean_backward(Tensor dy, Tensor lengths, Tensor dx, Write write) {
+  const std::int64_t positions = dx.dim(1), channels = dx.dim(2);
+  const ChannelLoop loop(dx.dim(0), positions, channels, threads_);
+  const auto shares = loop.table(
+      [&](std::int64_t k) { return dy.f32()[k] / static_cast<float>(length_of(lengths, k / channels, dx)); });
+  loop.for_each([&](std::int64_t group, std::int64_t i, std::int64_t n) {
+    const std::int64_t end = (group * positions + length_of(lengths, group, dx)) * channels;
+    const float* share = shares.data() + group * loop.width();
+    put(dx.f32() + i, n, write, [=](std::int64_t j) { return i + j < end ? share[j] : 0.0F; });
   });
 }
 

@@ -60,6 +60,15 @@ struct Gather {
   }
 };
 
+struct GatherLabels {
+  const std::uint8_t* table;
+  const std::int32_t* track;
+  std::int64_t tags;
+  MELGRAD_DEVICE float operator()(std::int64_t i) const {
+    return static_cast<float>(table[track[i / tags] * tags + i % tags]);
+  }
+};
+
 struct Standardise {
   const float *x, *mean, *scale;
   std::uint32_t bands;
@@ -88,6 +97,11 @@ void CudaOps::gather_segments(Tensor table, Tensor first, Tensor x) {
     launch_elements(stream_, x.f32(), x.numel(), Write::overwrite,
                     Gather<float>{table.f32(), first.i64(), bands, values});
   }
+}
+
+void CudaOps::gather_labels(Tensor table, Tensor track, Tensor targets) {
+  launch_elements(stream_, targets.f32(), targets.numel(), Write::overwrite,
+                  GatherLabels{table.u8(), track.i32(), table.dim(1)});
 }
 
 void CudaOps::standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) {

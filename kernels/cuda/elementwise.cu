@@ -2,6 +2,7 @@
 #include "kernels/cuda/convert.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
+#include "kernels/math/activations.h"
 #include "kernels/math/philox.h"
 
 namespace melgrad {
@@ -12,20 +13,17 @@ struct Constant {
   MELGRAD_DEVICE float operator()(std::int64_t) const { return value; }
 };
 
-template <typename T>
-struct Relu {
+template <typename T, Activation kF>
+struct Activate {
   const T* x;
-  MELGRAD_DEVICE float operator()(std::int64_t i) const {
-    const float v = to_float(x[i]);
-    return v > 0 ? v : 0.0F;
-  }
+  MELGRAD_DEVICE float operator()(std::int64_t i) const { return activated<kF>(to_float(x[i])); }
 };
 
-template <typename T>
-struct ReluBackward {
+template <typename T, Activation kF>
+struct ActivateBackward {
   const T *y, *dy;
   MELGRAD_DEVICE float operator()(std::int64_t i) const {
-    return to_float(y[i]) > 0 ? to_float(dy[i]) : 0.0F;
+    return to_float(dy[i]) * slope<kF>(to_float(y[i]));
   }
 };
 
@@ -88,18 +86,23 @@ void CudaOps::add(Tensor x, Tensor y, Write write) {
   });
 }
 
-void CudaOps::relu_forward(Tensor x, Tensor y) {
+void CudaOps::activation_forward(Tensor x, Activation f, Tensor y) {
   with_type_of(x, [&](auto type) {
-    using T = decltype(type);
-    launch_elements(stream_, elements<T>(y), y.numel(), Write::overwrite, Relu<T>{elements<T>(x)});
+    with_activation(f, [&](auto kind) {
+      using T = decltype(type);
+      launch_elements(stream_, elements<T>(y), y.numel(), Write::overwrite,
+                      Activate<T, decltype(kind)::value>{elements<T>(x)});
+    });
   });
 }
 
-void CudaOps::relu_backward(Tensor y, Tensor dy, Tensor dx, Write write) {
+void CudaOps::activation_backward(Tensor y, Tensor dy, Activation f, Tensor dx, Write write) {
   with_type_of(y, [&](auto type) {
-    using T = decltype(type);
-    launch_elements(stream_, elements<T>(dx), dx.numel(), write,
-                    ReluBackward<T>{elements<T>(y), elements<T>(dy)});
+    with_activation(f, [&](auto kind) {
+      using T = decltype(type);
+      launch_elements(stream_, elements<T>(dx), dx.numel(), write,
+                      ActivateBackward<T, decltype(kind)::value>{elements<T>(y), elements<T>(dy)});
+    });
   });
 }
 

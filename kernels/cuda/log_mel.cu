@@ -151,6 +151,12 @@ struct LargestOfAll {
   }
 };
 
+struct ScaledSample {
+  const float* pcm;
+  float scale;
+  MELGRAD_DEVICE float operator()(std::int64_t i) const { return scale * pcm[i]; }
+};
+
 struct LimitToRange {
   LogLaw law;
   const float *values, *highest;
@@ -182,8 +188,13 @@ const DeviceMelTables& CudaOps::tables_of(const MelTables& mel) {
 }
 
 void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
-  workspace_.restart();
   const MelOptions& o = mel.options;
+  if (o.n_fft == 0) {
+    launch_elements(stream_, y.f32(), y.numel(), Write::overwrite,
+                    ScaledSample{pcm.f32(), static_cast<float>(o.input_scale)});
+    return;
+  }
+  workspace_.restart();
   const DeviceMelTables& tables = tables_of(mel);
   const std::int64_t frames = y.dim(0), bins = o.n_fft / 2 + 1, chunk = frames_of_chunk(frames, o.n_fft);
   const Tensor samples = scratch({chunk, o.n_fft}), spectrum = scratch({chunk, bins, 2}),

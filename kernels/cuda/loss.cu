@@ -4,6 +4,8 @@
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/sums.h"
+#include "kernels/math/activations.h"
+#include "kernels/math/tagging.h"
 
 namespace melgrad {
 namespace {
@@ -100,6 +102,58 @@ struct CrossEntropyBackward {
   }
 };
 
+// One block, as CrossEntropyForward.
+struct TaggingForward {
+  static constexpr int kThreads = kReduceThreads;
+  const float *logits, *targets, *weights, *tag_weights;
+  float* probs;
+  std::int64_t rows, tags;
+  float *loss, *hits;
+
+  std::int64_t shared_bytes() const { return reduce_shared_bytes<double>(); }
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    double* scratch = t.template shared<double>(kReduceThreads);
+    double my_loss = 0, my_hits = 0, my_weight = 0;
+    for (std::int64_t e = t.index(); e < rows * tags; e += t.count()) {
+      const auto weight = static_cast<double>(weights[e / tags]);
+      probs[e] = activated<Activation::sigmoid>(logits[e]);
+      my_loss += weight * static_cast<double>(tag_loss(logits[e], targets[e], tag_weights[e % tags]));
+      my_hits += (logits[e] > 0) == (targets[e] > 0.5F) ? weight : 0;
+      my_weight += weight;
+    }
+    const double total = block_sum(t, scratch, my_weight);  // each weight once per tag
+    const double loss_sum = block_sum(t, scratch, my_loss), hit_sum = block_sum(t, scratch, my_hits);
+    if (t.index() == 0) {
+      *loss = total > 0 ? static_cast<float>(loss_sum / total) : 0.0F;
+      *hits = total > 0 ? static_cast<float>(hit_sum / total) : 0.0F;
+    }
+  }
+};
+
+// Every block adds up the weights again, as in CrossEntropyBackward.
+struct TaggingBackward {
+  static constexpr int kThreads = kReduceThreads;
+  const float *probs, *targets, *weights, *tag_weights, *dloss;
+  float* dlogits;
+  std::int64_t rows, tags;
+  bool accumulate;
+
+  std::int64_t shared_bytes() const { return reduce_shared_bytes<double>(); }
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    double* scratch = t.template shared<double>(kReduceThreads);
+    double mine = 0;
+    for (std::int64_t i = t.index(); i < rows; i += t.count()) mine += weights[i];
+    const double share = block_sum(t, scratch, mine) * static_cast<double>(tags);
+    const auto scale = static_cast<float>(share > 0 ? *dloss / share : 0.0);
+    for (std::int64_t e = t.first(); e < rows * tags; e += t.stride()) {
+      const float g = scale * weights[e / tags] * tag_loss_slope(probs[e], targets[e], tag_weights[e % tags]);
+      dlogits[e] = accumulate ? dlogits[e] + g : g;
+    }
+  }
+};
+
 struct FinishPenalty {
   float lambda;
   float* loss;
@@ -135,6 +189,20 @@ void CudaOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights
   launch(stream_, blocks_for(probs.numel(), kReduceThreads),
          CrossEntropyBackward{probs.f32(), labels.i32(), weights.f32(), dloss.f32(), dlogits.f32(),
                               probs.dim(0), probs.dim(1), write == Write::accumulate});
+}
+
+void CudaOps::sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor weights, Tensor tag_weights,
+                                            Tensor probs, Tensor loss, Tensor hits) {
+  launch(stream_, 1,
+         TaggingForward{logits.f32(), targets.f32(), weights.f32(), tag_weights.f32(), probs.f32(),
+                        logits.dim(0), logits.dim(1), loss.f32(), hits.f32()});
+}
+
+void CudaOps::sigmoid_cross_entropy_backward(Tensor probs, Tensor targets, Tensor weights, Tensor tag_weights,
+                                             Tensor dloss, Tensor dlogits, Write write) {
+  launch(stream_, blocks_for(probs.numel(), kReduceThreads),
+         TaggingBackward{probs.f32(), targets.f32(), weights.f32(), tag_weights.f32(), dloss.f32(),
+                         dlogits.f32(), probs.dim(0), probs.dim(1), write == Write::accumulate});
 }
 
 void CudaOps::l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) {

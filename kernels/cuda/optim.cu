@@ -27,8 +27,9 @@ struct Sgd {
   const float* rate;
   float momentum;
   bool nesterov;
+  float l2;
   MELGRAD_DEVICE void operator()(std::int64_t i, float g) const {
-    sgd_element(w[i], g, v[i], *rate, momentum, nesterov);
+    sgd_element(w[i], g, v[i], *rate, momentum, nesterov, l2);
   }
 };
 
@@ -122,15 +123,15 @@ void launch_update(Stream stream, Tensor w, Tensor g, Tensor scale, const Update
 }  // namespace
 
 void CudaOps::sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum,
-                         bool nesterov) {
-  launch_update(stream_, w, g, scale, Sgd{w.f32(), v.f32(), rate.f32(), momentum, nesterov});
+                         bool nesterov, float l2) {
+  launch_update(stream_, w, g, scale, Sgd{w.f32(), v.f32(), rate.f32(), momentum, nesterov, l2});
 }
 
 void CudaOps::adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Tensor scale, Tensor counter,
-                          float beta1, float beta2, float epsilon, float decay) {
+                          float beta1, float beta2, float epsilon, float decay, float l2) {
   launch(stream_, blocks_for(w.numel(), 256),
          AdamSlab{w.numel(), w.f32(), g.f32(), m.f32(), v.f32(), rate.f32(), scale.f32(), counter.i64(),
-                  AdamSettings{beta1, beta2, epsilon, decay, 1, 1}});
+                  AdamSettings{beta1, beta2, epsilon, decay, l2, 1, 1}});
 }
 
 void CudaOps::adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate, Tensor scale, float rho,

@@ -1,8 +1,10 @@
 // Max pooling, channels last: one thread per element, the channel runs fastest, so that a warp reads and
 // writes whole lines. The backward pass asks for every element of dx which window it lies in and whether it
 // won there: windows do not overlap, so nothing is added up and no order can matter.
+//
+// Pooling over all positions: channel_loops.h.
+#include "kernels/cuda/channel_loops.h"
 #include "kernels/cuda/cuda_ops.h"
-#include "kernels/cuda/elements.h"
 
 namespace melgrad {
 namespace {
@@ -79,6 +81,125 @@ struct MaxPoolBackward {
   }
 };
 
+// A maximum and the first position that has it.
+struct First {
+  float value = 0;
+  std::int32_t where = -1;  // none
+
+  MELGRAD_DEVICE void take(const First& other) {
+    if (other.where < 0) return;
+    const bool earlier = other.value == value && other.where < where;
+    if (where < 0 || other.value > value || earlier) *this = other;
+  }
+};
+
+// How many positions of an example count.
+struct Lengths {
+  const std::int32_t* lengths;  // or null: all
+  std::int64_t positions;
+
+  Lengths(Tensor tensor, std::int64_t all) : lengths(tensor ? tensor.i32() : nullptr), positions(all) {}
+  MELGRAD_DEVICE std::int64_t of(std::int64_t n) const { return lengths ? lengths[n] : positions; }
+  // Rows of the example are counted through all examples.
+  MELGRAD_DEVICE std::int64_t first_row(std::int64_t n) const { return n * positions; }
+  MELGRAD_DEVICE std::int64_t end_row(std::int64_t n) const { return first_row(n) + of(n); }
+};
+
+template <typename T>
+struct GlobalMax {
+  using State = First;
+  const T* x;
+  std::int64_t channels;
+  Lengths lengths;
+
+  struct At {
+    const T* x;
+    std::int64_t channels, first, end;
+    MELGRAD_DEVICE void operator()(First& best, std::int64_t row) const {
+      if (row < end) best.take({to_float(x[row * channels]), static_cast<std::int32_t>(row - first)});
+    }
+  };
+  MELGRAD_DEVICE At at(std::int64_t n, std::int64_t channel) const {
+    return {x + channel, channels, lengths.first_row(n), lengths.end_row(n)};
+  }
+};
+
+template <typename T>
+struct StoreMax {
+  T* y;
+  std::int32_t* argmax;
+  std::int64_t channels;
+  MELGRAD_DEVICE void operator()(const ChannelPlace& my, const First& best) const {
+    y[my.group * channels + my.channel] = from_float<T>(best.value);
+    argmax[my.group * channels + my.channel] = best.where;
+  }
+};
+
+template <typename T>
+struct GlobalMaxBackward {
+  const T* dy;
+  const std::int32_t* argmax;
+  std::int64_t positions, channels;
+
+  struct At {
+    float dy;
+    std::int64_t winner;
+    MELGRAD_DEVICE float operator()(std::int64_t row) const { return row == winner ? dy : 0.0F; }
+  };
+  MELGRAD_DEVICE At at(std::int64_t n, std::int64_t channel) const {
+    const std::int64_t from = n * channels + channel;
+    return {to_float(dy[from]), n * positions + argmax[from]};
+  }
+};
+
+template <typename T>
+struct GlobalSum {
+  using State = Sums<1>;
+  const T* x;
+  std::int64_t channels;
+  Lengths lengths;
+
+  struct At {
+    const T* x;
+    std::int64_t channels, end;
+    MELGRAD_DEVICE void operator()(State& sum, std::int64_t row) const {
+      if (row < end) sum.of[0] += static_cast<double>(to_float(x[row * channels]));
+    }
+  };
+  MELGRAD_DEVICE At at(std::int64_t n, std::int64_t channel) const {
+    return {x + channel, channels, lengths.end_row(n)};
+  }
+};
+
+template <typename T>
+struct StoreMean {
+  T* y;
+  std::int64_t channels;
+  Lengths lengths;
+  MELGRAD_DEVICE void operator()(const ChannelPlace& my, const Sums<1>& sum) const {
+    const double mean = sum.of[0] / static_cast<double>(lengths.of(my.group));
+    y[my.group * channels + my.channel] = from_float<T>(static_cast<float>(mean));
+  }
+};
+
+template <typename T>
+struct GlobalMeanBackward {
+  const T* dy;
+  std::int64_t channels;
+  Lengths lengths;
+
+  struct At {
+    float share;
+    std::int64_t end;
+    MELGRAD_DEVICE float operator()(std::int64_t row) const { return row < end ? share : 0.0F; }
+  };
+  MELGRAD_DEVICE At at(std::int64_t n, std::int64_t channel) const {
+    return {to_float(dy[n * channels + channel]) / static_cast<float>(lengths.of(n)), lengths.end_row(n)};
+  }
+};
+
+ChannelGrid grid_of(Tensor x) { return {x.dim(0), x.dim(1), x.dim(2)}; }
+
 }  // namespace
 
 void CudaOps::max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) {
@@ -94,6 +215,47 @@ void CudaOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Te
     using T = decltype(type);
     launch_elements(stream_, elements<T>(dx), dx.numel(), write,
                     MaxPoolBackward<T>{{dx.shape, pool}, elements<T>(dy), argmax.u8()});
+  });
+}
+
+void CudaOps::global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argmax) {
+  workspace_.restart();
+  const ChannelGrid grid = grid_of(x);
+  with_type_of(x, [&](auto type) {
+    using T = decltype(type);
+    const GlobalMax<T> reduce{elements<T>(x), grid.channels, {lengths, grid.rows}};
+    void* part = scratch({reduce_bytes<GlobalMax<T>>(grid)}, DType::u8).data;
+    launch_reduce(stream_, grid, reduce, part, StoreMax<T>{elements<T>(y), argmax.i32(), grid.channels});
+  });
+}
+
+void CudaOps::global_max_backward(Tensor dy, Tensor argmax, Tensor dx, Write write) {
+  const ChannelGrid grid = grid_of(dx);
+  with_type_of(dx, [&](auto type) {
+    using T = decltype(type);
+    launch_map(stream_, grid, elements<T>(dx), write,
+               GlobalMaxBackward<T>{elements<T>(dy), argmax.i32(), grid.rows, grid.channels});
+  });
+}
+
+void CudaOps::global_mean_forward(Tensor x, Tensor lengths, Tensor y) {
+  workspace_.restart();
+  const ChannelGrid grid = grid_of(x);
+  const Lengths counts(lengths, grid.rows);
+  with_type_of(x, [&](auto type) {
+    using T = decltype(type);
+    const GlobalSum<T> reduce{elements<T>(x), grid.channels, counts};
+    void* part = scratch({reduce_bytes<GlobalSum<T>>(grid)}, DType::u8).data;
+    launch_reduce(stream_, grid, reduce, part, StoreMean<T>{elements<T>(y), grid.channels, counts});
+  });
+}
+
+void CudaOps::global_mean_backward(Tensor dy, Tensor lengths, Tensor dx, Write write) {
+  const ChannelGrid grid = grid_of(dx);
+  with_type_of(dx, [&](auto type) {
+    using T = decltype(type);
+    launch_map(stream_, grid, elements<T>(dx), write,
+               GlobalMeanBackward<T>{elements<T>(dy), grid.channels, {lengths, grid.rows}});
   });
 }
 

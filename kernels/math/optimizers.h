@@ -7,18 +7,21 @@
 
 namespace melgrad {
 
-MELGRAD_HD inline void sgd_element(float& w, float g, float& v, float rate, float momentum, bool nesterov) {
+MELGRAD_HD inline void sgd_element(float& w, float g, float& v, float rate, float momentum, bool nesterov,
+                                   float l2) {
+  g += l2 * w;
   v = momentum * v + g;
   w -= rate * (nesterov ? g + momentum * v : v);
 }
 
 struct AdamSettings {
-  float beta1, beta2, epsilon, decay;
+  float beta1, beta2, epsilon, decay, l2;
   float correction1, correction2;  // 1 - beta^t, computed once per step in double
 };
 
 MELGRAD_HD inline void adam_element(float& w, float g, float& m, float& v, float rate,
                                     const AdamSettings& s) {
+  g += s.l2 * w;
   m = s.beta1 * m + (1 - s.beta1) * g;
   v = s.beta2 * v + (1 - s.beta2) * g * g;
   const float step = (m / s.correction1) / (std::sqrt(v / s.correction2) + s.epsilon);

@@ -1,5 +1,6 @@
 // The program as a user runs it: a small data set from nothing to a prediction, and every kind of bad input
 // with its exit code and its one line.
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 
 #include "io/audio.h"
 #include "io/cache.h"
+#include "kernels/math/half.h"
 #include "tests/io/scratch.h"
 
 namespace melgrad {
@@ -98,6 +100,38 @@ TEST_F(Pipeline, ATrackThatCannotBeReadIsSkippedAndListed) {
   const Cache cache = read_cache(at("broken.h5"));
   EXPECT_EQ(cache.items.size(), 24U);
   EXPECT_EQ(cache.skipped.size(), 2U);
+}
+
+// Samples as features: decoded, resampled, kept as they are, one row each.
+TEST_F(Pipeline, ExtractKeepsSamples) {
+  for (const std::string dtype : {"f32", "f16"}) {
+    const std::string out = at("samples." + dtype);
+    const Result r = run("extract " + at("music") + " --preset samples --dtype " + dtype + " --out " + out);
+    ASSERT_EQ(r.code, 0) << r.err;
+    const Cache cache = read_cache(out);
+    EXPECT_EQ(cache.mel, mel_preset("samples"));
+    EXPECT_EQ(cache.frame_seconds, 1.0 / 16000);
+    EXPECT_EQ(cache.bands, 1);
+    ASSERT_EQ(cache.items.size(), 24U);
+    for (const CacheItem& item : cache.items) {
+      const Audio audio = read_audio(at("music/genres/" + item.name), 16000);
+      const auto first = static_cast<std::size_t>(item.first_row), n = static_cast<std::size_t>(item.rows);
+      ASSERT_EQ(n, audio.samples.size());
+      std::vector<float> stored(n);
+      if (dtype == "f32") {
+        std::copy_n(cache.features.as<float>().begin() + item.first_row, n, stored.begin());
+      } else {
+        half_to_float(cache.features.as<std::uint16_t>().subspan(first, n).data(), stored.data(), item.rows);
+      }
+      for (std::size_t i = 0; i < n; ++i) {
+        const float bound = dtype == "f32" ? 0 : std::abs(audio.samples[i]) * 0x1p-11F + 0x1p-25F;
+        ASSERT_LE(std::abs(stored[i] - audio.samples[i]), bound) << item.name << " " << i;
+      }
+    }
+  }
+  refuses("extract " + at("music") + " --preset samples --set features.n_mels=64 --out " + at("x.h5"), 2,
+          {"mel n_mels: 64", "must be 0", "samples"});
+  refuses("train " + at("samples.f32") + " --out " + at("y4"), 3, {"samples.f32", "sample_rate"});
 }
 
 TEST_F(Pipeline, ReproduceRunsSplitsAndTheListedOne) {

@@ -9,9 +9,11 @@
 namespace melgrad {
 namespace {
 
-// The shipped recipes on the smallest segments they take, 34 frames x 10 bands.
+// The recipes of genres on the smallest segments they take, 34 frames x 10 bands. What only networks for tags
+// call comes with the part "layers".
 SelftestScope small_scope() {
   SelftestScope scope = shipped_scope();
+  std::erase_if(scope.recipes, [](const Recipe& recipe) { return recipe.task == "tags"; });
   for (Recipe& recipe : scope.recipes) {
     recipe.segment.frames = 34;
     recipe.features.n_mels = 10;
@@ -80,7 +82,7 @@ class FaultyOps final : public OpsDecorator {
     call.run(device_->ops());
     int index = 0;
     call.for_each_tensor([&](Tensor& t, OpCall::Role role) {
-      if ((role == OpCall::Role::input) == (fault_ == Fault::input) && index++ == which_) spoil(t);
+      if (t && (role == OpCall::Role::input) == (fault_ == Fault::input) && index++ == which_) spoil(t);
     });
   }
 
@@ -186,9 +188,10 @@ TEST(Selftest, SaysWhatIsWrong) {
   FaultyDevice device(*cpu, "max_pool_backward", Fault::result);
   const Printed text = print_selftest(device, false);
   EXPECT_EQ(text.exit_code, static_cast<int>(ErrorKind::internal));
-  EXPECT_NE(text.out.find("max_pool_backward        WRONG "), std::string::npos) << text.out;
-  // Two steps of two recipes; 34 frames x 10 bands are 8 x 4 after the stem and 4 x 2 after the convolution.
-  EXPECT_NE(text.out.find("in 4 calls, first [4, 4, 2, 64] f32 at [3, 3, 1, 63]: "), std::string::npos)
+  EXPECT_NE(text.out.find("max_pool_backward               WRONG "), std::string::npos) << text.out;
+  // Two steps of two recipes and of the small network; 34 frames x 10 bands are 8 x 4 after the stem and 4 x
+  // 2 after the convolution.
+  EXPECT_NE(text.out.find("in 6 calls, first [4, 4, 2, 64] f32 at [3, 3, 1, 63]: "), std::string::npos)
       << text.out;
   EXPECT_NE(text.out.find(fmt::format("selftest: 1 of {} operations of cpu (", declared_ops().size())),
             std::string::npos);

@@ -2,10 +2,10 @@
 
 Input: 0.8 s of chirp, plucked strings, noise and silence, made here, so it carries no licence.
 Features: computed in float64 by code that shares nothing with melgrad, then stored as little-endian float32.
-  dong2018, librosa, musicnn   librosa.feature.melspectrogram, pad_mode given explicitly
-  whisper                      librosa's filters and STFT, Whisper's published log law
-  torchaudio, kaldi            the published definitions in numpy; compared with torchaudio if installed
-  linear                       librosa's STFT, magnitude, an odd window in a frame of 120 samples
+  dong2018, librosa, musicnn  librosa.feature.melspectrogram, pad_mode given explicitly
+  whisper                     librosa's filters and STFT, Whisper's published log law
+  torchaudio, kaldi, mtat-mel the published definitions in numpy; compared with torchaudio if installed
+  linear                      librosa's STFT, magnitude, an odd window in a frame of 120 samples
 mel_index.txt lists the shapes. Run: python3 make_mel.py (needs numpy and librosa; torchaudio is optional).
 """
 
@@ -74,14 +74,15 @@ def htk_mel(hz):
     return 2595 * np.log10(1 + np.asarray(hz) / 700)
 
 
-def torchaudio_default(y):
-    hz = 700 * (10 ** (np.linspace(0, htk_mel(8000), 130) / 2595) - 1)
-    bins = np.linspace(0, 8000, 201)[:, None]
+def torchaudio_mel(y, n_fft, n_mels):
+    """MelSpectrogram with a hop of half a frame, and AmplitudeToDB."""
+    hz = 700 * (10 ** (np.linspace(0, htk_mel(8000), n_mels + 2) / 2595) - 1)
+    bins = np.linspace(0, 8000, n_fft // 2 + 1)[:, None]
     rising, falling = (bins - hz[:-2]) / np.diff(hz)[:-1], (hz[2:] - bins) / np.diff(hz)[1:]
     filters = np.maximum(0, np.minimum(rising, falling))
-    padded = np.pad(y, 200, mode="reflect")
-    frames = np.lib.stride_tricks.sliding_window_view(padded, 400)[::200]
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    padded = np.pad(y, n_fft // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[:: n_fft // 2]
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
     power = np.abs(np.fft.rfft(frames * window)) ** 2
     return 10 * np.log10(np.maximum(power @ filters, 1e-10))
 
@@ -108,14 +109,20 @@ def check_against_torchaudio(y, features):
         return
     wave = torch.from_numpy(y.astype(np.float64))[None]
     # The modules fill float32 tables; .double() widens the window and the filters, rounded as they are.
-    mel = torchaudio.transforms.MelSpectrogram().double()(wave)
+    def mel(**settings):
+        power = torchaudio.transforms.MelSpectrogram(**settings).double()(wave)
+        return torchaudio.transforms.AmplitudeToDB()(power)[0].T.numpy()
+
     theirs = {
-        "torchaudio": torchaudio.transforms.AmplitudeToDB()(mel)[0].T.numpy(),
+        "torchaudio": mel(),
         "kaldi": torchaudio.compliance.kaldi.fbank(wave * 32768, dither=0.0).numpy(),
+        "mtat-mel96": mel(n_fft=512, n_mels=96),
+        "mtat-mel128": mel(n_fft=512, n_mels=128),
     }
     # Their tables are rounded to float32, so what a loud band leaks into an empty one differs: compare the
     # bands within 60 dB of the loudest of their frame.
-    for name, reach in (("torchaudio", 60.0), ("kaldi", 6 * np.log(10))):
+    for name in theirs:
+        reach = 6 * np.log(10) if name == "kaldi" else 60.0
         value, want = theirs[name], features[name]
         assert value.shape == want.shape
         near = want > want.max(axis=1, keepdims=True) - reach
@@ -130,11 +137,13 @@ def main():
     features = {
         "dong2018": dong2018(y),
         "librosa": librosa_default(y),
-        "torchaudio": torchaudio_default(y),
+        "torchaudio": torchaudio_mel(y, 400, 128),
         "kaldi": kaldi(y),
         "whisper": whisper(y),
         "musicnn": musicnn(y),
         "linear": linear(y),
+        "mtat-mel96": torchaudio_mel(y, 512, 96),
+        "mtat-mel128": torchaudio_mel(y, 512, 128),
     }
     check_against_torchaudio(samples, features)
     samples.tofile(HERE / "mel_input.f32")

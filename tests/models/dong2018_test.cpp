@@ -138,7 +138,7 @@ TEST(Dong2018, SentSegmentsEqualThoseCutOnTheDevice) {
       }
       EXPECT_EQ(values_of(*device, *cut.model), values_of(*device, *sent.model)) << p.name;
       const std::vector<std::int64_t> rows = {0, 15, 56, 300};
-      Evaluator one(*device, *cut.model, 4, 40), other(*device, *sent.model, 4, 40);
+      Evaluator one(*device, *cut.model, 4, false, 40), other(*device, *sent.model, 4, false, 40);
       EXPECT_EQ(one.probabilities(cut.table, rows), other.probabilities(sent.table, rows));
     }
   }
@@ -162,7 +162,8 @@ TEST(Dong2018, PaddedExamplesDoNotCount) {
 }
 
 TEST(SegmentStarts, AsTheAuthorCountsAndAsOneWould) {
-  SegmentOptions options{256, 0.5, true};
+  SegmentOptions options;
+  options.skip_last_start = true;
   EXPECT_EQ(segment_starts(2584, options).size(), 18U);
   options.skip_last_start = false;
   EXPECT_EQ(segment_starts(2584, options).size(), 19U);

@@ -26,7 +26,7 @@ OptimizerOptions optimizer_of(const golden::Run& run) {
   t.epsilon = setting("epsilon", 0);
   t.momentum = setting("momentum", 0);
   t.weight_decay = setting("weight_decay", 0);
-  return optimizer_options(t, 0);
+  return optimizer_options(t, phases_of(t)[0], 0);
 }
 
 std::unique_ptr<Model> model_of(Device& device, const golden::Golden& g, const golden::Network& net) {

@@ -78,10 +78,10 @@ Array<float> some(std::uint32_t seed, const Shape& shape) {
 TEST_P(Bf16Test, elementwise) {
   const auto x = some(1, {3, 257}), dy = some(2, {3, 257});
   const Tensor tx = put(x), tdy = put(dy), y = place(x.shape), dx = place(x.shape), sum = put(dy);
-  ops().relu_forward(tx, y);
-  const auto relu = reference::relu_forward(x.as<double>());
+  ops().activation_forward(tx, Activation::relu, y);
+  const auto relu = reference::activation_forward(x.as<double>(), Activation::relu);
   expect(y, relu, 0);
-  ops().relu_backward(y, tdy, dx, Write::overwrite);
+  ops().activation_backward(y, tdy, Activation::relu, dx, Write::overwrite);
   expect(dx, reference::relu_backward(relu, dy.as<double>()), 0);
   ops().add(tx, sum, Write::accumulate);
   expect(sum, x.as<double>() + dy.as<double>(), kStored);
@@ -117,6 +117,76 @@ TEST_P(Bf16Test, max_pool) {
   expect(y, pooled.y, 0);
   ops().max_pool_backward(tdy, argmax, pool, dx, Write::overwrite);
   expect(dx, reference::max_pool_backward(dy.as<double>(), pooled.argmax, pool, x.shape), 0);
+}
+
+TEST_P(Bf16Test, global_pooling) {
+  const auto x = some(1, {3, 257, 33}), dy = some(2, {3, 33});
+  const auto pooled = reference::global_max_forward(x.as<double>(), {});
+  const Tensor tx = put(x), tdy = put(dy), y = place(dy.shape), argmax = place(dy.shape, DType::i32),
+               dx = place(x.shape);
+  ops().global_max_forward(tx, {}, y, argmax);
+  expect(y, pooled.y, 0);
+  ops().global_max_backward(tdy, argmax, dx, Write::overwrite);
+  expect(dx, reference::global_max_backward(dy.as<double>(), pooled.argmax, x.shape), 0);
+  ops().global_mean_forward(tx, {}, y);
+  expect(y, reference::global_mean_forward(x.as<double>(), {}), kStored);
+  ops().global_mean_backward(tdy, {}, dx, Write::overwrite);
+  expect(dx, reference::global_mean_backward(dy.as<double>(), {}, x.shape), kStored);
+}
+
+TEST_P(Bf16Test, batch_norm) {
+  const auto x = some(1, {3, 31, 33}), dy = some(2, x.shape);
+  const auto gamma = Random(3).array<float>({33}, 0.5, 2), beta = Random(4).array<float>({33});
+  const Array<float> zeros({33}), ones({33}, 1);
+  const auto f64 = [](const Array<float>& a) { return a.as<double>(); };
+  const Tensor tx = put(x), tdy = put(dy), y = place(x.shape), dx = place(x.shape),
+               tgamma = put(gamma, DType::f32), tbeta = put(beta, DType::f32), mean = place({33}, DType::f32),
+               scale = place({33}, DType::f32), running_mean = put(zeros, DType::f32),
+               running_variance = put(ones, DType::f32), dgamma = place({33}, DType::f32),
+               dbeta = place({33}, DType::f32);
+  ops().batch_norm_forward(tx, tgamma, tbeta, {1e-5F, 0.5F}, y, mean, scale, running_mean, running_variance);
+  const auto want =
+      reference::batch_norm_forward(f64(x), f64(gamma), f64(beta), 1e-5, 0.5, f64(zeros), f64(ones));
+  expect(y, want.y, kStored);
+  expect(mean, want.mean, tolerance::kReduction);
+  expect(scale, want.scale, tolerance::kReduction);
+  expect(running_mean, want.running_mean, tolerance::kReduction);
+  expect(running_variance, want.running_variance, tolerance::kReduction);
+  ops().batch_norm_backward(tx, tgamma, mean, scale, tdy, dx, Write::overwrite, dgamma, dbeta,
+                            Write::overwrite);
+  const auto grads = reference::batch_norm_backward(f64(x), f64(gamma), want.mean, want.scale, f64(dy));
+  expect(dx, grads.dx, kStored);
+  expect(dgamma, grads.dgamma, tolerance::kReduction);
+  expect(dbeta, grads.dbeta, tolerance::kReduction);
+  ops().batch_norm_inference(tx, tgamma, tbeta, running_mean, running_variance, 1e-5F, y);
+  expect(y,
+         reference::batch_norm_inference(f64(x), f64(gamma), f64(beta), want.running_mean,
+                                         want.running_variance, 1e-5),
+         kStored);
+}
+
+// Gates come from a dense layer, in f32, or are activations themselves.
+TEST_P(Bf16Test, channels) {
+  const auto x = some(1, {3, 31, 33}), g = some(2, {3, 33}), dy = some(3, x.shape);
+  const auto want = reference::scale_channels_forward(x.as<double>(), g.as<double>());
+  const auto grads = reference::scale_channels_backward(x.as<double>(), g.as<double>(), dy.as<double>());
+  const Tensor tx = put(x), tdy = put(dy), y = place(x.shape), dx = place(x.shape);
+  for (const DType type : {DType::f32, DType::bf16}) {
+    const Tensor tg = put(g, type), dg = place(g.shape, type);
+    ops().scale_channels_forward(tx, tg, y);
+    expect(y, want, kStored);
+    ops().scale_channels_backward(tx, tg, tdy, dx, Write::overwrite, dg, Write::overwrite);
+    expect(dx, grads.dx, kStored);
+    expect(dg, grads.dg, type == DType::f32 ? tolerance::kReduction : kStored);
+  }
+  const Tensor swapped = place({31, 3, 33});
+  ops().swap_axes(tx, swapped, Write::overwrite);
+  expect(swapped, reference::swap_axes(x.as<double>()), 0);
+  const auto before = some(4, {31, 64});
+  const auto rows = some(5, {31, 33});
+  const Tensor to = put(before), from = put(rows);
+  ops().copy_columns(from, 3, to, 7, 30, Write::overwrite);
+  expect(to, reference::copy_columns(rows, 3, before, 7, 30, Write::overwrite).as<double>(), 0);
 }
 
 TEST_P(Bf16Test, stem) {

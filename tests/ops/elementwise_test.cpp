@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "tests/ops/op_test.h"
 
 namespace melgrad {
@@ -21,30 +23,54 @@ TEST_P(OpTest, add) {
   }
 }
 
-TEST_P(OpTest, relu_forward) {
-  for (const Index n : cases::lengths()) {
-    Random random(2);
-    auto x = random.array<float>({n});
-    if (n > 1) x[1] = 0;
-    const auto expected = reference::relu_forward(x);
-    Check c = check("relu_forward");
-    const Tensor from = c.input(x), to = c.output_exact(expected);
-    c.run([&](Ops& ops, Write) { ops.relu_forward(from, to); });
-    Check in_place = check("relu_forward");
-    const Tensor both = in_place.state_exact(x, expected);
-    in_place.run([&](Ops& ops, Write) { ops.relu_forward(both, both); });
-  }
+constexpr Activation kActivations[] = {Activation::relu, Activation::elu, Activation::sigmoid,
+                                       Activation::decibels};
+
+// What f may be given: decibels are of powers, some below the floor.
+Array<float> argument(Activation f, Index n) {
+  auto x = Random(2).array<float>({n}, -10, 10);
+  if (n > 1) x[1] = 0;
+  if (f != Activation::decibels) return x;
+  for (float& e : x.v) e = e == 0 ? 0 : std::pow(10.0F, 1.2F * e);
+  return x;
 }
 
-TEST_P(OpTest, relu_backward) {
-  for (const Index n : cases::lengths()) {
-    Random random(3);
-    const auto y = reference::relu_forward(random.array<float>({n})), dy = random.array<float>({n});
-    Check c = check("relu_backward");
-    const Tensor ty = c.input(y), tdy = c.input(dy);
-    const Tensor dx = c.gradient(reference::relu_backward(y, dy).as<double>(), tolerance::kElementwise);
-    c.run([&](Ops& ops, Write write) { ops.relu_backward(ty, tdy, dx, write); });
-  }
+double limit_of(Activation f) { return f == Activation::relu ? tolerance::kExact : tolerance::kActivation; }
+
+TEST_P(OpTest, activation_forward) {
+  for (const Activation f : kActivations)
+    for (const Index n : cases::lengths()) {
+      const auto x = argument(f, n);
+      const auto expected = reference::activation_forward(x.as<double>(), f);
+      Check c = check("activation_forward");
+      const Tensor from = c.input(x), to = c.output(expected, limit_of(f));
+      c.run([&](Ops& ops, Write) { ops.activation_forward(from, f, to); });
+      Check in_place = check("activation_forward");
+      const Tensor both = in_place.state(x, expected, limit_of(f));
+      in_place.run([&](Ops& ops, Write) { ops.activation_forward(both, f, both); });
+    }
+}
+
+TEST_P(OpTest, activation_backward) {
+  for (const Activation f : kActivations)
+    for (const Index n : cases::lengths()) {
+      const auto y = reference::activation_forward(argument(f, n), f), dy = Random(3).array<float>({n});
+      Check c = check("activation_backward");
+      const Tensor ty = c.input(y), tdy = c.input(dy);
+      const Tensor dx = c.gradient(reference::activation_backward(y.as<double>(), dy.as<double>(), f),
+                                   std::max(limit_of(f), tolerance::kElementwise));
+      c.run([&](Ops& ops, Write write) { ops.activation_backward(ty, tdy, f, dx, write); });
+    }
+}
+
+// Far outside: no overflow, no NaN.
+TEST_P(OpTest, activation_forward__extremes) {
+  Array<float> x({4}), expected({4});
+  x.v = {-1e4F, -100, 100, 1e4F};
+  expected.v = {0, 0, 1, 1};
+  Check c = check("activation_forward");
+  const Tensor from = c.input(x), to = c.output(expected.as<double>(), tolerance::kActivation);
+  c.run([&](Ops& ops, Write) { ops.activation_forward(from, Activation::sigmoid, to); });
 }
 
 }  // namespace

@@ -109,6 +109,73 @@ TEST_P(OpTest, cross_entropy_backward__no_weight) {
   });
 }
 
+struct Tagging {
+  Array<float> logits, targets, weights, tag_weights;
+};
+
+// Targets of 0, 1 and between (mixup); a weight of 0 for padding.
+Tagging tagging(const cases::Classes& k, double range) {
+  Random random(6);
+  Tagging in{random.array<float>({k.examples, k.classes}, -range, range),
+             random.array<float>({k.examples, k.classes}, 0, 1), operands(k, 1).weights,
+             random.array<float>({k.classes}, 0.5, 4)};
+  for (Index i = 0; i < in.targets.size(); ++i)
+    if (i % 3 != 0) in.targets[i] = in.targets[i] > 0.7F ? 1.0F : 0.0F;
+  return in;
+}
+
+TEST_P(OpTest, sigmoid_cross_entropy_forward) {
+  for (const cases::Classes& k : cases::classes())
+    for (const double range : kRanges) {
+      SCOPED_TRACE(k.name);
+      const Tagging in = tagging(k, range);
+      const auto expected =
+          reference::sigmoid_cross_entropy_forward(in.logits.as<double>(), in.targets.as<double>(),
+                                                   in.weights.as<double>(), in.tag_weights.as<double>());
+      Check c = check("sigmoid_cross_entropy_forward");
+      const Tensor logits = c.input(in.logits), targets = c.input(in.targets), weights = c.input(in.weights),
+                   tag_weights = c.input(in.tag_weights);
+      const Tensor probs = c.output(expected.probs, tolerance::kActivation);
+      const Tensor loss = c.output(expected.loss, tolerance::kActivation);
+      const Tensor hits = c.output(expected.hits, tolerance::kReduction);
+      c.run([&](Ops& ops, Write) {
+        ops.sigmoid_cross_entropy_forward(logits, targets, weights, tag_weights, probs, loss, hits);
+      });
+    }
+}
+
+TEST_P(OpTest, sigmoid_cross_entropy_backward) {
+  for (const cases::Classes& k : cases::classes()) {
+    SCOPED_TRACE(k.name);
+    const Tagging in = tagging(k, 3);
+    const auto probs_ = reference::activation_forward(in.logits, Activation::sigmoid);
+    const auto expected = reference::sigmoid_cross_entropy_backward(
+        probs_.as<double>(), in.targets.as<double>(), in.weights.as<double>(), in.tag_weights.as<double>(),
+        -1.75);
+    Check c = check("sigmoid_cross_entropy_backward");
+    const Tensor probs = c.input(probs_), targets = c.input(in.targets), weights = c.input(in.weights),
+                 tag_weights = c.input(in.tag_weights), dloss = c.input(Array<float>({1}, -1.75F));
+    const Tensor dlogits = c.gradient(expected, tolerance::kSoftmax);  // targets between 0 and 1 cancel
+    c.run([&](Ops& ops, Write write) {
+      ops.sigmoid_cross_entropy_backward(probs, targets, weights, tag_weights, dloss, dlogits, write);
+    });
+  }
+}
+
+// Padding alone: no loss and no gradient.
+TEST_P(OpTest, sigmoid_cross_entropy_forward__no_weight) {
+  const Tagging in = tagging({"", 3, 5}, 1);
+  Check c = check("sigmoid_cross_entropy_forward");
+  const Tensor logits = c.input(in.logits), targets = c.input(in.targets),
+               weights = c.input(Array<float>({3}, 0)), tag_weights = c.input(in.tag_weights);
+  const Tensor probs = c.output(reference::activation_forward(in.logits.as<double>(), Activation::sigmoid),
+                                tolerance::kActivation);
+  const Tensor loss = c.output_exact(Array<float>({1}, 0)), hits = c.output_exact(Array<float>({1}, 0));
+  c.run([&](Ops& ops, Write) {
+    ops.sigmoid_cross_entropy_forward(logits, targets, weights, tag_weights, probs, loss, hits);
+  });
+}
+
 constexpr float kLambda = 0.01F;
 
 TEST_P(OpTest, l2_penalty_forward) {

@@ -123,6 +123,13 @@ MelOptions with(MelOptions o, const std::vector<std::pair<std::string, std::stri
   return o;
 }
 
+// All but `samples`.
+std::vector<std::string> spectral_presets() {
+  std::vector<std::string> names = mel_preset_names();
+  std::erase_if(names, [](const std::string& name) { return mel_preset(name).n_fft == 0; });
+  return names;
+}
+
 // The settings of tests/golden/make_mel.py's `linear`.
 MelOptions linear() {
   return with(MelOptions{}, {{"n_fft", "120"},
@@ -208,7 +215,7 @@ TEST(MelOptions, ErrorsNameTheFieldAndTheNearest) {
 
 TEST(MelOptions, ValidateNamesTheField) {
   const std::vector<std::pair<std::string, std::string>> bad = {
-      {"sample_rate", "0"},    {"n_fft", "0"},          {"n_fft", "2000000"}, {"win_length", "513"},
+      {"sample_rate", "0"},    {"n_fft", "-1"},         {"n_fft", "2000000"}, {"win_length", "513"},
       {"win_length", "0"},     {"hop_length", "0"},     {"n_mels", "-1"},     {"fmin", "-1"},
       {"fmin", "nan"},         {"fmax", "11026"},       {"fmax", "0"},        {"power", "1.5"},
       {"log_multiplier", "0"}, {"log_floor", "-1"},     {"top_db", "-1"},     {"input_scale", "0"},
@@ -223,11 +230,47 @@ TEST(MelOptions, ValidateNamesTheField) {
   for (const std::string& name : mel_preset_names()) EXPECT_NO_THROW(validate(mel_preset(name))) << name;
 }
 
+// Without a spectrum whatever plays no part must be as in the preset, so that no setting is dropped silently.
+TEST(MelOptions, SamplesHaveNoOtherSettings) {
+  EXPECT_NO_THROW(validate(with(mel_preset("samples"), {{"sample_rate", "22050"}, {"input_scale", "3"}})));
+  for (const auto& [field, value] : mel_fields(mel_preset("samples"))) {
+    if (field == "preset" || field == "sample_rate" || field == "n_fft" || field == "input_scale") continue;
+    bool refused = false;
+    for (const char* other : {"7", "true", "false", "htk", "none", "povey", "ln"}) {
+      MelOptions o = mel_preset("samples");
+      try {
+        set_mel_field(o, field, other);
+      } catch (const Error&) {
+        continue;  // not a value of this field's type
+      }
+      if (o == mel_preset("samples")) continue;
+      refused = true;
+      EXPECT_EQ(message_of([&] { validate(o); }), "mel " + field + ": " + other +
+                                                      " does not work; it must be " + value +
+                                                      " where n_fft is 0 (samples)");
+    }
+    EXPECT_TRUE(refused) << field;
+  }
+  EXPECT_EQ(message_of([] {
+              validate(with(MelOptions{}, {{"n_fft", "0"}}));
+            }).find("mel win_length: 512"),
+            0u);
+  EXPECT_EQ(message_of([] {
+              validate(with(mel_preset("samples"), {{"input_scale", "0"}}));
+            }).find("mel input_scale: 0"),
+            0u);
+  EXPECT_EQ(message_of([] {
+              validate(with(mel_preset("samples"), {{"sample_rate", "0"}}));
+            }).find("mel sample_rate: 0"),
+            0u);
+}
+
 TEST(MelTables, FrameCounts) {
   const auto count = [](const char* preset, std::int64_t samples) {
     return MelTables(mel_preset(preset)).frames(samples);
   };
-  for (const char* preset : {"dong2018", "musicnn"}) {  // published counts at a hop of 256
+  for (const char* preset :
+       {"dong2018", "musicnn", "mtat-linear", "harmonic"}) {  // published counts at a hop of 256
     EXPECT_EQ(count(preset, 661500), 2584);
     EXPECT_EQ(count(preset, 464000), 1813);
     EXPECT_EQ(count(preset, 59049), 231);
@@ -237,6 +280,9 @@ TEST(MelTables, FrameCounts) {
   EXPECT_EQ(count("kaldi", 16000), 98);
   EXPECT_EQ(count("kaldi", 399), 0);
   EXPECT_EQ(count("kaldi", 400), 1);
+  for (const std::int64_t n : {0, 1, 59049}) EXPECT_EQ(count("samples", n), n);
+  EXPECT_EQ(MelTables(mel_preset("samples")).bands(), 1);
+  EXPECT_EQ(MelTables(mel_preset("mtat-linear")).bands(), 257);
   for (const std::string& name : mel_preset_names()) {
     for (std::int64_t n = 0; n < 3000; n += 7) {
       EXPECT_EQ(count(name.c_str(), n), reference::frame_count(n, mel_preset(name))) << name << ", " << n;
@@ -312,7 +358,30 @@ TEST_P(LogMel, GoldenFiles) {
     }
     ++files;
   }
-  EXPECT_EQ(files, 7);
+  EXPECT_EQ(files, 9);
+}
+
+// The presets without mel bands: their rows would make the golden files a third larger again.
+TEST_P(LogMel, LinearPresetsEqualReference) {
+  const std::vector<float> pcm = read_golden("input");
+  for (const char* name : {"mtat-linear", "harmonic"}) {
+    const MelOptions o = mel_preset(name);
+    EXPECT_EQ(MelTables(o).bands(), 257);
+    RecordProperty(name, std::to_string(expect_equals_reference(pcm, o, name)));
+  }
+}
+
+TEST_P(LogMel, SamplesAreCopied) {
+  for (const std::size_t n : {0, 1, 3, 257, 100001}) {
+    const std::vector<float> pcm = noise(n);
+    EXPECT_EQ(features(pcm, mel_preset("samples")), pcm);
+    std::vector<float> scaled;
+    const MelOptions o = with(mel_preset("samples"), {{"input_scale", "0.3"}});
+    for (const auto& row : reference::log_mel(pcm, o)) scaled.push_back(static_cast<float>(row.at(0)));
+    const std::vector<float> got = features(pcm, o);
+    ASSERT_EQ(got.size(), n);
+    for (std::size_t i = 0; i < n; ++i) EXPECT_NEAR(got[i], scaled[i], 1.2e-7 * std::abs(scaled[i]));
+  }
 }
 
 TEST_P(LogMel, OddSettingsEqualReference) {
@@ -349,7 +418,7 @@ TEST_P(LogMel, OddSettingsEqualReference) {
 
 TEST_P(LogMel, ShortClips) {
   const std::vector<float> pcm = noise(700);
-  for (const std::string& name : mel_preset_names()) {
+  for (const std::string& name : spectral_presets()) {
     for (const char* padding : {"none", "reflect", "zeros"}) {
       const MelOptions o = with(mel_preset(name), {{"padding", padding}});
       for (std::size_t n : {0, 1, 2, 3, 5, 199, 200, 201, 256, 399, 400, 401, 512, 513, 700}) {
@@ -395,7 +464,13 @@ TEST_P(LogMel, SilenceGivesTheFloor) {
                                                                 {"torchaudio", -100},
                                                                 {"kaldi", std::log(std::pow(2.0, -23))},
                                                                 {"whisper", (-10.0 + 4) / 4},
-                                                                {"musicnn", 0}};
+                                                                {"musicnn", 0},
+                                                                {"mtat-linear", -100},
+                                                                {"mtat-mel96", -100},
+                                                                {"mtat-mel128", -100},
+                                                                {"harmonic", 0},
+                                                                {"samples", 0}};
+  EXPECT_EQ(expected.size(), mel_preset_names().size());
   for (const auto& [name, value] : expected) {
     for (float x : features(pcm, mel_preset(name))) ASSERT_NEAR(x, value, 1e-5) << name;
   }
@@ -408,6 +483,7 @@ TEST_P(LogMel, LoudAndBrokenInputStaysFinite) {
     for (float& x : pcm) x *= scale;
     pcm[1500] = scale > 1e20f ? std::numeric_limits<float>::quiet_NaN() : pcm[1500];
     for (const std::string& name : mel_preset_names()) {
+      if (mel_preset(name).log == LogKind::none) continue;
       for (float x : features(pcm, mel_preset(name)))
         ASSERT_TRUE(std::isfinite(x)) << name << " at " << scale;
     }

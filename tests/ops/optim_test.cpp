@@ -28,14 +28,15 @@ TEST_P(OpTest, sgd_update) {
   for (const Index n : cases::lengths())
     for (const float momentum : {0.0F, 0.9F})
       for (const bool nesterov : {false, true}) {
+        const float l2 = nesterov ? 0.05F : 0.0F;
         const Slabs s(n);
         auto w = s.w.as<double>(), v = s.m.as<double>();
-        reference::sgd_update<double>(w, s.g.as<double>(), v, kRate, kScale, momentum, nesterov);
+        reference::sgd_update<double>(w, s.g.as<double>(), v, kRate, kScale, momentum, nesterov, l2);
         Check c = check("sgd_update");
         const Scalars in(c);
         const Tensor g = c.input(s.g), tw = c.state(s.w, w, tolerance::kOptimizer),
                      tv = c.state(s.m, v, tolerance::kOptimizer);
-        c.run([&](Ops& ops, Write) { ops.sgd_update(tw, g, tv, in.rate, in.scale, momentum, nesterov); });
+        c.run([&](Ops& ops, Write) { ops.sgd_update(tw, g, tv, in.rate, in.scale, momentum, nesterov, l2); });
       }
 }
 
@@ -44,17 +45,18 @@ TEST_P(OpTest, adam_update) {
   for (const Index n : cases::lengths())
     for (const std::int64_t step : {0, 1, 1000, 100000})
       for (const float decay : {0.0F, 0.01F}) {
+        const float l2 = 10 * decay;
         const Slabs s(n);
         auto w = s.w.as<double>(), m = s.m.as<double>(), v = s.v.as<double>();
         reference::adam_update<double>(w, s.g.as<double>(), m, v, kRate, kScale, step,
-                                       {kBeta1, kBeta2, kEpsilon, decay});
+                                       {kBeta1, kBeta2, kEpsilon, decay, l2});
         Check c = check("adam_update");
         const Scalars in(c);
         const Tensor g = c.input(s.g), counter = c.input(Array<std::int64_t>({1}, step));
         const Tensor tw = c.state(s.w, w, tolerance::kOptimizer), tm = c.state(s.m, m, tolerance::kOptimizer),
                      tv = c.state(s.v, v, tolerance::kOptimizer);
         c.run([&](Ops& ops, Write) {
-          ops.adam_update(tw, g, tm, tv, in.rate, in.scale, counter, kBeta1, kBeta2, kEpsilon, decay);
+          ops.adam_update(tw, g, tm, tv, in.rate, in.scale, counter, kBeta1, kBeta2, kEpsilon, decay, l2);
         });
       }
 }

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "tests/ops/op_test.h"
 
 namespace melgrad {
@@ -35,6 +37,69 @@ TEST_P(OpTest, max_pool_backward) {
     const Tensor dx = c.gradient(expected, tolerance::kElementwise);
     c.run([&](Ops& ops, Write write) { ops.max_pool_backward(tdy, argmax, p.pool, dx, write); });
   }
+}
+
+// For every case without lengths, and with some between 1 and all; what lies beyond them must not be read.
+void for_each_global(const std::function<void(const Array<float>&, const Array<std::int32_t>&)>& body) {
+  for (const cases::Channels& p : cases::channels()) {
+    SCOPED_TRACE(p.name);
+    for (auto x : {with_ties(p.x), Random(2).array<float>(p.x)}) {
+      body(x, {});
+      Random random(3);
+      Array<std::int32_t> lengths({p.x[0]});
+      for (Index n = 0; n < p.x[0]; ++n) {
+        lengths[n] = static_cast<std::int32_t>(n == 1 ? p.x[1] : 1 + random.below(p.x[1]));
+        for (Index i = lengths[n] * p.x[2]; i < p.x[1] * p.x[2]; ++i) x[n * p.x[1] * p.x[2] + i] = NAN;
+      }
+      body(x, lengths);
+    }
+  }
+}
+
+Tensor input_of(Check& c, const Array<std::int32_t>& lengths) {
+  return lengths.size() == 0 ? Tensor{} : c.input(lengths);
+}
+
+TEST_P(OpTest, global_max_forward) {
+  for_each_global([&](const Array<float>& x, const Array<std::int32_t>& lengths) {
+    const auto expected = reference::global_max_forward(x, lengths);
+    Check c = check("global_max_forward");
+    const Tensor tx = c.input(x), counts = input_of(c, lengths), y = c.output_exact(expected.y),
+                 argmax = c.output_exact(expected.argmax);
+    c.run([&](Ops& ops, Write) { ops.global_max_forward(tx, counts, y, argmax); });
+  });
+}
+
+TEST_P(OpTest, global_max_backward) {
+  for_each_global([&](const Array<float>& x, const Array<std::int32_t>& lengths) {
+    const auto pooled = reference::global_max_forward(x, lengths);
+    const auto dy = Random(4).array<float>(pooled.y.shape);
+    Check c = check("global_max_backward");
+    const Tensor tdy = c.input(dy), argmax = c.input(pooled.argmax);
+    const auto expected = reference::global_max_backward(dy.as<double>(), pooled.argmax, x.shape);
+    const Tensor dx = c.gradient(expected, tolerance::kExact);
+    c.run([&](Ops& ops, Write write) { ops.global_max_backward(tdy, argmax, dx, write); });
+  });
+}
+
+TEST_P(OpTest, global_mean_forward) {
+  for_each_global([&](const Array<float>& x, const Array<std::int32_t>& lengths) {
+    Check c = check("global_mean_forward");
+    const Tensor tx = c.input(x), counts = input_of(c, lengths);
+    const Tensor y = c.output(reference::global_mean_forward(x.as<double>(), lengths), tolerance::kReduction);
+    c.run([&](Ops& ops, Write) { ops.global_mean_forward(tx, counts, y); });
+  });
+}
+
+TEST_P(OpTest, global_mean_backward) {
+  for_each_global([&](const Array<float>& x, const Array<std::int32_t>& lengths) {
+    const auto dy = Random(4).array<float>({x.shape[0], x.shape[2]});
+    Check c = check("global_mean_backward");
+    const Tensor tdy = c.input(dy), counts = input_of(c, lengths);
+    const Tensor dx = c.gradient(reference::global_mean_backward(dy.as<double>(), lengths, x.shape),
+                                 tolerance::kElementwise);
+    c.run([&](Ops& ops, Write write) { ops.global_mean_backward(tdy, counts, dx, write); });
+  });
 }
 
 }  // namespace

@@ -33,11 +33,16 @@ void expect_gradient(const std::function<double(const Doubles&)>& f, const Doubl
 
 // A layer is made a scalar function by a fixed random direction: f(x) = dy . layer(x), so that df/dx =
 // backward(dy).
-TEST(ReferenceGradient, relu) {
-  Random random(1);
-  const auto x = random.array_off_zero<double>({33}, 0.01), dy = random.array<double>({33});
-  expect_gradient([&](const Doubles& a) { return dot(dy, reference::relu_forward(a)); }, x,
-                  reference::relu_backward(reference::relu_forward(x), dy));
+TEST(ReferenceGradient, activation) {
+  for (const Activation f : {Activation::relu, Activation::elu, Activation::sigmoid, Activation::decibels}) {
+    Random random(1);
+    auto x = random.array_off_zero<double>({33}, 0.1);
+    if (f == Activation::decibels)
+      for (double& e : x.v) e = e > 0 ? e : -1;  // below the floor
+    const auto dy = random.array<double>({33});
+    expect_gradient([&](const Doubles& a) { return dot(dy, reference::activation_forward(a, f)); }, x,
+                    reference::activation_backward(reference::activation_forward(x, f), dy, f));
+  }
 }
 
 TEST(ReferenceGradient, dropout) {
@@ -115,6 +120,79 @@ TEST(ReferenceGradient, stem) {
   expect_gradient([&](const Doubles& a) { return dot(dy, f(w, a).y); }, b, params.db);
 }
 
+TEST(ReferenceGradient, global_pooling) {
+  Random random(10);
+  Array<std::int32_t> lengths({3});
+  lengths.v = {5, 1, 7};
+  for (const auto& counts : {Array<std::int32_t>(), lengths}) {
+    const auto x = random.array_distinct<double>({3, 7, 4}, 0.05), dy = random.array<double>({3, 4});
+    const auto pooled = reference::global_max_forward(x, counts);
+    expect_gradient([&](const Doubles& a) { return dot(dy, reference::global_max_forward(a, counts).y); }, x,
+                    reference::global_max_backward(dy, pooled.argmax, x.shape));
+    expect_gradient([&](const Doubles& a) { return dot(dy, reference::global_mean_forward(a, counts)); }, x,
+                    reference::global_mean_backward(dy, counts, x.shape));
+  }
+}
+
+TEST(ReferenceGradient, batch_norm) {
+  Random random(11);
+  const auto x = random.array<double>({2, 3, 5}), gamma = random.array<double>({5}, 0.5, 2),
+             beta = random.array<double>({5}), dy = random.array<double>(x.shape);
+  const auto forward = [&](const Doubles& xx, const Doubles& g, const Doubles& b) {
+    return reference::batch_norm_forward(xx, g, b, 1e-3, 0.1, beta, gamma);
+  };
+  const auto f = [&](const Doubles& xx, const Doubles& g, const Doubles& b) {
+    return dot(dy, forward(xx, g, b).y);
+  };
+  const auto saved = forward(x, gamma, beta);
+  const auto d = reference::batch_norm_backward(x, gamma, saved.mean, saved.scale, dy);
+  expect_gradient([&](const Doubles& a) { return f(a, gamma, beta); }, x, d.dx);
+  expect_gradient([&](const Doubles& a) { return f(x, a, beta); }, gamma, d.dgamma);
+  expect_gradient([&](const Doubles& a) { return f(x, gamma, a); }, beta, d.dbeta);
+}
+
+// Three rows of one channel: mean 3, variance 8/3, 4 without bias.
+TEST(Reference, batch_norm_by_hand) {
+  Doubles x({3, 1}), gamma({1}, 10), beta({1}, 0.5), running_mean({1}, 1), running_variance({1}, 2);
+  x.v = {1, 3, 5};
+  const auto b = reference::batch_norm_forward(x, gamma, beta, 4.0 / 3, 0.25, running_mean, running_variance);
+  EXPECT_DOUBLE_EQ(b.mean[0], 3);
+  EXPECT_DOUBLE_EQ(b.scale[0], 0.5);
+  EXPECT_DOUBLE_EQ(b.running_mean[0], 1.5);
+  EXPECT_DOUBLE_EQ(b.running_variance[0], 2.5);
+  for (const auto& [i, y] : {std::pair<Index, double>{0, -9.5}, {1, 0.5}, {2, 10.5}})
+    EXPECT_DOUBLE_EQ(b.y[i], y);
+  const auto y = reference::batch_norm_inference(x, gamma, beta, running_mean, running_variance, 2);
+  for (const auto& [i, v] : {std::pair<Index, double>{0, 0.5}, {1, 10.5}, {2, 20.5}})
+    EXPECT_DOUBLE_EQ(y[i], v);
+}
+
+TEST(ReferenceGradient, scale_channels) {
+  Random random(12);
+  const auto x = random.array<double>({3, 5, 4}), g = random.array<double>({3, 4}),
+             dy = random.array<double>(x.shape);
+  const auto f = [&](const Doubles& xx, const Doubles& gg) {
+    return dot(dy, reference::scale_channels_forward(xx, gg));
+  };
+  const auto d = reference::scale_channels_backward(x, g, dy);
+  expect_gradient([&](const Doubles& a) { return f(a, g); }, x, d.dx);
+  expect_gradient([&](const Doubles& a) { return f(x, a); }, g, d.dg);
+}
+
+// The gradient of swapped axes are the axes swapped back, and that of copied columns the columns copied back.
+TEST(ReferenceGradient, copies) {
+  Random random(13);
+  const auto x = random.array<double>({3, 5, 4}), dy = random.array<double>({5, 3, 4});
+  expect_gradient([&](const Doubles& a) { return dot(dy, reference::swap_axes(a)); }, x,
+                  reference::swap_axes(dy));
+  const auto from = random.array<double>({3, 5}), dto = random.array<double>({3, 7});
+  const auto copied = [&](const Doubles& a) {
+    return reference::copy_columns(a, 1, Doubles({3, 7}), 4, 2, Write::overwrite);
+  };
+  expect_gradient([&](const Doubles& a) { return dot(dto, copied(a)); }, from,
+                  reference::copy_columns(dto, 4, Doubles({3, 5}), 1, 2, Write::accumulate));
+}
+
 TEST(ReferenceGradient, cross_entropy) {
   Random random(7);
   const auto logits = random.array<double>({4, 5}, -2, 2);
@@ -128,10 +206,72 @@ TEST(ReferenceGradient, cross_entropy) {
       logits, reference::cross_entropy_backward(reference::softmax_forward(logits), labels, weights, dloss));
 }
 
+TEST(ReferenceGradient, sigmoid_cross_entropy) {
+  Random random(9);
+  const auto logits = random.array<double>({4, 5}, -2, 2), targets = random.array<double>({4, 5}, 0, 1),
+             tag_weights = random.array<double>({5}, 0.5, 3);
+  Doubles weights({4});
+  weights.v = {1, 0, 0.25, 1};
+  const double dloss = 1.7;
+  expect_gradient(
+      [&](const Doubles& a) {
+        return dloss * reference::sigmoid_cross_entropy_forward(a, targets, weights, tag_weights).loss[0];
+      },
+      logits,
+      reference::sigmoid_cross_entropy_backward(reference::activation_forward(logits, Activation::sigmoid),
+                                                targets, weights, tag_weights, dloss));
+}
+
+TEST(ReferenceGradient, recurrent) {
+  using reference::RecurrentLayer;
+  const Index steps = 4, batch = 3, hidden = 3;
+  for (const Cell cell : {Cell::rnn, Cell::lstm, Cell::gru})
+    for (const bool reverse : {false, true})
+      for (const std::vector<std::int32_t>& lengths : {std::vector<std::int32_t>{}, {2, 4, 1}}) {
+        SCOPED_TRACE(testing::Message() << static_cast<int>(cell) << reverse << lengths.size());
+        const RecurrentLayer layer{cell, reverse, lengths};
+        const Index rows = gates_of(cell) * hidden;
+        Random random(10);
+        const auto x = random.array<double>({steps, batch, rows}), u = random.array<double>({rows, hidden}),
+                   b = random.array<double>({rows}), dstates = random.array<double>({steps, batch, hidden});
+        const auto f = [&](const Doubles& xx, const Doubles& uu, const Doubles& bb) {
+          const auto states = reference::recurrent_forward(xx, uu, bb, layer).states;
+          double sum = 0;
+          for (Index i = 0; i < dstates.size(); ++i)
+            sum += dstates[i] * states[reverse ? i : i + batch * hidden];
+          return sum;
+        };
+        const auto out = reference::recurrent_forward(x, u, b, layer);
+        const auto g = reference::recurrent_backward(u, layer, out.states, out.saved, dstates);
+        expect_gradient([&](const Doubles& a) { return f(a, u, b); }, x, g.dx);
+        expect_gradient([&](const Doubles& a) { return f(x, a, b); }, u, g.du);
+        expect_gradient([&](const Doubles& a) { return f(x, u, a); }, b, g.db);
+      }
+}
+
 TEST(ReferenceGradient, l2_penalty) {
   const auto w = Random(8).array<double>({33});
   expect_gradient([&](const Doubles& a) { return 0.3 * reference::l2_penalty_forward(a, 0.02)[0]; }, w,
                   reference::l2_penalty_backward(w, 0.02, 0.3));
+}
+
+TEST(ReferenceGradient, harmonic_filters) {
+  const auto centres = Random(10).array<double>({33}, 20, 8000), dw = Random(11).array<double>({33, 257});
+  const auto f = [&](const Doubles& q) {
+    return dot(dw, reference::harmonic_filters_forward(centres, q, 31.25, 257));
+  };
+  for (const double start : {0.3, 1.0, 4.0}) {
+    const Doubles q({1}, start);
+    expect_gradient(f, q, reference::harmonic_filters_backward(centres, q, 31.25, dw));
+  }
+}
+
+// A triangle about bin 2 that is four bins wide.
+TEST(Reference, harmonic_filters_by_hand) {
+  const Doubles centres({1}, 20), q({1}, (0.1079 * 20 + 24.7) / 40);
+  const auto w = reference::harmonic_filters_forward(centres, q, 10, 6);
+  const std::vector<double> expected = {0, 0.5, 1, 0.5, 0, 0};
+  for (std::size_t k = 0; k < 6; ++k) EXPECT_NEAR(w.v[k], expected[k], 1e-15);
 }
 
 }  // namespace

@@ -32,6 +32,7 @@ TEST_P(OpTest, learning_rate) {
   const Schedule cosine{Schedule::Kind::cosine, 0.1, 0, 0.01, 1000};
   Schedule warm = cosine;
   warm.warmup = 10;
+  const Schedule steps{.kind = Schedule::Kind::step, .base = 0.5, .decay = 0.1, .period = 100};
   struct Case {
     Schedule schedule;
     std::int64_t t;
@@ -47,6 +48,9 @@ TEST_P(OpTest, learning_rate) {
                       {cosine, 500, 0.1 * 0.505},
                       {cosine, 1000, 0.001},
                       {cosine, 5000, 0.001},  // past the end the final value stays
+                      {steps, 99, 0.5},
+                      {steps, 100, 0.05},
+                      {steps, 250, 0.005},
                       {warm, 4, 0.5 * 0.1 * (0.01 + 0.99 * (1 + std::cos(pi * 4 / 1000)) / 2)},
                       {warm, 9, 0.1 * (0.01 + 0.99 * (1 + std::cos(pi * 9 / 1000)) / 2)},
                       {warm, 500, 0.1 * 0.505}};
@@ -57,6 +61,15 @@ TEST_P(OpTest, learning_rate) {
     const Tensor rate = c.output(Array<double>({1}, k.rate), tolerance::kElementwise);
     c.run([&](Ops& ops, Write) { ops.learning_rate(k.schedule, counter, rate); });
   }
+}
+
+TEST_P(OpTest, learning_rate__factor) {
+  Check c = check("learning_rate");
+  Schedule schedule{.base = 0.25};
+  schedule.factor = c.input(Array<float>({1}, 0.5F));
+  const Tensor counter = c.input(Array<std::int64_t>({1}, 3));
+  const Tensor rate = c.output(Array<double>({1}, 0.125), tolerance::kElementwise);
+  c.run([&](Ops& ops, Write) { ops.learning_rate(schedule, counter, rate); });
 }
 
 TEST_P(OpTest, advance) {

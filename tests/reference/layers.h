@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 
 #include "kernels/math/philox.h"
 #include "kernels/ops.h"
@@ -21,6 +22,30 @@ Array<R> relu_forward(Array<R> x) {
 template <typename R>
 Array<R> relu_backward(const Array<R>& y, Array<R> dy) {
   for (Index i = 0; i < y.size(); ++i) dy[i] = y[i] > 0 ? dy[i] : R{0};
+  return dy;
+}
+
+// The formulas of enum Activation (kernels/ops.h); the gradient is a function of y.
+template <typename R>
+Array<R> activation_forward(Array<R> x, Activation f) {
+  for (R& e : x.v) {
+    if (f == Activation::relu) e = std::max(e, R{0});
+    if (f == Activation::elu) e = e > 0 ? e : std::exp(e) - 1;
+    if (f == Activation::sigmoid) e = 1 / (1 + std::exp(-e));
+    if (f == Activation::decibels) e = 10 * std::log10(std::max(e, static_cast<R>(1e-10)));
+  }
+  return x;
+}
+
+template <typename R>
+Array<R> activation_backward(const Array<R>& y, Array<R> dy, Activation f) {
+  for (Index i = 0; i < y.size(); ++i) {
+    if (f == Activation::relu) dy[i] *= y[i] > 0 ? R{1} : R{0};
+    if (f == Activation::elu) dy[i] *= y[i] > 0 ? R{1} : y[i] + 1;
+    if (f == Activation::sigmoid) dy[i] *= y[i] * (1 - y[i]);
+    if (f == Activation::decibels)
+      dy[i] *= y[i] > -100 ? static_cast<R>(10 / std::log(10.0)) * std::pow(R{10}, -y[i] / 10) : R{0};
+  }
   return dy;
 }
 

@@ -41,6 +41,11 @@ Array<T> read_as(const Tensor& t) {
   return a;
 }
 
+// Empty for an empty tensor.
+Array<std::int32_t> read_lengths(const Tensor& t) {
+  return t ? read_as<std::int32_t>(t) : Array<std::int32_t>();
+}
+
 double scalar(const Tensor& t) { return element(t, 0); }
 std::int64_t integer(const Tensor& t) { return t.i64()[0]; }
 
@@ -72,13 +77,19 @@ Doubles dropped(const Tensor& x, const Dropout& d) {
                             [&](Index i) { return reference::dropout_keeps(d, integer(d.counter), i); });
 }
 
+reference::RecurrentLayer layer_of(const Recurrent& r) {
+  return {r.cell, r.reverse, r.lengths ? read_as<std::int32_t>(r.lengths).v : std::vector<std::int32_t>{}};
+}
+
 class ReferenceOps final : public Ops {
  public:
   void fill(Tensor y, float value) override { store(y, Array<float>(y.shape, value)); }
   void add(Tensor x, Tensor y, Write write) override { store(y, read(x), write); }
-  void relu_forward(Tensor x, Tensor y) override { store(y, reference::relu_forward(read(x))); }
-  void relu_backward(Tensor y, Tensor dy, Tensor dx, Write write) override {
-    store(dx, reference::relu_backward(read(y), read(dy)), write);
+  void activation_forward(Tensor x, Activation f, Tensor y) override {
+    store(y, reference::activation_forward(read(x), f));
+  }
+  void activation_backward(Tensor y, Tensor dy, Activation f, Tensor dx, Write write) override {
+    store(dx, reference::activation_backward(read(y), read(dy), f), write);
   }
   void dropout_forward(Tensor x, const Dropout& dropout, Tensor y) override { store(y, dropped(x, dropout)); }
   void dropout_backward(Tensor dy, const Dropout& dropout, Tensor dx, Write write) override {
@@ -149,6 +160,21 @@ class ReferenceOps final : public Ops {
                                             scalar(dloss)),
           write);
   }
+  void sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor weights, Tensor tag_weights,
+                                     Tensor probs, Tensor loss, Tensor hits) override {
+    const auto c = reference::sigmoid_cross_entropy_forward(read(logits), read(targets), read(weights),
+                                                            read(tag_weights));
+    store(probs, c.probs);
+    store(loss, c.loss);
+    store(hits, c.hits);
+  }
+  void sigmoid_cross_entropy_backward(Tensor probs, Tensor targets, Tensor weights, Tensor tag_weights,
+                                      Tensor dloss, Tensor dlogits, Write write) override {
+    store(dlogits,
+          reference::sigmoid_cross_entropy_backward(read(probs), read(targets), read(weights),
+                                                    read(tag_weights), scalar(dloss)),
+          write);
+  }
   void l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) override {
     store(loss, reference::l2_penalty_forward(read(w), static_cast<double>(lambda)), write);
   }
@@ -156,19 +182,19 @@ class ReferenceOps final : public Ops {
     store(dw, reference::l2_penalty_backward(read(w), static_cast<double>(lambda), scalar(dloss)), write);
   }
 
-  void sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum,
-                  bool nesterov) override {
+  void sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum, bool nesterov,
+                  float l2) override {
     Doubles new_w = read(w), new_v = read(v);
     reference::sgd_update(new_w, read(g), new_v, scalar(rate), scalar(scale), static_cast<double>(momentum),
-                          nesterov);
+                          nesterov, static_cast<double>(l2));
     store(w, new_w);
     store(v, new_v);
   }
   void adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Tensor scale, Tensor counter,
-                   float beta1, float beta2, float epsilon, float decay) override {
+                   float beta1, float beta2, float epsilon, float decay, float l2) override {
     Doubles new_w = read(w), new_m = read(m), new_v = read(v);
     reference::adam_update<double>(new_w, read(g), new_m, new_v, scalar(rate), scalar(scale),
-                                   integer(counter), {beta1, beta2, epsilon, decay});
+                                   integer(counter), {beta1, beta2, epsilon, decay, l2});
     store(w, new_w);
     store(m, new_m);
     store(v, new_v);
@@ -208,9 +234,99 @@ class ReferenceOps final : public Ops {
   void gather_segments(Tensor table, Tensor first, Tensor x) override {
     store(x, reference::gather_segments(read(table), read_as<std::int64_t>(first), x.dim(1)));
   }
+  void gather_labels(Tensor table, Tensor track, Tensor targets) override {
+    const auto tracks = read_as<std::int32_t>(track);
+    const Index tags = table.dim(1);
+    Doubles values(targets.shape);
+    for (Index i = 0; i < values.size(); ++i) values[i] = table.u8()[tracks[i / tags] * tags + i % tags];
+    store(targets, values);
+  }
   // In float: a difference and a product that round one after the other, to the same bits on every device.
   void standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) override {
     store(y, reference::standardise(read_as<float>(x), read_as<float>(mean), read_as<float>(scale)));
+  }
+  void global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argmax) override {
+    const auto g = reference::global_max_forward(read(x), read_lengths(lengths));
+    store(y, g.y);
+    store_exactly(argmax, g.argmax);
+  }
+  void global_max_backward(Tensor dy, Tensor argmax, Tensor dx, Write write) override {
+    store(dx, reference::global_max_backward(read(dy), read_as<std::int32_t>(argmax), dx.shape), write);
+  }
+  void global_mean_forward(Tensor x, Tensor lengths, Tensor y) override {
+    store(y, reference::global_mean_forward(read(x), read_lengths(lengths)));
+  }
+  void global_mean_backward(Tensor dy, Tensor lengths, Tensor dx, Write write) override {
+    store(dx, reference::global_mean_backward(read(dy), read_lengths(lengths), dx.shape), write);
+  }
+  void batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Tensor y, Tensor mean,
+                          Tensor scale, Tensor running_mean, Tensor running_variance) override {
+    const auto b = reference::batch_norm_forward(
+        read(x), read(gamma), read(beta), static_cast<double>(norm.epsilon),
+        static_cast<double>(norm.momentum), read(running_mean), read(running_variance));
+    store(y, b.y);
+    store(mean, b.mean);
+    store(scale, b.scale);
+    store(running_mean, b.running_mean);
+    store(running_variance, b.running_variance);
+  }
+  void batch_norm_inference(Tensor x, Tensor gamma, Tensor beta, Tensor running_mean, Tensor running_variance,
+                            float epsilon, Tensor y) override {
+    store(y, reference::batch_norm_inference(read(x), read(gamma), read(beta), read(running_mean),
+                                             read(running_variance), static_cast<double>(epsilon)));
+  }
+  void batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor scale, Tensor dy, Tensor dx,
+                           Write write_dx, Tensor dgamma, Tensor dbeta, Write write_params) override {
+    const auto g = reference::batch_norm_backward(read(x), read(gamma), read(mean), read(scale), read(dy));
+    if (dx) store(dx, g.dx, write_dx);
+    store(dgamma, g.dgamma, write_params);
+    store(dbeta, g.dbeta, write_params);
+  }
+  void scale_channels_forward(Tensor x, Tensor g, Tensor y) override {
+    store(y, reference::scale_channels_forward(read(x), read(g)));
+  }
+  void scale_channels_backward(Tensor x, Tensor g, Tensor dy, Tensor dx, Write write_dx, Tensor dg,
+                               Write write_dg) override {
+    const auto d = reference::scale_channels_backward(read(x), read(g), read(dy));
+    store(dx, d.dx, write_dx);
+    store(dg, d.dg, write_dg);
+  }
+  void copy_columns(Tensor from, std::int64_t from_column, Tensor to, std::int64_t to_column,
+                    std::int64_t columns, Write write) override {
+    store(to, reference::copy_columns(read(from), from_column, read(to), to_column, columns, write));
+  }
+  void swap_axes(Tensor x, Tensor y, Write write) override { store(y, reference::swap_axes(read(x)), write); }
+  void recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& recurrent, Tensor states,
+                         Tensor saved) override {
+    const auto out = reference::recurrent_forward(read(x), read(u), read(b), layer_of(recurrent));
+    store(states, out.states);
+    store(saved, out.saved);
+  }
+  void recurrent_backward(Tensor u, const Recurrent& recurrent, Tensor states, Tensor saved, Tensor dstates,
+                          Tensor dx, Tensor du, Tensor db, Write write) override {
+    const auto g =
+        reference::recurrent_backward(read(u), layer_of(recurrent), read(states), read(saved), read(dstates));
+    store(dx, g.dx);
+    store(du, g.du, write);
+    store(db, g.db, write);
+  }
+  void augment(Tensor x, const Augment& augment, Tensor y) override {
+    store(y, reference::augment(read(x), augment, integer(augment.counter)));
+  }
+  void mix_examples(Tensor x, const Mixup& mixup, Tensor y) override {
+    check_mixup(mixup);
+    store(y, reference::mix_examples(read(x), mixup, integer(mixup.counter)));
+  }
+  void harmonic_filters_forward(Tensor centres, Tensor q, float hz_per_bin, Tensor w) override {
+    store(w, reference::harmonic_filters_forward(read(centres), read(q), static_cast<double>(hz_per_bin),
+                                                 w.dim(1)));
+  }
+  void harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bin, Tensor dw, Tensor dq,
+                                 Write write) override {
+    store(dq,
+          reference::harmonic_filters_backward(read(centres), read(q), static_cast<double>(hz_per_bin),
+                                               read(dw)),
+          write);
   }
   void log_mel(Tensor pcm, const MelTables& mel, Tensor y) override {
     Doubles values(y.shape);

@@ -68,6 +68,36 @@ Array<R> cross_entropy_backward(const Array<R>& probs, const Array<std::int32_t>
   return d;
 }
 
+// ---- tagging: logits, probs, targets [N, K], weights [N], tag_weights [K]
+template <typename R>
+CrossEntropy<R> sigmoid_cross_entropy_forward(const Array<R>& logits, const Array<R>& targets,
+                                              const Array<R>& weights, const Array<R>& tag_weights) {
+  CrossEntropy<R> out{activation_forward(logits, Activation::sigmoid), Array<R>({1}), Array<R>({1})};
+  const R total = sum_of(weights), tags = static_cast<R>(logits.shape[1]);
+  if (total == 0) return out;
+  const auto log_sigmoid = [](R z) { return std::min(z, R{0}) - std::log1p(std::exp(-std::abs(z))); };
+  for (Index n = 0; n < logits.shape[0]; ++n)
+    for (Index k = 0; k < logits.shape[1]; ++k) {
+      const R z = logits(n, k), t = targets(n, k), share = weights[n] / (total * tags);
+      out.loss[0] -= share * (tag_weights[k] * t * log_sigmoid(z) + (1 - t) * log_sigmoid(-z));
+      out.hits[0] += (z > 0) == (t > 0.5) ? share : R{0};
+    }
+  return out;
+}
+
+template <typename R>
+Array<R> sigmoid_cross_entropy_backward(const Array<R>& probs, const Array<R>& targets,
+                                        const Array<R>& weights, const Array<R>& tag_weights, R dloss) {
+  Array<R> d(probs.shape);
+  const R total = sum_of(weights), tags = static_cast<R>(probs.shape[1]);
+  for (Index n = 0; n < probs.shape[0]; ++n)
+    for (Index k = 0; k < probs.shape[1]; ++k) {
+      const R p = probs(n, k), t = targets(n, k), a = tag_weights[k];
+      if (weights[n] != 0) d(n, k) = dloss * weights[n] / (total * tags) * (p * (1 - t + a * t) - a * t);
+    }
+  return d;
+}
+
 // ---- L2 penalty
 template <typename R>
 Array<R> l2_penalty_forward(const Array<R>& w, double lambda) {
@@ -82,9 +112,10 @@ Array<R> l2_penalty_backward(Array<R> w, double lambda, R dloss) {
 
 // ---- optimizers
 template <typename R>
-void sgd_update(Array<R>& w, const Array<R>& g, Array<R>& v, R rate, R scale, R momentum, bool nesterov) {
+void sgd_update(Array<R>& w, const Array<R>& g, Array<R>& v, R rate, R scale, R momentum, bool nesterov,
+                R l2 = 0) {
   for (Index i = 0; i < w.size(); ++i) {
-    const R gi = scale * g[i];
+    const R gi = scale * g[i] + l2 * w[i];
     v[i] = momentum * v[i] + gi;
     w[i] -= rate * (nesterov ? gi + momentum * v[i] : v[i]);
   }
@@ -92,7 +123,7 @@ void sgd_update(Array<R>& w, const Array<R>& g, Array<R>& v, R rate, R scale, R 
 
 template <typename R>
 struct Adam {
-  R beta1, beta2, epsilon, decay;
+  R beta1, beta2, epsilon, decay, l2 = 0;
 };
 
 template <typename R>
@@ -101,7 +132,7 @@ void adam_update(Array<R>& w, const Array<R>& g, Array<R>& m, Array<R>& v, R rat
   const R t = static_cast<R>(counter + 1);
   const R correct1 = 1 - std::pow(adam.beta1, t), correct2 = 1 - std::pow(adam.beta2, t);
   for (Index i = 0; i < w.size(); ++i) {
-    const R gi = scale * g[i];
+    const R gi = scale * g[i] + adam.l2 * w[i];
     m[i] = adam.beta1 * m[i] + (1 - adam.beta1) * gi;
     v[i] = adam.beta2 * v[i] + (1 - adam.beta2) * gi * gi;
     w[i] -= rate * (m[i] / correct1 / (std::sqrt(v[i] / correct2) + adam.epsilon) + adam.decay * w[i]);
@@ -139,6 +170,9 @@ inline double learning_rate(const Schedule& s, Index t) {
     const double wave = (1 + std::cos(std::acos(-1.0) * std::min(time / total, 1.0))) / 2;
     rate = s.base * (s.final_fraction + (1 - s.final_fraction) * wave);
   }
+  if (s.kind == Schedule::Kind::step)
+    rate = s.base * std::pow(s.decay, std::floor(time / static_cast<double>(s.period)));
+  if (s.factor) rate *= static_cast<double>(*s.factor.f32());
   return t < s.warmup ? rate * (time + 1) / static_cast<double>(s.warmup) : rate;
 }
 

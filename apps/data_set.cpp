@@ -1,0 +1,50 @@
+#include "apps/data_set.h"
+
+#include <fmt/format.h>
+
+#include "kernels/error.h"
+
+namespace melgrad {
+
+void add_data_set_options(CLI::App& command, DataSetRequest& request, const std::string& name) {
+  command
+      .add_option(name, request.path,
+                  "folder of class folders, GTZAN's or MagnaTagATune's folder, or a CSV manifest")
+      ->required(!name.starts_with('-'));
+  const auto flag = [&](const char* flag_name, auto& value, const char* help) {
+    auto* const option =
+        command.add_option(flag_name, value, help)->capture_default_str()->group("MagnaTagATune");
+    request.flags.push_back(option);
+    return option;
+  };
+  auto* protocol = flag("--protocol", request.protocol, "clips with a frequent tag and full length, or all")
+                       ->check(CLI::IsMember({"filtered", "all"}));
+  flag("--tags", request.mtat.tags, "top10, top50, or names separated by commas");
+  request.flags.push_back(command
+                              .add_flag("--merge-tags", request.mtat.merge_synonyms,
+                                        "count tags that mean the same as one (beat, beats)")
+                              ->group("MagnaTagATune"));
+  auto* split_by = flag("--split-by", request.split_by, "folder (as published) or artist")
+                       ->check(CLI::IsMember({"folder", "artist"}));
+  flag("--split-seed", request.mtat.split_seed, "number of the artist split");
+  flag("--split-lists", request.mtat.split_lists, "folder with lists of the clips of train, valid and test")
+      ->excludes(protocol)
+      ->excludes(split_by);
+}
+
+DataSet open_data_set(const DataSetRequest& request) {
+  MtatOptions mtat = request.mtat;
+  mtat.protocol = request.protocol == "all" ? MtatProtocol::all : MtatProtocol::filtered;
+  mtat.split = request.split_by == "artist" ? MtatSplit::artist : MtatSplit::folder;
+  for (const CLI::Option* flag : request.flags) {
+    if (flag->count() > 0 && !is_mtat(request.path)) {
+      fail(ErrorKind::usage, "{}: only for MagnaTagATune, and {} has no annotations_final.csv",
+           flag->get_name(), request.path);
+    }
+  }
+  DataSet set = open_data_set(request.path, mtat);
+  for (const std::string& note : set.notes) fmt::print(stderr, "{}\n", note);
+  return set;
+}
+
+}  // namespace melgrad

@@ -1,0 +1,225 @@
+// melgrad reproduce dong2018: the published experiment, end to end: features, many splits, the table.
+#include <cmath>
+#include <numeric>
+
+#include "apps/interrupt.h"
+#include "apps/reproduce.h"
+#include "apps/train.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Arguments {
+  std::string gtzan, recipe = "dong2018", out, resume, split_lists;
+  std::vector<std::string> set;
+  int splits = 30;
+  std::uint64_t seed = 0;
+};
+
+struct Summary {
+  std::vector<double> kept, final_weights, best_weights;  // accuracy per split
+  std::vector<std::vector<std::int64_t>> confusion;       // pooled over the splits
+
+  void add(const nlohmann::ordered_json& result) {
+    kept.push_back(result.at("accuracy"));
+    final_weights.push_back(result.at("accuracy_final"));
+    best_weights.push_back(result.at("accuracy_best"));
+    const auto matrix = result.at("test").at("confusion").get<std::vector<std::vector<std::int64_t>>>();
+    if (confusion.empty()) confusion.assign(matrix.size(), std::vector<std::int64_t>(matrix.size(), 0));
+    for (std::size_t r = 0; r < matrix.size(); ++r) {
+      for (std::size_t c = 0; c < matrix.size(); ++c) confusion[r][c] += matrix[r][c];
+    }
+  }
+};
+
+double mean(const std::vector<double>& v) {
+  return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
+}
+
+// Sample standard deviation; 0 for one value.
+double deviation(const std::vector<double>& v) {
+  if (v.size() < 2) return 0;
+  double squares = 0;
+  for (const double x : v) squares += (x - mean(v)) * (x - mean(v));
+  return std::sqrt(squares / static_cast<double>(v.size() - 1));
+}
+
+nlohmann::ordered_json as_json(const Summary& s) {
+  const auto stat = [](const std::vector<double>& v) {
+    return nlohmann::ordered_json{{"mean", mean(v)}, {"deviation", deviation(v)}, {"each", v}};
+  };
+  return {{"accuracy", stat(s.kept)},
+          {"accuracy_final", stat(s.final_weights)},
+          {"accuracy_best", stat(s.best_weights)},
+          {"confusion", s.confusion}};
+}
+
+void print_row(const std::string& name, const Summary& s) {
+  const auto cell = [](const std::vector<double>& v) {
+    return v.size() > 1 ? fmt::format("{:.1f} ± {:.1f} %", 100 * mean(v), 100 * deviation(v))
+                        : fmt::format("{:.1f} %", 100 * v[0]);
+  };
+  fmt::print("{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", name, s.kept.size(), cell(s.kept),
+             cell(s.final_weights), cell(s.best_weights));
+}
+
+// The lists users download stand beside the genres or where --split-lists says.
+std::string find_lists(const fs::path& gtzan, const std::string& asked) {
+  if (!asked.empty()) return asked;
+  for (const fs::path& folder : {gtzan, gtzan.parent_path()}) {
+    if (has_split_lists(folder)) return folder.string();
+  }
+  return "";
+}
+
+class Reproduction {
+ public:
+  Reproduction(Settings& settings, const Arguments& args)
+      : settings_(&settings),
+        device_(open_device(settings)),
+        recipe_(args.resume.empty() ? load_recipe(args.recipe)
+                                    : load_recipe((fs::path(args.resume) / "recipe.toml").string())),
+        folder_(prepare(args, recipe_)),
+        asked_(folder_.read_json("run.json")),
+        data_(
+            *device_,
+            cache_for(asked_.at("gtzan"), recipe_.features, *device_, settings, folder_.file("features.h5")),
+            recipe_) {}
+
+  void run() {
+    const std::string identical = data_.identical_tracks();
+    if (!identical.empty()) fmt::print(stderr, "{}\n", identical);
+    Summary random, filtered;
+    for (int k = 0; k < asked_.at("splits"); ++k) {
+      const Split split = data_.random_split(recipe_.split, static_cast<std::uint64_t>(k));
+      one(fmt::format("split-{:02}", k), split, random);
+    }
+    const std::string lists = find_lists(asked_.at("gtzan"), asked_.at("split_lists"));
+    if (lists.empty()) {
+      fmt::print(
+          stderr,
+          "fault-filtered split: no lists found; they are published as train_filtered.txt, "
+          "valid_filtered.txt and test_filtered.txt in github.com/coreyker/dnn-mgr (gtzan/): put them beside "
+          "the genres or name their folder with --split-lists\n");
+    } else {
+      one("filtered", data_.listed_split(lists), filtered);
+    }
+    report(random, filtered);
+  }
+
+ private:
+  // The run folder: a new one that says what was asked for, or the one to go on with.
+  static RunFolder prepare(const Arguments& args, Recipe& recipe) {
+    if (!args.resume.empty()) return RunFolder::open(args.resume);
+    set_recipe_fields(recipe, args.set);
+    if (!fs::exists(args.gtzan)) fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
+    RunFolder folder = RunFolder::create(args.out, "reproduce-" + recipe.name);
+    const auto absolute = [](const std::string& path) {
+      return path.empty() ? path : fs::absolute(path).lexically_normal().string();
+    };
+    write_recipe(folder, recipe);
+    folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
+                                   {"recipe", recipe.name},
+                                   {"gtzan", absolute(args.gtzan)},
+                                   {"splits", args.splits},
+                                   {"seed", args.seed},
+                                   {"split_lists", absolute(args.split_lists)}});
+    return folder;
+  }
+
+  // Trains and tests one split in a folder of its own, or takes over what an interrupted run left there.
+  void one(const std::string& name, const Split& split, Summary& summary) {
+    const bool begun = fs::exists(folder_.path() / name / "run.json");
+    const RunFolder folder =
+        begun ? RunFolder::open(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
+    if (fs::exists(folder.file("result.json"))) {
+      summary.add(folder.read_json("result.json"));
+      return;
+    }
+    const std::uint64_t seed = asked_.at("seed");
+    if (begun) warn_of_other_device(folder.read_json("run.json"), *device_);
+    if (!begun) {
+      write_split(folder.file("splits.json"), split, data_.names());
+      write_recipe(folder, recipe_);
+      folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
+                                     {"recipe", recipe_.name},
+                                     {"cache", fs::absolute(data_.path()).lexically_normal().string()},
+                                     {"seed", seed},
+                                     {"device", device_->name()},
+                                     {"precision", name_of(device_->precision())},
+                                     {"device_description", device_->description()}});
+    }
+    TrainingRun run(*device_, data_, split, recipe_, seed);
+    resume_in_folder(run, folder);
+    if (!train_in_folder(run, folder, recipe_, name)) {
+      throw Interrupted{
+          fmt::format("saved; go on with: melgrad reproduce dong2018 --resume {}", folder_.path().string())};
+    }
+    summary.add(test_in_folder(run, folder, data_, recipe_).result);
+    fmt::print(stderr, "{}: test accuracy {:.3f} ({}), weights {:016x}\n", name, summary.kept.back(),
+               run.ending(), run.weights_digest());
+  }
+
+  void report(const Summary& random, const Summary& filtered) const;
+
+  Settings* settings_;
+  std::unique_ptr<Device> device_;
+  Recipe recipe_;
+  RunFolder folder_;
+  nlohmann::ordered_json asked_;
+  TrainingData data_;
+};
+
+void Reproduction::report(const Summary& random, const Summary& filtered) const {
+  nlohmann::ordered_json out = {{"recipe", recipe_.name},
+                                {"title", recipe_.title},
+                                {"seed", asked_.at("seed")},
+                                {"classes", data_.classes()},
+                                {"device", device_->description()}};
+  if (!random.kept.empty()) out["random_splits"] = as_json(random);
+  if (!filtered.kept.empty()) out["fault_filtered"] = as_json(filtered);
+  folder_.write_json("result.json", out);
+  if (settings_->json) {
+    fmt::print("{}\n", out.dump(2));
+    return;
+  }
+  fmt::print("\n{}\n\n{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", recipe_.title, "test accuracy of tracks",
+             "splits", "recipe's weights", "final weights", "best validation");
+  if (!random.kept.empty()) print_row("random stratified", random);
+  if (!filtered.kept.empty()) print_row("fault-filtered", filtered);
+  if (!random.kept.empty()) {
+    fmt::print("\npooled confusion over the random splits, rates per true genre\n\n{}",
+               as_table(random.confusion, data_.classes()));
+  }
+  fmt::print("\nresult: {}\n", folder_.file("result.json"));
+}
+
+}  // namespace
+
+void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
+  auto* dong =
+      reproduce.add_subcommand("dong2018", "Dong 2018: genres of GTZAN by voting over 3-second segments");
+  auto args = std::make_shared<Arguments>();
+  auto* gtzan = dong->add_option("--gtzan", args->gtzan, "GTZAN's folder, or a cache of it");
+  auto* resume = dong->add_option("--resume", args->resume, "go on with an interrupted reproduction");
+  gtzan->excludes(resume);
+  dong->add_option("--splits", args->splits, "number of random splits")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  dong->add_option("--recipe", args->recipe, "dong2018, dong2018-fixed or a TOML file")
+      ->capture_default_str();
+  dong->add_option("--set", args->set, "section.key=value of the recipe")->allow_extra_args(false);
+  dong->add_option("--seed", args->seed, "of weights, order, crops and dropout")->capture_default_str();
+  dong->add_option("--split-lists", args->split_lists, "folder with the fault-filtered split's three lists");
+  dong->add_option("--out", args->out, "run folder (default runs/reproduce-<recipe>-<time>)");
+  dong->callback([=, &settings] {
+    if (args->gtzan.empty() && args->resume.empty()) {
+      fail(ErrorKind::usage, "reproduce dong2018: name the data with --gtzan, or --resume FOLDER");
+    }
+    Reproduction(settings, *args).run();
+  });
+}
+
+}  // namespace melgrad

@@ -1,0 +1,229 @@
+// melgrad reproduce mtat: the study of eight networks on samples and spectrograms of MagnaTagATune, and the
+// field's networks beside them, on one split; one table, in which no figure stands without its baseline.
+#include <algorithm>
+#include <optional>
+
+#include "apps/data_set.h"
+#include "apps/extract.h"
+#include "apps/interrupt.h"
+#include "apps/reproduce.h"
+#include "apps/train.h"
+#include "kernels/text.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::vector<std::string> kStudy = {"cnn1d",        "cnn1d-rnn", "cnn1d-lstm", "cnn1d-gru",
+                                         "cnn1d-chunks", "cnn2d-rnn", "cnn2d-lstm", "cnn2d-gru"};
+const std::vector<std::string> kField = {"fcn",           "crnn",        "musicnn",         "sample-cnn",
+                                         "sample-cnn-se", "short-chunk", "short-chunk-res", "harmonic"};
+
+struct Arguments {
+  DataSetRequest data;
+  std::vector<std::string> models, set;
+  std::string dtype = "f16", out, resume;
+  std::uint64_t seed = 0;
+};
+
+std::vector<std::string> chosen(const std::vector<std::string>& asked) {
+  std::vector<std::string> all = kStudy, models;
+  all.insert(all.end(), kField.begin(), kField.end());
+  if (asked.empty()) return all;
+  for (const std::string& name : asked) {
+    if (name == "study") {
+      models.insert(models.end(), kStudy.begin(), kStudy.end());
+    } else if (name == "field") {
+      models.insert(models.end(), kField.begin(), kField.end());
+    } else if (std::find(all.begin(), all.end(), name) != all.end()) {
+      models.push_back(name);
+    } else {
+      fail(ErrorKind::usage, "--models: no network {}; did you mean {}?", name, nearest(name, all));
+    }
+  }
+  return models;
+}
+
+class Reproduction {
+ public:
+  Reproduction(Settings& settings, const Arguments& args)
+      : settings_(&settings),
+        device_(open_device(settings)),
+        folder_(prepare(args)),
+        asked_(folder_.read_json("run.json")),
+        request_(request_of(asked_)) {}
+
+  void run() {
+    for (const std::string name : asked_.at("models")) {
+      const auto result = one(name);
+      results_.push_back({name, result});
+      print_row(name, result);
+    }
+    finish();
+  }
+
+ private:
+  // A new run folder that says what was asked for, or the one to go on with.
+  static RunFolder prepare(const Arguments& args) {
+    if (!args.resume.empty()) return RunFolder::open(args.resume);
+    const std::vector<std::string> models = chosen(args.models);
+    for (const std::string& name : models) recipe_of(name, args.set);  // so that a wrong key is told now
+    if (!is_mtat(args.data.path))
+      fail(ErrorKind::input, "{}: no MagnaTagATune: it has no annotations_final.csv", args.data.path);
+    const RunFolder folder = RunFolder::create(args.out, "reproduce-mtat");
+    const auto absolute = [](const fs::path& path) {
+      return path.empty() ? "" : fs::absolute(path).lexically_normal().string();
+    };
+    folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
+                                   {"data", absolute(args.data.path)},
+                                   {"protocol", args.data.protocol},
+                                   {"tags", args.data.mtat.tags},
+                                   {"merge_tags", args.data.mtat.merge_synonyms},
+                                   {"split_by", args.data.split_by},
+                                   {"split_seed", args.data.mtat.split_seed},
+                                   {"split_lists", absolute(args.data.mtat.split_lists)},
+                                   {"models", models},
+                                   {"set", args.set},
+                                   {"dtype", args.dtype},
+                                   {"seed", args.seed}});
+    return folder;
+  }
+
+  static DataSetRequest request_of(const nlohmann::ordered_json& asked) {
+    DataSetRequest request;
+    request.path = asked.at("data");
+    request.protocol = asked.at("protocol");
+    request.split_by = asked.at("split_by");
+    request.mtat.tags = asked.at("tags");
+    request.mtat.merge_synonyms = asked.at("merge_tags");
+    request.mtat.split_seed = asked.at("split_seed");
+    request.mtat.split_lists = asked.at("split_lists").get<std::string>();
+    return request;
+  }
+
+  static Recipe recipe_of(const std::string& model, const std::vector<std::string>& set) {
+    Recipe recipe = load_recipe("mtat-" + model);
+    set_recipe_fields(recipe, set);
+    return recipe;
+  }
+
+  // The features of a recipe, extracted once for all networks that share them.
+  std::string cache_of(const Recipe& recipe) {
+    const std::string path = folder_.file("features-" + recipe.features.preset + ".h5");
+    if (fs::exists(path)) return path;
+    const DType dtype =
+        asked_.at("dtype") == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
+    fmt::print(stderr, "features {}:\n", recipe.features.preset);
+    if (!data_set_) data_set_ = open_data_set(request_);
+    const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path);
+    if (r.interrupted) interrupt();
+    return path;
+  }
+
+  // Trains and tests one network in a folder of its own, or takes over what is there.
+  nlohmann::ordered_json one(const std::string& name) {
+    const bool begun = fs::exists(folder_.path() / name / "run.json");
+    if (begun && fs::exists(folder_.path() / name / "result.json"))
+      return RunFolder::open(folder_.file(name)).read_json("result.json");
+    Recipe recipe = begun ? load_recipe(folder_.file(name) + "/recipe.toml")
+                          : recipe_of(name, asked_.at("set").get<std::vector<std::string>>());
+    const TrainingData data(*device_, cache_of(recipe), recipe);
+    const RunFolder folder =
+        begun ? RunFolder::open(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
+    const std::uint64_t seed = asked_.at("seed");
+    const Split split = data.own_split();
+    if (begun) warn_of_other_device(folder.read_json("run.json"), *device_);
+    if (!begun) {
+      write_split(folder.file("splits.json"), split, data.names());
+      write_recipe(folder, recipe);
+      folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
+                                     {"recipe", recipe.name},
+                                     {"cache", fs::absolute(data.path()).lexically_normal().string()},
+                                     {"seed", seed},
+                                     {"device", device_->name()},
+                                     {"precision", name_of(device_->precision())},
+                                     {"device_description", device_->description()}});
+    }
+    TrainingRun run(*device_, data, split, recipe, seed);
+    resume_in_folder(run, folder);
+    if (!train_in_folder(run, folder, recipe, name)) interrupt();
+    return test_in_folder(run, folder, data, recipe).result;
+  }
+
+  [[noreturn]] void interrupt() const {
+    throw Interrupted{
+        fmt::format("saved; go on with: melgrad reproduce mtat --resume {}", folder_.path().string())};
+  }
+
+  void print_row(const std::string& name, const nlohmann::ordered_json& result) {
+    if (settings_->json) return;
+    const auto cell = [](const nlohmann::ordered_json& figure) {
+      const auto number = [](const nlohmann::ordered_json& v) {
+        return v.is_null() ? std::string("-") : fmt::format("{:.3f}", v.get<double>());
+      };
+      return fmt::format("{} ({} to {})", number(figure.at("value")), number(figure.at("interval")[0]),
+                         number(figure.at("interval")[1]));
+    };
+    const auto& macro = result.at("test").at("macro");
+    if (!header_printed_) {
+      header_printed_ = true;
+      fmt::print("{:<16}{:>11}  {:<24}{:<24}{:<7}{:<9}\n", "macro over tags", "parameters", "ROC-AUC (95 %)",
+                 "PR-AUC (95 %)", "F1", "accuracy");
+      fmt::print("{:<16}{:>11}  {:<24.3f}{:<24.3f}{:<7.3f}{:<9.3f}\n", "no tag at all", 0,
+                 macro.at("roc_auc").at("baseline").get<double>(),
+                 macro.at("pr_auc").at("baseline").get<double>(), macro.at("f1").at("baseline").get<double>(),
+                 macro.at("accuracy").at("baseline").get<double>());
+    }
+    fmt::print("{:<16}{:>11}  {:<24}{:<24}{:<7.3f}{:<9.3f}\n", name,
+               result.at("parameters").get<std::int64_t>(), cell(macro.at("roc_auc")),
+               cell(macro.at("pr_auc")), macro.at("f1").at("value").get<double>(),
+               macro.at("accuracy").at("value").get<double>());
+    std::fflush(stdout);
+  }
+
+  void finish() const {
+    nlohmann::ordered_json out = {{"asked", asked_}, {"device", device_->description()}};
+    auto& list = out["models"] = nlohmann::ordered_json::array();
+    for (const auto& [name, result] : results_) list.push_back({{"model", name}, {"result", result}});
+    folder_.write_json("result.json", out);
+    if (settings_->json) {
+      fmt::print("{}\n", out.dump(2));
+    } else {
+      fmt::print("\nresult: {}\n", folder_.file("result.json"));
+    }
+  }
+
+  Settings* settings_;
+  std::unique_ptr<Device> device_;
+  RunFolder folder_;
+  nlohmann::ordered_json asked_;
+  DataSetRequest request_;
+  std::optional<DataSet> data_set_;  // opened when features are first missing
+  std::vector<std::pair<std::string, nlohmann::ordered_json>> results_;
+  bool header_printed_ = false;
+};
+
+}  // namespace
+
+void register_reproduce_mtat(CLI::App& reproduce, Settings& settings) {
+  auto* command = reproduce.add_subcommand(
+      "mtat", "networks on samples and spectrograms of MagnaTagATune: the study's eight and the field's");
+  auto args = std::make_shared<Arguments>();
+  add_data_set_options(*command, args->data, "--data");
+  command->add_option("--models", args->models, "names, study, field (default: all)")->delimiter(',');
+  command->add_option("--set", args->set, "section.key=value of every recipe")->allow_extra_args(false);
+  command->add_option("--dtype", args->dtype, "how features are stored; power spectra are always f32")
+      ->check(CLI::IsMember({"f32", "f16"}))
+      ->capture_default_str();
+  command->add_option("--seed", args->seed, "of weights, order, crops and dropout")->capture_default_str();
+  command->add_option("--out", args->out, "run folder (default runs/reproduce-mtat-<time>)");
+  command->add_option("--resume", args->resume, "go on with an interrupted reproduction");
+  command->callback([=, &settings] {
+    if (args->data.path.empty() == args->resume.empty())
+      fail(ErrorKind::usage, "reproduce mtat: name the data with --data, or --resume FOLDER");
+    Reproduction(settings, *args).run();
+  });
+}
+
+}  // namespace melgrad

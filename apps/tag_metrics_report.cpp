@@ -1,0 +1,87 @@
+// What tag_metrics.h says about JSON and the table.
+#include <cmath>
+#include <fmt/format.h>
+
+#include "apps/tag_metrics.h"
+#include "apps/text_table.h"
+
+namespace melgrad {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json number(double value) { return std::isnan(value) ? ordered_json() : ordered_json(value); }
+
+ordered_json as_json(const TagFigures& figures) {
+  ordered_json out;
+  for (const auto& [name, member] : kTagFigures) {
+    const Figure& f = figures.*member;
+    out[name] = {{"value", number(f.value)},
+                 {"baseline", number(f.baseline)},
+                 {"interval", {number(f.low), number(f.high)}}};
+  }
+  return out;
+}
+
+std::string text(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3f}", value); }
+
+std::string with_interval(const Figure& f) {
+  if (std::isnan(f.low)) return text(f.value);
+  return fmt::format("{} ({:.2f}-{:.2f})", text(f.value), f.low, f.high);
+}
+
+}  // namespace
+
+ordered_json as_json(const TagMetrics& metrics) {
+  ordered_json out = {{"tracks", metrics.tracks},
+                      {"threshold", metrics.options.threshold},
+                      {"resamples", metrics.options.resamples},
+                      {"seed", metrics.options.seed},
+                      {"macro", as_json(metrics.macro)},
+                      {"one_class", metrics.one_class},
+                      {"no_predictions", metrics.no_predictions}};
+  auto& list = out["tags"] = ordered_json::array();
+  for (const TagResult& tag : metrics.tags) {
+    list.push_back({{"tag", tag.tag},
+                    {"positives", tag.positives},
+                    {"prevalence", tag.prevalence},
+                    {"predicted", tag.predicted},
+                    {"resamples_left_out", tag.resamples_left_out}});
+    list.back().update(as_json(tag.figures));
+  }
+  return out;
+}
+
+std::string as_table(const TagMetrics& metrics) {
+  TextRows rows = {
+      {"tag", "tracks", "ROC-AUC (95 %)", "PR-AUC (95 %)", "none", "prec", "rec", "F1", "acc", "none"}};
+  const auto add = [&](const std::string& name, const std::string& tracks, const TagFigures& f) {
+    rows.push_back({name, tracks, with_interval(f.roc_auc), with_interval(f.pr_auc), text(f.pr_auc.baseline),
+                    text(f.precision.value), text(f.recall.value), text(f.f1.value), text(f.accuracy.value),
+                    text(f.accuracy.baseline)});
+  };
+  for (const TagResult& tag : metrics.tags) add(tag.tag, std::to_string(tag.positives), tag.figures);
+  add("macro", "", metrics.macro);
+  TagFigures none;
+  for (const auto& [name, member] : kTagFigures) {
+    const double baseline = (metrics.macro.*member).baseline;
+    none.*member = {baseline, baseline, std::nan(""), std::nan("")};
+  }
+  add("none", "", none);
+  std::string out =
+      align(rows) +
+      fmt::format(
+          "{} tracks; precision, recall, F1, accuracy at {:g}; none: what predicting no tag at all scores\n",
+          metrics.tracks, metrics.options.threshold);
+  const auto list = [&](const char* what, const std::vector<std::string>& tags) {
+    if (tags.empty()) return;
+    std::string names;
+    for (const std::string& tag : tags) names += (names.empty() ? "" : ", ") + tag;
+    out += fmt::format("{} ({}): {}\n", what, tags.size(), names);
+  };
+  list("on all tracks or on none, so not in the means but accuracy's", metrics.one_class);
+  list("never predicted, precision counts as 0", metrics.no_predictions);
+  return out;
+}
+
+}  // namespace melgrad

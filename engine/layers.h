@@ -1,0 +1,66 @@
+// Layers: parameters together with the function that uses them. A model owns its layers; they own nothing but
+// references into the model's ParamStore, where "<name>.weight" and the like are declared by the constructor.
+#pragma once
+
+#include "engine/functions.h"
+
+namespace melgrad {
+
+// x [N, T, F, in] -> [N, T', F', out]; a convolution over time alone has kernel [k, 1].
+class ConvLayer {
+ public:
+  ConvLayer(ParamStore& params, const std::string& name, std::int64_t in, std::int64_t out,
+            std::int64_t kernel_t, std::int64_t kernel_f, const Conv2d& conv = {})
+      : w_(params.weight(name + ".weight", {out, kernel_t, kernel_f, in}, 0, Init::he)),
+        b_(params.bias(name + ".bias", out)),
+        conv_(conv) {}
+  Var operator()(Tape& tape, Var x) const { return conv2d(tape, x, w_, b_, conv_); }
+
+ private:
+  Param &w_, &b_;
+  Conv2d conv_;
+};
+
+// x [M, in], or what flattens to it -> [M, out]
+class DenseLayer {
+ public:
+  DenseLayer(ParamStore& params, const std::string& name, std::int64_t in, std::int64_t out)
+      : w_(params.weight(name + ".weight", {out, in})), b_(params.bias(name + ".bias", out)) {}
+  Var operator()(Tape& tape, Var x) const { return linear(tape, x, w_, b_); }
+
+ private:
+  Param &w_, &b_;
+};
+
+// x [..., channels]
+class BatchNormLayer {
+ public:
+  BatchNormLayer(ParamStore& params, const std::string& name, std::int64_t channels)
+      : params_{params.bias(name + ".gamma", channels, 1), params.bias(name + ".beta", channels),
+                params.fixed(name + ".running_mean",
+                             std::vector<float>(static_cast<std::size_t>(channels), 0.0F)),
+                params.fixed(name + ".running_variance",
+                             std::vector<float>(static_cast<std::size_t>(channels), 1.0F))} {}
+  Var operator()(Tape& tape, Var x) const { return batch_norm(tape, x, params_); }
+
+ private:
+  BatchNormParams params_;
+};
+
+// x [T, N, in] -> [T, N, units]. Weights start uniform in +-1 / sqrt(units), the biases at 0, but an LSTM's
+// forget gate at 1 (Jozefowicz et al. 2015).
+class RecurrentLayer {
+ public:
+  RecurrentLayer(ParamStore& params, const std::string& name, Cell cell, std::int64_t in, std::int64_t units,
+                 bool reverse = false);
+  Var operator()(Tape& tape, Var x, Tensor lengths = {}) const {
+    return recurrent(tape, x, params_, {cell_, reverse_, lengths});
+  }
+
+ private:
+  RecurrentParams params_;
+  Cell cell_;
+  bool reverse_;
+};
+
+}  // namespace melgrad

@@ -1,0 +1,215 @@
+// The steps of a recurrent layer, one element at a time; formulas and shapes stand at recurrent_forward in
+// kernels/ops.h. Exponentials are arithmetic on floats and their bits, with no call and no branch, so that
+// the CPU's loop over the elements of a state is a vector loop.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <type_traits>
+
+#include "kernels/math/qualifier.h"
+#include "kernels/ops.h"
+
+namespace melgrad {
+
+// e^x - 1 within 2 units in the last place, for x between -87 and 88; beyond, the value at that bound.
+// x = k ln 2 + r with |r| <= ln(2) / 2, where the Taylor series is exact to float after r^7, and
+// e^x - 1 = 2^k (e^r - 1) + (2^k - 1).
+MELGRAD_HD inline float exp_minus_1(float x) {
+  constexpr float kLog2E = 1.44269504F;
+  constexpr float kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;  // k kLn2High is exact
+  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: a sum with it holds k in its lowest bits
+  x = x < -87.0F ? -87.0F : x;
+  x = x > 88.0F ? 88.0F : x;
+  const float sum = x * kLog2E + kRound, k = sum - kRound;
+  const float r = (x - k * kLn2High) - k * kLn2Low;
+  const float tail = 1.0F / 24 + r * (1.0F / 120 + r * (1.0F / 720 + r * (1.0F / 5040)));
+  const float series = r + r * r * (0.5F + r * (1.0F / 6 + r * tail));
+  const auto power = std::bit_cast<float>((std::bit_cast<std::uint32_t>(sum) << 23) + 0x3F800000U);  // 2^k
+  return power * series + (power - 1);
+}
+
+MELGRAD_HD inline float sigmoid_of(float x) { return 1 / (2 + exp_minus_1(-x)); }
+
+MELGRAD_HD inline float tanh_of(float x) {
+  const float e = exp_minus_1(-2 * std::fabs(x));
+  return std::copysign(e / (2 + e), x);
+}
+
+// The order of a layer's steps, and what lies where in its tensors.
+struct RecurrentSteps {
+  bool reverse;
+  std::int64_t steps, batch, hidden;
+
+  RecurrentSteps(const Recurrent& recurrent, Tensor states)
+      : reverse(recurrent.reverse), steps(states.dim(0) - 1), batch(states.dim(1)), hidden(states.dim(2)) {}
+
+  // The k-th step to be computed.
+  std::int64_t at(std::int64_t k) const { return reverse ? steps - 1 - k : k; }
+  // [N, H] before and after step t
+  Tensor before(Tensor states, std::int64_t t) const { return of(states, reverse ? t + 1 : t); }
+  Tensor after(Tensor states, std::int64_t t) const { return of(states, reverse ? t : t + 1); }
+  // [T N, H] before every step
+  Tensor all_before(Tensor states) const {
+    const std::int64_t rows = steps * batch;
+    return states.span(reverse ? batch * hidden : 0, rows * hidden, {rows, hidden});
+  }
+  // [B, C] at place t of a tensor [A, B, C]
+  static Tensor of(Tensor x, std::int64_t t) {
+    const std::int64_t n = x.dim(1) * x.dim(2);
+    return x.span(t * n, n, {x.dim(1), x.dim(2)});
+  }
+};
+
+// The state c of an LSTM before a step, of sequence n from data + n * stride on.
+struct CellStates {
+  const float* data;
+  std::int64_t stride;
+};
+
+// Before the first step c is 0, as the state is.
+inline CellStates cells_before(const RecurrentSteps& layer, Tensor states, Tensor saved, std::int64_t t) {
+  if (t == layer.at(0)) return {layer.before(states, t).f32(), layer.hidden};
+  const Tensor before = RecurrentSteps::of(saved, layer.reverse ? t + 1 : t - 1);
+  return {before.f32() + 4 * layer.hidden, 5 * layer.hidden};
+}
+
+// What both directions know of step t.
+template <Cell kCell>
+struct RecurrentStep {
+  std::int64_t t, hidden;
+  const std::int32_t* lengths;  // null: no sequence has ended
+  const float* h;               // [N, H] before the step
+  CellStates c;                 // before the step; of an LSTM only
+
+  static constexpr std::int64_t kGates = gates_of(kCell), kSaved = saved_of(kCell);
+
+  RecurrentStep(const RecurrentSteps& layer, const Recurrent& recurrent, Tensor states, Tensor saved,
+                std::int64_t step)
+      : t(step),
+        hidden(layer.hidden),
+        lengths(recurrent.lengths ? recurrent.lengths.i32() : nullptr),
+        h(layer.before(states, step).f32()),
+        c(kCell == Cell::lstm ? cells_before(layer, states, saved, step) : CellStates{}) {}
+
+  MELGRAD_HD bool has_ended(std::int64_t n) const { return lengths != nullptr && t >= lengths[n]; }
+};
+
+// Computes the state after step t from x_t and v = u h + b.
+template <Cell kCell>
+struct ForwardStep : RecurrentStep<kCell> {
+  const float *x, *v;   // [N, G H]
+  float *next, *saved;  // [N, H], [N, S H]
+
+  ForwardStep(const RecurrentSteps& layer, const Recurrent& recurrent, Tensor all_x, Tensor product,
+              Tensor states, Tensor all_saved, std::int64_t step)
+      : RecurrentStep<kCell>(layer, recurrent, states, all_saved, step),
+        x(RecurrentSteps::of(all_x, step).f32()),
+        v(product.f32()),
+        next(layer.after(states, step).f32()),
+        saved(kCell == Cell::rnn ? nullptr : RecurrentSteps::of(all_saved, step).f32()) {}
+
+  // Element j of sequence n.
+  MELGRAD_HD void take(std::int64_t n, std::int64_t j) const {
+    const std::int64_t H = this->hidden, at = n * H + j;
+    const float *a = x + n * this->kGates * H + j, *w = v + n * this->kGates * H + j;
+    const auto sum = [&](int gate) { return a[gate * H] + w[gate * H]; };
+    const auto keep = [&](int value, float of) { saved[(n * this->kSaved + value) * H + j] = of; };
+    if constexpr (kCell == Cell::rnn) {
+      next[at] = tanh_of(sum(0));
+    } else if constexpr (kCell == Cell::lstm) {
+      const float i = sigmoid_of(sum(0)), f = sigmoid_of(sum(1)), g = tanh_of(sum(2)), o = sigmoid_of(sum(3));
+      const float cell = f * this->c.data[n * this->c.stride + j] + i * g;
+      next[at] = o * tanh_of(cell);
+      keep(0, i), keep(1, f), keep(2, g), keep(3, o), keep(4, cell);
+    } else {
+      const float r = sigmoid_of(sum(0)), z = sigmoid_of(sum(1)), q = w[2 * H];
+      const float m = tanh_of(a[2 * H] + r * q);  // n in the formula
+      const float rest = sigmoid_of(-sum(1));     // 1 - z, to all its digits where z is nearly 1
+      next[at] = rest * m + z * this->h[at];
+      keep(0, r), keep(1, z), keep(2, m), keep(3, q);
+    }
+  }
+
+  // The same where the sequence has ended.
+  MELGRAD_HD void pass(std::int64_t n, std::int64_t j) const {
+    const std::int64_t H = this->hidden, at = n * H + j;
+    next[at] = this->h[at];
+    for (std::int64_t s = 0; s < this->kSaved; ++s) saved[(n * this->kSaved + s) * H + j] = 0;
+    if constexpr (kCell == Cell::lstm)
+      saved[(n * this->kSaved + 4) * H + j] = this->c.data[n * this->c.stride + j];
+  }
+};
+
+// Computes the gradients of x_t and v from that of the state after step t: the one from outside plus `dh`,
+// the one through later steps. Leaves in `dh` the gradient of the state before the step, all but its way
+// through v, and in `dc` that of c.
+template <Cell kCell>
+struct BackwardStep : RecurrentStep<kCell> {
+  const float *next, *saved, *dstates;  // [N, H], [N, S H], [N, H]
+  float *dh, *dc;                       // [N, H]
+  float *dx, *dv;                       // [N, G H]; the same but for a GRU
+
+  BackwardStep(const RecurrentSteps& layer, const Recurrent& recurrent, Tensor states, Tensor all_saved,
+               Tensor all_dstates, Tensor carried, Tensor all_dx, Tensor all_dv, std::int64_t step)
+      : RecurrentStep<kCell>(layer, recurrent, states, all_saved, step),
+        next(layer.after(states, step).f32()),
+        saved(kCell == Cell::rnn ? nullptr : RecurrentSteps::of(all_saved, step).f32()),
+        dstates(RecurrentSteps::of(all_dstates, step).f32()),
+        dh(RecurrentSteps::of(carried, 0).f32()),
+        dc(RecurrentSteps::of(carried, 1).f32()),
+        dx(RecurrentSteps::of(all_dx, step).f32()),
+        dv(RecurrentSteps::of(all_dv, step).f32()) {}
+
+  MELGRAD_HD void take(std::int64_t n, std::int64_t j) const {
+    const std::int64_t H = this->hidden, at = n * H + j, gates = n * this->kGates * H + j;
+    const float d = dstates[at] + dh[at];
+    const auto kept = [&](int value) { return saved[(n * this->kSaved + value) * H + j]; };
+    if constexpr (kCell == Cell::rnn) {
+      dx[gates] = d * (1 - next[at] * next[at]);
+      dh[at] = 0;
+    } else if constexpr (kCell == Cell::lstm) {
+      const float i = kept(0), f = kept(1), g = kept(2), o = kept(3), y = tanh_of(kept(4));
+      const float e = dc[at] + d * o * (1 - y * y);
+      dx[gates] = e * g * i * (1 - i);
+      dx[gates + H] = e * this->c.data[n * this->c.stride + j] * f * (1 - f);
+      dx[gates + 2 * H] = e * i * (1 - g * g);
+      dx[gates + 3 * H] = d * y * o * (1 - o);
+      dc[at] = e * f;
+      dh[at] = 0;
+    } else {
+      const float r = kept(0), z = kept(1), m = kept(2), q = kept(3);
+      const float dm = d * (1 - z) * (1 - m * m);
+      dx[gates] = dv[gates] = dm * q * r * (1 - r);
+      dx[gates + H] = dv[gates + H] = d * (this->h[at] - m) * z * (1 - z);
+      dx[gates + 2 * H] = dm;
+      dv[gates + 2 * H] = dm * r;
+      dh[at] = d * z;
+    }
+  }
+
+  MELGRAD_HD void pass(std::int64_t n, std::int64_t j) const {
+    const std::int64_t H = this->hidden, at = n * H + j;
+    dh[at] += dstates[at];
+    for (std::int64_t g = 0; g < this->kGates; ++g) {
+      const std::int64_t to = (n * this->kGates + g) * H + j;
+      dx[to] = dv[to] = 0;
+    }
+  }
+};
+
+// body(constant) with the cell as a compile-time constant.
+template <typename Body>
+void with_cell(Cell cell, const Body& body) {
+  switch (cell) {
+    case Cell::rnn:
+      return body(std::integral_constant<Cell, Cell::rnn>{});
+    case Cell::lstm:
+      return body(std::integral_constant<Cell, Cell::lstm>{});
+    case Cell::gru:
+      return body(std::integral_constant<Cell, Cell::gru>{});
+  }
+}
+
+}  // namespace melgrad

@@ -1,0 +1,123 @@
+// The study on a small made-up MagnaTagATune: every network for one epoch, narrow, so that it takes seconds.
+#include <cmath>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/apps/command.h"
+#include "tests/io/fixtures.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using test::run_command;
+using test::TempFolder;
+using Names = std::vector<std::string>;
+
+bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+class ReproduceMtat : public ::testing::Test {
+ protected:
+  // 24 clips of full length, made once for all tests.
+  static void SetUpTestSuite() {
+    folder_ = std::make_unique<TempFolder>();
+    const auto made = run_command(register_synth, {"synth", "--layout", "mtat", "--clips", "24", "--out",
+                                                   (folder_->path() / "set").string()});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+  }
+  static void TearDownTestSuite() { folder_.reset(); }
+
+  static std::string at(const std::string& name) { return (folder_->path() / name).string(); }
+  static test::Outcome reproduce(const Names& more) {
+    Names arguments = {"--threads", "2", "reproduce", "mtat"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run_command(register_reproduce, arguments);
+  }
+  static test::Outcome start(const std::string& out, const Names& more = {}) {
+    Names arguments = {"--data",     at("set"),
+                       "--protocol", "all",
+                       "--out",      at(out),
+                       "--set",      "model.width=0.0625",
+                       "--set",      "train.epochs=1",
+                       "--set",      "train.phases=",
+                       "--set",      "segment.test_crops=1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return reproduce(arguments);
+  }
+  static json result(const std::string& out) {
+    return json::parse(test::read_bytes(at(out) + "/result.json"));
+  }
+  static std::size_t line_of(const std::string& table, const std::string& name) {
+    const auto found = ("\n" + table).find("\n" + name + " ");
+    EXPECT_NE(found, std::string::npos) << name << " in\n" << table;
+    return found;
+  }
+
+  static std::unique_ptr<TempFolder> folder_;
+};
+std::unique_ptr<TempFolder> ReproduceMtat::folder_;
+
+TEST_F(ReproduceMtat, every_network_trains_and_stands_behind_the_baseline) {
+  const auto outcome = start("all");
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  const json all = result("all");
+  ASSERT_EQ(all["models"].size(), 16U);
+  std::size_t before = line_of(outcome.out, "no tag at all");
+  for (const json& model : all["models"]) {
+    const std::string name = model["model"];
+    const std::size_t line = line_of(outcome.out, name);
+    EXPECT_GT(line, before) << name;
+    before = line;
+    EXPECT_EQ(model["result"]["steps"], 1) << name;
+    const json& test = model["result"]["test"];
+    for (const json& tag : test["tags"]) {
+      EXPECT_EQ(tag["pr_auc"]["baseline"].is_null(), tag["pr_auc"]["value"].is_null());
+      EXPECT_NEAR(tag["accuracy"]["baseline"].get<double>(), 1 - tag["prevalence"].get<double>(), 1e-12);
+    }
+    const double roc = test["macro"]["roc_auc"]["value"];
+    EXPECT_TRUE(roc > 0 && roc < 1) << name << " " << roc;
+    std::string line_of_log;
+    std::ifstream log(at("all/" + name + "/metrics.jsonl"));
+    ASSERT_TRUE(std::getline(log, line_of_log)) << name;
+    EXPECT_TRUE(std::isfinite(json::parse(line_of_log)["loss"].get<double>())) << name;
+  }
+}
+
+// What is there is taken over; what is not is done; both give what an undisturbed run gives.
+TEST_F(ReproduceMtat, goes_on_where_it_was_interrupted) {
+  const Names models = {"--models", "cnn1d-gru,crnn,musicnn"};
+  const auto straight = start("straight", models);
+  ASSERT_EQ(straight.exit_code, 0) << straight.err;
+  const json expected = result("straight")["models"];
+
+  ASSERT_EQ(start("broken", models).exit_code, 0);
+  fs::remove(at("broken/result.json"));
+  fs::remove_all(at("broken/musicnn"));
+  fs::remove(at("broken/crnn/result.json"));
+  fs::remove(at("broken/crnn/checkpoint.h5"));
+  const auto marked = fs::last_write_time(at("broken/cnn1d-gru/model.h5"));
+  const auto resumed = reproduce({"--resume", at("broken")});
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(result("broken")["models"], expected);
+  EXPECT_EQ(fs::last_write_time(at("broken/cnn1d-gru/model.h5")), marked);
+  EXPECT_EQ(resumed.out.substr(0, resumed.out.find("\nresult:")),
+            straight.out.substr(0, straight.out.find("\nresult:")));
+}
+
+TEST_F(ReproduceMtat, says_what_it_cannot_do_before_it_begins) {
+  const auto refused = [](const test::Outcome& outcome, int code, const std::string& part) {
+    EXPECT_EQ(outcome.exit_code, code) << outcome.err;
+    EXPECT_TRUE(has(outcome.err, part)) << outcome.err;
+    EXPECT_EQ(outcome.out, "");
+  };
+  refused(start("x", {"--models", "cnn1d-gro"}), 2, "no network cnn1d-gro; did you mean cnn1d-gru?");
+  refused(start("x", {"--set", "train.epoch=3"}), 2, "train.epochs");
+  refused(reproduce({}), 2, "--data");
+  refused(reproduce({"--data", at("set/mp3"), "--out", at("x")}), 3, "annotations_final.csv");
+  refused(reproduce({"--resume", at("nothing")}), 3, "nothing");
+  EXPECT_FALSE(fs::exists(at("x")));
+}
+
+}  // namespace
+}  // namespace melgrad

@@ -1,0 +1,174 @@
+// Rank tests and projections against scipy and scikit-learn (golden/make_analysis.py), and what they must do.
+#include "apps/statistics.h"
+
+#include <cmath>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "apps/projection.h"
+#include "tests/golden.h"
+#include "tests/places.h"
+
+namespace melgrad {
+namespace {
+
+nlohmann::json golden_file() {
+  std::ifstream file(source_path("tests/golden/analysis.json"));
+  return nlohmann::json::parse(file);
+}
+
+Matrix random_rows(std::uint64_t seed, std::size_t rows, std::size_t columns) {
+  Matrix x{columns, {}};
+  for (const float v : golden::uniform(seed, static_cast<std::int64_t>(rows * columns), 1.0))
+    x.values.push_back(v);
+  return x;
+}
+
+TEST(Statistics, quartiles_interpolate) {
+  const Quartiles q = quartiles({4, 1, 3, 2});
+  EXPECT_EQ(q.count, 4U);
+  EXPECT_DOUBLE_EQ(q.low, 1.75);
+  EXPECT_DOUBLE_EQ(q.median, 2.5);
+  EXPECT_DOUBLE_EQ(q.high, 3.25);
+  EXPECT_EQ(quartiles({5}).high, 5);
+  EXPECT_TRUE(std::isnan(quartiles({}).median));
+}
+
+TEST(Statistics, rank_tests_agree_with_scipy) {
+  const auto golden = golden_file()["rank_tests"];
+  ASSERT_EQ(golden.size(), 6U);
+  for (const auto& want : golden) {
+    const RankTest t = mann_whitney(want["a"], want["b"]);
+    const double auc = want["auc"], p = want["p"];
+    EXPECT_NEAR(t.auc, auc, 1e-12) << want["name"];
+    EXPECT_NEAR(t.delta, 2 * auc - 1, 1e-12) << want["name"];
+    EXPECT_NEAR(t.p, p, 1e-9 * p) << want["name"];
+  }
+}
+
+TEST(Statistics, exchanging_the_samples_turns_the_sign_alone) {
+  const std::vector<double> a = {1, 2, 2, 5, 9, 11}, b = {0, 2, 3, 4};
+  const RankTest ab = mann_whitney(a, b), ba = mann_whitney(b, a);
+  EXPECT_DOUBLE_EQ(ab.delta, -ba.delta);
+  EXPECT_DOUBLE_EQ(ab.z, -ba.z);
+  EXPECT_DOUBLE_EQ(ab.p, ba.p);
+  EXPECT_TRUE(std::isnan(mann_whitney(a, {}).p));
+}
+
+// Of samples from one distribution a share of 5 % has p < 0.05.
+TEST(Statistics, p_is_what_it_says) {
+  int below = 0;
+  for (std::uint64_t trial = 0; trial < 1000; ++trial) {
+    const auto u = golden::uniform(5000 + trial, 70, 1.0);
+    below += mann_whitney({u.begin(), u.begin() + 30}, {u.begin() + 30, u.end()}).p < 0.05 ? 1 : 0;
+  }
+  EXPECT_NEAR(below, 50, 4 * 6.9);
+}
+
+struct GoldenRows {
+  nlohmann::json want = golden_file()["projection"];
+  Matrix rows;
+  std::vector<bool> second;
+
+  GoldenRows() {
+    rows.columns = want["rows"][0].size();
+    for (const auto& row : want["rows"]) rows.add_row(row.get<std::vector<double>>());
+    for (const int s : want["second"]) second.push_back(s == 1);
+  }
+};
+
+TEST(Projection, principal_axes_agree_with_scikit_learn) {
+  const GoldenRows golden;
+  const PrincipalAxes pca = principal_axes(golden.rows);
+  for (std::size_t a = 0; a < golden.rows.columns; ++a)
+    EXPECT_NEAR(pca.share(a), golden.want["share"][a].get<double>(), 1e-9) << a;
+  for (std::size_t a = 0; a < 3; ++a) {
+    // The sign of an axis is a convention: take it from the first row.
+    const double sign =
+        pca.project(golden.rows.row(0), 3)[a] * golden.want["coordinates"][0][a].get<double>() < 0 ? -1 : 1;
+    for (std::size_t i = 0; i < golden.rows.rows(); ++i) {
+      const double want = golden.want["coordinates"][i][a];
+      EXPECT_NEAR(sign * pca.project(golden.rows.row(i), 3)[a], want, 1e-6) << a << " " << i;
+    }
+  }
+}
+
+TEST(Projection, the_discriminant_agrees_with_scikit_learn) {
+  const GoldenRows golden;
+  const Discriminant line = discriminant(golden.rows, golden.second);
+  EXPECT_EQ(line.axes, golden.want["axes_kept"].get<std::size_t>());
+  const double sign = line(golden.rows.row(0)) * golden.want["line"][0].get<double>() < 0 ? -1 : 1;
+  for (std::size_t i = 0; i < golden.rows.rows(); ++i)
+    EXPECT_NEAR(sign * line(golden.rows.row(i)), golden.want["line"][i].get<double>(), 1e-6) << i;
+}
+
+TEST(Projection, separability_agrees_with_scikit_learn) {
+  const GoldenRows golden;
+  const Separability s = separability(golden.rows, golden.second);
+  const std::vector<double> folds = golden.want["fold_aucs"];
+  ASSERT_EQ(folds.size(), kFolds);
+  double mean = 0;
+  for (const double auc : folds) mean += auc / kFolds;
+  EXPECT_NEAR(s.mean, mean, 1e-12);
+  EXPECT_NEAR(s.lowest, *std::min_element(folds.begin(), folds.end()), 1e-12);
+  EXPECT_NEAR(s.highest, *std::max_element(folds.begin(), folds.end()), 1e-12);
+}
+
+TEST(Projection, the_second_group_lies_higher_and_within_the_groups_the_variance_is_one) {
+  const GoldenRows golden;
+  const Discriminant line = discriminant(golden.rows, golden.second);
+  double mean[2] = {0, 0}, count[2] = {0, 0}, within = 0;
+  for (std::size_t i = 0; i < golden.second.size(); ++i) {
+    mean[golden.second[i]] += line(golden.rows.row(i));
+    count[golden.second[i]] += 1;
+  }
+  for (const std::size_t g : {0, 1}) mean[g] /= count[g];
+  EXPECT_GT(mean[1], mean[0]);
+  for (std::size_t i = 0; i < golden.second.size(); ++i)
+    within += std::pow(line(golden.rows.row(i)) - mean[golden.second[i]], 2);
+  EXPECT_NEAR(within / static_cast<double>(golden.second.size()), 1, 1e-9);
+}
+
+// Random groups: a line fitted to 40 columns parts the rows it was fitted to, and says nothing about others.
+TEST(Projection, random_groups_are_not_separable) {
+  const Matrix rows = random_rows(3, 300, 40);
+  std::vector<bool> second;
+  for (const float u : golden::uniform(4, 300, 1.0)) second.push_back(u < 0);
+  const Discriminant line = discriminant(rows, second);
+  std::vector<double> fitted[2];
+  for (std::size_t i = 0; i < rows.rows(); ++i) fitted[second[i] ? 1 : 0].push_back(line(rows.row(i)));
+  EXPECT_GT(mann_whitney(fitted[1], fitted[0]).auc, 0.65);
+  EXPECT_NEAR(separability(rows, second).mean, 0.5, 0.1);
+}
+
+TEST(Projection, groups_far_apart_are_separable) {
+  Matrix rows = random_rows(3, 100, 10);
+  std::vector<bool> second;
+  for (std::size_t i = 0; i < 100; ++i) {
+    second.push_back(i % 3 == 0);
+    for (std::size_t c = 0; c < 10; ++c) rows.values[i * 10 + c] += second[i] ? 2 : 0;
+  }
+  const Separability s = separability(rows, second);
+  EXPECT_EQ(s.mean, 1);
+  EXPECT_EQ(s.lowest, 1);
+}
+
+TEST(Projection, equal_rows_and_few_rows_are_no_fault) {
+  Matrix same{3, {}};
+  std::vector<bool> second;
+  for (int i = 0; i < 20; ++i) {
+    same.add_row(std::vector<double>{1, 2, 3});
+    second.push_back(i % 2 == 0);
+  }
+  EXPECT_EQ(separability(same, second).mean, 0.5);
+  for (std::size_t i = 0; i < second.size(); ++i)
+    if (second[i]) same.values[3 * i] = 5;  // no spread within the groups
+  EXPECT_EQ(separability(same, second).mean, 1);
+  const Matrix wide = random_rows(1, 10, 47);
+  second.resize(10);
+  EXPECT_EQ(discriminant(wide, second).axes, 2U);
+}
+
+}  // namespace
+}  // namespace melgrad

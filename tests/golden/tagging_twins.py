@@ -1,0 +1,323 @@
+"""PyTorch twins of the tagging networks (models/), written from the papers and the authors' public code.
+
+They compute in PyTorch's layout, [N, C, F, T] or [N, C, T]; kernels and pools are written (F, T). `named_values` gives
+their parameters and running statistics melgrad's names and layouts. Dropout is left out: golden runs have none.
+"""
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Block(nn.Module):
+    """Convolution, batch norm, ReLU, max pool; the convolution keeps the size unless `pad` says otherwise."""
+
+    def __init__(self, inputs, outputs, kernel, pool=1, stride=1, pad=None, relu=True):
+        super().__init__()
+        flat = isinstance(kernel, int)
+        pad = pad if pad is not None else kernel // 2 if flat else tuple(k // 2 for k in kernel)
+        self.conv = (nn.Conv1d if flat else nn.Conv2d)(inputs, outputs, kernel, stride, pad)
+        self.norm = (nn.BatchNorm1d if flat else nn.BatchNorm2d)(outputs)
+        self.max_pool, self.pool, self.relu = F.max_pool1d if flat else F.max_pool2d, pool, relu
+
+    def forward(self, x):
+        h = self.norm(self.conv(x))
+        return self.max_pool(F.relu(h) if self.relu else h, self.pool)
+
+
+class Net(nn.Module):
+    """x [N, T, F] -> logits [N, tags]. `c` scales a number of channels by the width."""
+
+    def __init__(self, width, tags):
+        super().__init__()
+        self.width, self.tags = width, tags
+
+    def c(self, channels):
+        return max(1, math.floor(channels * self.width + 0.5))
+
+    def chain(self, prefix, blocks, first=1):
+        self.names = [f"{prefix}{k}" for k in range(first, first + len(blocks))]
+        for name, block in zip(self.names, blocks):
+            self.add_module(name, block)
+
+    def run_chain(self, x):
+        for name in self.names:
+            x = getattr(self, name)(x)
+        return x
+
+    def head(self, inputs, hidden):
+        """Dense, batch norm, ReLU, dense."""
+        self.dense1, self.dense1_norm = nn.Linear(inputs, hidden), nn.BatchNorm1d(hidden)
+        self.dense2 = nn.Linear(hidden, self.tags)
+
+    def run_head(self, x):
+        return self.dense2(F.relu(self.dense1_norm(self.dense1(x))))
+
+
+def spectrogram(x):
+    return x.transpose(1, 2).unsqueeze(1)  # [N, 1, F, T]
+
+
+# ---- the study of eight, on samples
+class Cnn1d(Net):
+    def __init__(self, width, tags, frames, bands, chunk=None):
+        super().__init__(width, tags)
+        self.chunk = chunk
+        widths = [self.c(f) for f in (64, 64, 64, 128, 128, 128, 256, 256)]
+        self.stack(widths)
+        steps = 1 if chunk else frames // 3**8
+        self.dense1 = nn.Linear(widths[-1] * steps, self.c(128))
+        self.dense2 = nn.Linear(self.c(128), tags)
+
+    def stack(self, widths):
+        blocks = [Block(1, widths[0], 3, stride=3, pad=0)]
+        blocks += [Block(i, o, 3, pool=3) for i, o in zip(widths, widths[1:])]
+        self.chain("block", blocks, first=0)
+
+    def features(self, x):
+        x = x.transpose(1, 2)
+        if self.chunk is None:
+            return self.run_chain(x).transpose(1, 2).flatten(1)
+        h = self.run_chain(torch.cat(x.split(self.chunk, dim=2)))  # [K N, C, T]
+        return h.amax(2).unflatten(0, (-1, len(x))).amax(0)
+
+    def forward(self, x):
+        return self.dense2(F.relu(self.dense1(self.features(x))))
+
+
+class Cnn1dRecurrent(Cnn1d):
+    def __init__(self, width, tags, frames, bands, cell):
+        Net.__init__(self, width, tags)
+        widths = [self.c(f) for f in (64, 64, 64, 128, 128, 256)]
+        self.stack(widths)
+        self.recurrent = cell(widths[-1], self.c(128), batch_first=True)
+        self.dense = nn.Linear(self.c(128), tags)
+
+    def forward(self, x):
+        states, _ = self.recurrent(self.run_chain(x.transpose(1, 2)).transpose(1, 2))
+        return self.dense(states[:, -1])
+
+
+# ---- the study of eight, on spectrograms, and CRNN
+class Cnn2d(Net):
+    def __init__(self, width, tags, frames, bands, cell):
+        super().__init__(width, tags)
+        self.norm = nn.BatchNorm2d(1)
+        pools = [(2, 2), (3, 3), (4, 4), (4, 4)] if bands < 256 else [(4, 2), (4, 3), (4, 4), (4, 4)]
+        widths = [1] + [self.c(f) for f in (64, 128, 128, 128)]
+        self.chain("block", [Block(i, o, (3, 3), p) for i, o, p in zip(widths, widths[1:], pools)])
+        self.recurrent = cell(widths[-1], self.c(32), num_layers=2, batch_first=True)
+        self.dense = nn.Linear(self.c(32), tags)
+
+    def forward(self, x):
+        if x.shape[2] == 257:
+            x = x[:, :, 1:]  # without the constant component
+        h = self.run_chain(self.norm(spectrogram(x)))
+        states, _ = self.recurrent(h.squeeze(2).transpose(1, 2))
+        return self.dense(states[:, -1])
+
+
+# ---- the field
+class Fcn(Net):
+    def __init__(self, width, tags, frames, bands):
+        super().__init__(width, tags)
+        self.norm = nn.BatchNorm2d(1)
+        pools = [(2, 4), (2, 4), (2, 4), (3, 5), (4, 4)]
+        widths = [1] + [self.c(f) for f in (64, 128, 128, 128, 64)]
+        self.chain("block", [Block(i, o, (3, 3), p) for i, o, p in zip(widths, widths[1:], pools)])
+        self.dense = nn.Linear(widths[-1], tags)
+
+    def forward(self, x):
+        return self.dense(self.run_chain(self.norm(spectrogram(x))).flatten(1))
+
+
+class Musicnn(Net):
+    HEIGHTS, LENGTHS = (67, 38), (129, 65, 33)
+
+    def __init__(self, width, tags, frames, bands):
+        super().__init__(width, tags)
+        self.norm = nn.BatchNorm2d(1)
+        for f in self.HEIGHTS:
+            self.add_module(f"timbre{f}", Block(1, self.c(204), (f, 7), pad=(0, 3)))
+        for t in self.LENGTHS:
+            self.add_module(f"rhythm{t}", Block(1, self.c(51), t))
+        front, mid = 2 * self.c(204) + 3 * self.c(51), self.c(64)
+        self.mid1, self.mid2, self.mid3 = Block(front, mid, 7), Block(mid, mid, 7), Block(mid, mid, 7)
+        self.head(2 * (front + 3 * mid), self.c(200))
+
+    def forward(self, x):
+        h = self.norm(spectrogram(x))
+        timbre = [getattr(self, f"timbre{f}")(h).amax(2) for f in self.HEIGHTS]
+        rhythm = [getattr(self, f"rhythm{t}")(h.mean(2)) for t in self.LENGTHS]
+        front = torch.cat(timbre + rhythm, dim=1)
+        first = self.mid1(front)
+        second = self.mid2(first) + first
+        third = self.mid3(second) + second
+        h = torch.cat([front, first, second, third], dim=1)
+        return self.run_head(torch.cat([h.amax(2), h.mean(2)], dim=1))
+
+
+SAMPLE_WIDTHS = (128, 128, 128, 256, 256, 256, 256, 256, 256, 512)
+
+
+class SampleCnn(Net):
+    def __init__(self, width, tags, frames, bands):
+        super().__init__(width, tags)
+        widths = [self.c(f) for f in SAMPLE_WIDTHS]
+        blocks = [Block(1, widths[0], 3, stride=3)]
+        blocks += [Block(i, o, 3, pool=3) for i, o in zip(widths, widths[1:])]
+        self.chain("block", blocks + [Block(widths[-1], widths[-1], 1)])
+        self.dense = nn.Linear(widths[-1], tags)
+
+    def forward(self, x):
+        return self.dense(self.run_chain(x.transpose(1, 2)).flatten(1))
+
+
+class Excitation(nn.Module):
+    """Two convolutions, a gate per channel from their mean over time, the input added, ReLU, max pool."""
+
+    def __init__(self, inputs, outputs, kernel, stride=1, pool=1):
+        super().__init__()
+        self.first = Block(inputs, outputs, kernel, stride=stride)
+        self.second = Block(outputs, outputs, kernel, relu=False)
+        self.squeeze, self.excite = nn.Linear(outputs, outputs), nn.Linear(outputs, outputs)
+        if stride != 1 or inputs != outputs:
+            self.shortcut = Block(inputs, outputs, kernel, stride=stride, relu=False)
+        self.pool = pool
+
+    def forward(self, x):
+        h = self.second(self.first(x))
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(h.mean(2)))))
+        shortcut = self.shortcut(x) if hasattr(self, "shortcut") else x
+        return F.max_pool1d(F.relu(shortcut + h * gate.unsqueeze(2)), self.pool)
+
+
+class SampleCnnSe(Net):
+    def __init__(self, width, tags, frames, bands):
+        super().__init__(width, tags)
+        widths = [self.c(f) for f in SAMPLE_WIDTHS]
+        blocks = [Excitation(1, widths[0], 3, stride=3)]
+        blocks += [Excitation(i, o, 3, pool=3) for i, o in zip(widths, widths[1:])]
+        self.chain("block", blocks + [Excitation(widths[-1], widths[-1], 1)])
+        self.head(widths[-1], widths[-1])
+
+    def forward(self, x):
+        return self.run_head(self.run_chain(x.transpose(1, 2)).flatten(1))
+
+
+class Residual(nn.Module):
+    """Two convolutions and the input added, by way of a convolution if the first has a stride; ReLU, max pool."""
+
+    def __init__(self, inputs, outputs, stride=1, pool=1):
+        super().__init__()
+        self.first = Block(inputs, outputs, (3, 3), stride=stride)
+        self.second = Block(outputs, outputs, (3, 3), relu=False)
+        self.shortcut = Block(inputs, outputs, (3, 3), stride=stride, relu=False) if stride > 1 else nn.Identity()
+        self.pool = pool
+
+    def forward(self, x):
+        return F.max_pool2d(F.relu(self.shortcut(x) + self.second(self.first(x))), self.pool)
+
+
+class ShortChunk(Net):
+    def __init__(self, width, tags, frames, bands, residual):
+        super().__init__(width, tags)
+        self.norm = nn.BatchNorm2d(1)
+        widths = [1] + [self.c(f) for f in (128, 128, 256, 256, 256, 256, 512)]
+        block = (lambda i, o: Residual(i, o, stride=2)) if residual else (lambda i, o: Block(i, o, (3, 3), pool=2))
+        self.chain("block", [block(i, o) for i, o in zip(widths, widths[1:])])
+        self.head(widths[-1], widths[-1])
+
+    def forward(self, x):
+        return self.run_head(self.run_chain(self.norm(spectrogram(x))).amax((2, 3)))
+
+
+class Filters(nn.Module):
+    """Power spectrum [N, T, bins] -> decibels [N, harmonic, level, T]; the bandwidth follows from q."""
+
+    def __init__(self, harmonics=6, levels=128, rate=16000):
+        super().__init__()
+        pitch = 440 * 2 ** ((24 + torch.arange(levels, dtype=torch.float64) / 2 - 69) / 12)
+        self.register_buffer("centres", torch.outer(torch.arange(1, harmonics + 1), pitch))
+        self.q, self.rate = nn.Parameter(torch.ones(1)), rate
+
+    def forward(self, x):
+        f = torch.linspace(0, self.rate / 2, x.shape[2], dtype=x.dtype)
+        band = (0.1079 * self.centres + 24.7) / self.q
+        up = 1 + 2 * (f - self.centres[..., None]) / band[..., None]
+        filters = torch.clamp(torch.minimum(up, 2 - up), min=0)  # [harmonic, level, bins]
+        return 10 * torch.log10(torch.clamp(torch.einsum("ntk,hlk->nhlt", x, filters), min=1e-10))
+
+
+class Harmonic(Net):
+    def __init__(self, width, tags, frames, bands):
+        super().__init__(width, tags)
+        low, high = self.c(128), self.c(256)
+        self.filters, self.norm = Filters(), nn.BatchNorm2d(6)
+        self.first = Block(6, low, (3, 3), pool=2)
+        self.low1, self.low2, self.low3 = (Residual(low, low, pool=2) for _ in range(3))
+        self.middle = Block(low, high, (3, 3), pool=2)
+        self.high1, self.high2 = (Residual(high, high, pool=(2, 3)) for _ in range(2))
+        self.head(high, high)
+
+    def forward(self, x):
+        h = self.first(self.norm(self.filters(x)))
+        h = self.middle(self.low3(self.low2(self.low1(h))))
+        return self.run_head(self.high2(self.high1(h)).amax((2, 3)))
+
+
+# ---- names
+TWINS = {
+    "cnn1d": (Cnn1d, {}),
+    "cnn1d-rnn": (Cnn1dRecurrent, dict(cell=nn.RNN)),
+    "cnn1d-lstm": (Cnn1dRecurrent, dict(cell=nn.LSTM)),
+    "cnn1d-gru": (Cnn1dRecurrent, dict(cell=nn.GRU)),
+    "cnn1d-chunks": (Cnn1d, dict(chunk=59049)),
+    "cnn2d-rnn": (Cnn2d, dict(cell=nn.RNN)),
+    "cnn2d-lstm": (Cnn2d, dict(cell=nn.LSTM)),
+    "cnn2d-gru": (Cnn2d, dict(cell=nn.GRU)),
+    "fcn": (Fcn, {}),
+    "crnn": (Cnn2d, dict(cell=nn.GRU)),
+    "musicnn": (Musicnn, {}),
+    "sample-cnn": (SampleCnn, {}),
+    "sample-cnn-se": (SampleCnnSe, {}),
+    "short-chunk": (ShortChunk, dict(residual=False)),
+    "short-chunk-res": (ShortChunk, dict(residual=True)),
+    "harmonic": (Harmonic, {}),
+}
+NORM = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean", "running_var": "running_variance"}
+CELL = {"weight_ih": "weight_input", "weight_hh": "weight_state", "bias_ih": "bias_input", "bias_hh": "bias_state"}
+
+
+def make_twin(name, width, tags, frames, bands):
+    make, options = TWINS[name]
+    return make(width, tags, frames, bands, **options)
+
+
+def own_name(module, path, leaf):
+    """melgrad's name of the parameter or statistic `leaf` of the module at `path`."""
+    if isinstance(module, nn.RNNBase):  # weight_ih_l0: of the first layer
+        kind, layer = leaf.rsplit("_l", 1)
+        return f"{path}{int(layer) + 1}.{CELL[kind]}"
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        leaf = NORM[leaf]
+    return f"{path.replace('_norm', '.norm')}.{leaf}"
+
+
+def own_layout(name, value):
+    """A view of a parameter, of its gradient or of a statistic as melgrad stores it."""
+    if value.dim() == 4:
+        return value.permute(0, 3, 2, 1)  # [O, C, F, T] -> [O, T, F, C]
+    if value.dim() == 3:
+        return value.permute(0, 2, 1).unsqueeze(2)  # [O, C, T] -> [O, T, 1, C]
+    return value.t().flatten() if name == "filters.centres" else value  # [level, harmonic]
+
+
+def named_values(twin):
+    """{melgrad's name: parameter or statistic}"""
+    values = {}
+    for path, module in twin.named_modules():
+        leaves = dict(module.named_parameters(recurse=False)) | dict(module.named_buffers(recurse=False))
+        values |= {own_name(module, path, k): v for k, v in leaves.items() if k != "num_batches_tracked"}
+    return values
