@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "apps/content_statistics.h"
+#include "apps/data_set.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "apps/tag_statistics.h"
@@ -18,7 +19,7 @@ namespace melgrad {
 namespace {
 
 struct Arguments {
-  std::filesystem::path data;
+  DataSetRequest data;
   std::string out;
   std::vector<std::string> pairs;
   std::size_t top = 15;
@@ -33,7 +34,7 @@ struct Measured {
 // The pairs asked for, else those of the default that the data set has.
 std::vector<TagNames> tag_pairs(const DataSet& set, const std::vector<std::string>& asked) {
   const auto known = [&](const std::string& tag) {
-    return std::binary_search(set.classes.begin(), set.classes.end(), tag);
+    return std::find(set.classes.begin(), set.classes.end(), tag) != set.classes.end();
   };
   std::vector<TagNames> pairs;
   for (const std::string& text : asked) {
@@ -99,12 +100,12 @@ bool has_audio(const DataSet& set) {
 }
 
 void analyze(const Arguments& args, Settings& settings) {
-  const DataSet set = open_data_set(args.data);
+  const DataSet set = open_data_set(args.data);  // what has no audio counts in the labels' statistics
   const auto pairs = tag_pairs(set, args.pairs);
   std::optional<AtomicFile> file;  // to find out now, not after the work, that it cannot be written
   if (!args.out.empty()) file.emplace(args.out);
   const TagStatistics tags = tag_statistics(set);
-  nlohmann::ordered_json json = {{"data", args.data.string()}, {"labels", as_json(tags, args.top)}};
+  nlohmann::ordered_json json = {{"data", args.data.path}, {"labels", as_json(tags, args.top)}};
   std::string text = as_table(tags, args.top);
 
   std::string no_content = args.labels_only ? "--labels-only"
@@ -137,8 +138,8 @@ void analyze(const Arguments& args, Settings& settings) {
 void register_analyze(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("analyze", "what the labels and the sound of a data set say");
   const auto args = std::make_shared<Arguments>();
-  command->add_option("data", args->data, "folder of class folders, GTZAN's folder, or a CSV manifest")
-      ->required();
+  args->data.mtat.labels_only = true;
+  add_data_set_options(*command, args->data);
   command->add_option("--out", args->out, "also write all figures to this JSON file");
   command
       ->add_option("--pairs", args->pairs,

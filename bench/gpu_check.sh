@@ -115,7 +115,7 @@ fi
   printf '\n }\n}\n'
 } > "$out/report.json"
 printf '\n'
-grep -hE '^(dong2018_step|log_mel)/' "$log" | cut -c 1-110
+grep -hE '^(dong2018_step|mtat-[a-z0-9-]*_step|log_mel)/' "$log" | cut -c 1-110
 [ -f "$out/peers.json" ] && cat "$out/peers.json"
 printf '\n%d checks, %d failed, %d s\n' "${#names[@]}" "$(printf '%s\n' "${results[@]}" | grep -c failed)" "$SECONDS"
 exit $failed

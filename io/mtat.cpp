@@ -34,7 +34,7 @@ std::string some_of(const std::vector<std::string>& names) {
                      names.size() - kShown);
 }
 
-// Where the folders 0 to f are: here, or in a folder below.
+// Where the folders 0 to f are: here, or in a folder below; empty if nowhere.
 fs::path audio_root(const fs::path& folder) {
   const auto has_folders = [](const fs::path& path) {
     return std::any_of(kFolders.begin(), kFolders.end(),
@@ -45,11 +45,7 @@ fs::path audio_root(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (entry.is_directory() && has_folders(entry.path())) below.push_back(entry.path());
   }
-  if (below.empty()) {
-    fail(ErrorKind::input, "{}: no audio: expected folders 0 to f here or in mp3/; unpack mp3.zip",
-         folder.string());
-  }
-  return *std::min_element(below.begin(), below.end());
+  return below.empty() ? fs::path() : *std::min_element(below.begin(), below.end());
 }
 
 // "f/name.mp3" of every file in the folders: asked once, not clip by clip.
@@ -84,7 +80,12 @@ class Selection {
     if (options.merge_synonyms) merge_synonyms(tables_);
     ranked_ = ranked_tags(tables_);
     chosen_ = choose_tags(options.tags, tables_, ranked_);
-    set_.root = options.labels_only ? folder : audio_root(folder);
+    set_.root = audio_root(folder);
+    if (set_.root.empty() && !options.labels_only) {
+      fail(ErrorKind::input, "{}: no audio: expected folders 0 to f here or in mp3/; unpack mp3.zip",
+           folder.string());
+    }
+    if (set_.root.empty()) set_.root = folder;
     set_.notes = std::move(tables_.notes);
     set_.skipped = std::move(tables_.skipped);
     for (const std::size_t tag : chosen_) set_.classes.push_back(tables_.tags[tag]);

@@ -37,7 +37,7 @@ struct MtatOptions {
   MtatSplit split = MtatSplit::folder;
   std::uint64_t split_seed = 0;       // of the artist split
   std::filesystem::path split_lists;  // a folder with lists (io/split.h); they decide which clips, too
-  bool labels_only = false;           // do not look for audio: for statistics
+  bool labels_only = false;           // a clip counts whether its audio is there or not: for statistics
 };
 
 // Whether the folder holds annotations_final.csv or index_mtt.tsv.

@@ -104,42 +104,24 @@ TEST(TagStatistics, all_of_mtats_size_take_less_than_a_second) {
   EXPECT_LT(seconds, 1);
 }
 
-// The real labels of MagnaTagATune's validation and test clips; counts as in its literature.
+// The real labels of MagnaTagATune's validation and test clips; tags and counts as in its literature.
 TEST(Analyze, mtats_labels_without_their_audio) {
   if (test::shared_data().empty()) GTEST_SKIP() << "no shared data: set MELGRAD_DATA";
-  const auto folder = test::shared_data() / "mtat-labels";
-  std::ifstream names(folder / "output_labels_mtt.txt"), rows(folder / "test_gt_mtt.tsv");
-  ASSERT_TRUE(names.good() && rows.good());
-  std::string line;
-  std::getline(names, line);
-  std::getline(names, line);
-  std::replace(line.begin(), line.end(), '\'', '"');
-  const auto tags = nlohmann::json::parse(line.substr(line.find('[')));
-  const TempFolder scratch;
-  {
-    std::ofstream manifest(scratch / "mtat.csv");
-    manifest << "path,labels\n";
-    while (std::getline(rows, line)) {
-      const std::size_t tab = line.find('\t');
-      const auto on = nlohmann::json::parse(line.substr(tab + 1));
-      manifest << line.substr(0, tab) << ".mp3,";
-      for (std::size_t t = 0; t < tags.size(); ++t)
-        if (on[t] == 1.0) manifest << tags[t].get<std::string>() << ";";
-      manifest << "\n";
-    }
-  }
-  const auto text = run_command(register_analyze, {"analyze", scratch / "mtat.csv"});
+  const std::string folder = (test::shared_data() / "mtat-labels").string();
+  const auto text =
+      run_command(register_analyze, {"analyze", folder, "--protocol", "all", "--tags", "top50"});
   EXPECT_EQ(text.exit_code, 0) << text.err;
-  EXPECT_TRUE(has(text.out, "5329 clips, 50 tags")) << text.out;
+  EXPECT_TRUE(has(text.out, "7154 clips, 50 tags")) << text.out;
   EXPECT_TRUE(has(text.out, "no measures of the sound: none of the audio files is there")) << text.out;
   EXPECT_LE(longest_line(text.out), 100U) << text.out;
-  const auto outcome = run_command(register_analyze, {"analyze", scratch / "mtat.csv", "--json"});
+  const auto outcome = run_command(register_analyze, {"analyze", folder, "--json"});
+  EXPECT_TRUE(has(outcome.err, "0 train, 1529 valid, 4332 test")) << outcome.err;
   const auto json = nlohmann::json::parse(outcome.out);
-  std::map<std::string, int> counts;
-  for (std::size_t t = 0; t < 50; ++t) counts[json["labels"]["tags"][t]] = json["labels"]["counts"][t];
-  EXPECT_EQ(counts["guitar"], 875);
-  EXPECT_EQ(counts["classical"], 699);
-  EXPECT_EQ(counts["piano"], 467);
+  const auto& labels = json["labels"];
+  EXPECT_EQ(labels["tags"], nlohmann::json({"guitar", "classical", "slow", "techno", "strings", "drums",
+                                            "electronic", "rock", "fast", "piano"}));
+  EXPECT_EQ(labels["counts"], nlohmann::json({875 + 507, 699 + 271, 806 + 249, 598 + 252, 394 + 245,
+                                              516 + 190, 496 + 186, 564 + 236, 495 + 195, 467 + 98}));
   EXPECT_TRUE(json["content"].is_null());
 }
 

@@ -19,9 +19,11 @@ constexpr std::byte kNan{0xFF};  // in f32, f16 and bf16 alike
 struct Limit {
   double f32;
   bool product = false;  // of a matrix product or convolution, whose operands a device may round
-  // Sums of this argument's elements, which may cancel: then the measure is what they would add up to at
-  // random, the root of the sum of their squares.
-  int sum_of = -1;
+  // Sums of this argument's elements, or of their products with those of another, which may cancel: then the
+  // measure is what the magnitudes add up to (of products, at the most: Cauchy and Schwarz).
+  int sum_of = -1, times = -1;
+  // Summed in float over the rows of this argument: the more there are, the more is rounded.
+  int over_rows_of = -1;
 };
 
 // The written tensors of each operation in the order of its arguments; those of an operation that is not
@@ -37,7 +39,7 @@ std::vector<Limit> limits_of(const std::string& op) {
       {"linear_backward_params", {{kGemm, true}, {kGemm, false, 1}}},
       {"conv2d_forward", {{kConv, true}}},
       {"conv2d_backward_input", {{kConv, true}}},
-      {"conv2d_backward_params", {{kConv, true}, {kConv, false, 1}}},
+      {"conv2d_backward_params", {{kConv, true, 1, 0, 1}, {kConv, false, 1, -1, 1}}},
       {"max_pool_forward", {{kExact}, {kExact}}},
       {"global_max_forward", {{kExact}, {kExact}}},
       {"global_mean_forward", {{kReduction}}},
@@ -209,7 +211,7 @@ void ComparingOps::check_operands(const std::string& op, Finding& finding) {
       take(kInfinity, 0, fmt::format("an input {} {} was changed", t.shape.str(), name_of(t.dtype)));
       continue;
     }
-    const double limit = limit_of(op, result, t), least = least_power(op, result);
+    const double limit = limit_of(op, result, t), least = least_power(op, result, t);
     ++result;
     const Comparison c = op == "stem_forward" && t.dtype == DType::u8 ? compare_argmax(operand)
                                                                       : compare(operand, limit, least);
@@ -229,7 +231,11 @@ double ComparingOps::limit_of(const std::string& op, std::size_t result, const T
                                       [](const Operand& o) { return o.on_device.dtype == DType::bf16; });
   if (limit.product && (reads_bf16 || t.dtype == DType::bf16)) return tolerance::kBf16Product;
   if (t.dtype == DType::bf16) return tolerance::kBf16;
-  return limit.product && device_->precision() == Precision::tf32 ? tolerance::kTf32Product : limit.f32;
+  if (limit.product && device_->precision() == Precision::tf32) return tolerance::kTf32Product;
+  if (limit.over_rows_of < 0) return limit.f32;
+  const Shape& summed = operands_[static_cast<std::size_t>(limit.over_rows_of)].on_device.shape;
+  const auto rows = static_cast<double>(summed.numel() / summed[summed.rank() - 1]);
+  return std::max(limit.f32, tolerance::kFloatSum * rows);
 }
 
 Tensor ComparingOps::host(const Operand& operand, Bytes Block::*content) {
@@ -237,14 +243,28 @@ Tensor ComparingOps::host(const Operand& operand, Bytes Block::*content) {
 }
 
 // The sum of squares that a result counts as having at least.
-double ComparingOps::least_power(const std::string& op, std::size_t result) {
+double ComparingOps::least_power(const std::string& op, std::size_t result, const Tensor& t) {
   const std::vector<Limit> limits = limits_of(op);
-  const int of = result < limits.size() ? limits[result].sum_of : -1;
-  if (of < 0) return 0;
-  const Tensor terms = host(operands_[static_cast<std::size_t>(of)], &Block::expected);
-  double power = 0;
-  for (Index i = 0; i < terms.numel(); ++i) power += element(terms, i) * element(terms, i);
-  return power;
+  const Limit limit = result < limits.size() ? limits[result] : Limit{};
+  if (limit.sum_of < 0) return 0;
+  const auto total = [&](int argument, const auto& of) {
+    const Tensor terms = host(operands_[static_cast<std::size_t>(argument)], &Block::expected);
+    double sum = 0;
+    for (Index i = 0; i < terms.numel(); ++i) sum += of(element(terms, i));
+    return sum;
+  };
+  if (limit.times < 0) {
+    const double sum = total(limit.sum_of, [](double v) { return std::abs(v); });
+    return sum * sum;
+  }
+  // Each element belongs to one channel of both arguments.
+  const auto channels = [&](int argument) {
+    const Shape& shape = operands_[static_cast<std::size_t>(argument)].on_device.shape;
+    return static_cast<double>(shape[shape.rank() - 1]);
+  };
+  const auto square = [](double v) { return v * v; };
+  return static_cast<double>(t.numel()) * total(limit.sum_of, square) / channels(limit.sum_of) *
+         total(limit.times, square) / channels(limit.times);
 }
 
 ComparingOps::Comparison ComparingOps::compare(const Operand& operand, double limit, double least) {

@@ -56,7 +56,7 @@ class ComparingOps final : public OpsDecorator {
   void check_operands(const std::string& op, Finding& finding);
   void hand_out(Bytes Block::*content);
   double limit_of(const std::string& op, std::size_t result, const Tensor& t) const;
-  double least_power(const std::string& op, std::size_t result);
+  double least_power(const std::string& op, std::size_t result, const Tensor& t);
   Comparison compare(const Operand& operand, double limit, double least);
   Comparison compare_argmax(const Operand& operand);
   Tensor host(const Operand& operand, Bytes Block::*content);
