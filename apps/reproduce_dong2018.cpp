@@ -5,6 +5,7 @@
 #include "apps/interrupt.h"
 #include "apps/reproduce.h"
 #include "apps/train.h"
+#include "io/atomic_file.h"
 
 namespace melgrad {
 namespace {
@@ -119,7 +120,7 @@ class Reproduction {
     const auto absolute = [](const std::string& path) {
       return path.empty() ? path : fs::absolute(path).lexically_normal().string();
     };
-    write_recipe(folder, recipe);
+    write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
     folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
                                    {"recipe", recipe.name},
                                    {"gtzan", absolute(args.gtzan)},
@@ -140,17 +141,7 @@ class Reproduction {
     }
     const std::uint64_t seed = asked_.at("seed");
     if (begun) warn_of_other_device(folder.read_json("run.json"), *device_);
-    if (!begun) {
-      write_split(folder.file("splits.json"), split, data_.names());
-      write_recipe(folder, recipe_);
-      folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
-                                     {"recipe", recipe_.name},
-                                     {"cache", fs::absolute(data_.path()).lexically_normal().string()},
-                                     {"seed", seed},
-                                     {"device", device_->name()},
-                                     {"precision", name_of(device_->precision())},
-                                     {"device_description", device_->description()}});
-    }
+    if (!begun) begin_in_folder(folder, recipe_, data_, split, seed, *device_);
     TrainingRun run(*device_, data_, split, recipe_, seed);
     resume_in_folder(run, folder);
     if (!train_in_folder(run, folder, recipe_, name)) {

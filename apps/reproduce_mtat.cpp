@@ -134,17 +134,7 @@ class Reproduction {
     const std::uint64_t seed = asked_.at("seed");
     const Split split = data.own_split();
     if (begun) warn_of_other_device(folder.read_json("run.json"), *device_);
-    if (!begun) {
-      write_split(folder.file("splits.json"), split, data.names());
-      write_recipe(folder, recipe);
-      folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
-                                     {"recipe", recipe.name},
-                                     {"cache", fs::absolute(data.path()).lexically_normal().string()},
-                                     {"seed", seed},
-                                     {"device", device_->name()},
-                                     {"precision", name_of(device_->precision())},
-                                     {"device_description", device_->description()}});
-    }
+    if (!begun) begin_in_folder(folder, recipe, data, split, seed, *device_);
     TrainingRun run(*device_, data, split, recipe, seed);
     resume_in_folder(run, folder);
     if (!train_in_folder(run, folder, recipe, name)) interrupt();

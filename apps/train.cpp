@@ -52,19 +52,6 @@ class MetricsLog {
   std::ofstream file_;
 };
 
-nlohmann::ordered_json describe_run(const TrainRequest& request, const Recipe& recipe,
-                                    const std::string& cache, const Device& device) {
-  return {{"melgrad", MELGRAD_VERSION},
-          {"recipe", recipe.name},
-          {"cache", fs::absolute(cache).lexically_normal().string()},
-          {"seed", request.seed},
-          {"split",
-           request.split_lists.empty() ? nlohmann::json(request.split) : nlohmann::json(request.split_lists)},
-          {"device", device.name()},
-          {"precision", name_of(device.precision())},
-          {"device_description", device.description()}};
-}
-
 void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
   const Split& s = run.split();
   fmt::print(stderr,
@@ -107,9 +94,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   Split split;
   if (resume.empty()) {
     split = choose_split(data, recipe, request);
-    write_split(folder->file("splits.json"), split, data.names());
-    write_recipe(*folder, recipe);
-    folder->write_json("run.json", describe_run(request, recipe, cache, *device));
+    begin_in_folder(*folder, recipe, data, split, request.seed, *device);
   } else {
     split = read_split(folder->file("splits.json"), data.names());
   }
@@ -177,8 +162,17 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
   return data.random_split(recipe.split, static_cast<std::uint64_t>(request.split));
 }
 
-void write_recipe(const RunFolder& folder, const Recipe& recipe) {
+void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
+                     const Split& split, std::uint64_t seed, const Device& device) {
+  write_split(folder.file("splits.json"), split, data.names());
   write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
+  folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
+                                 {"recipe", recipe.name},
+                                 {"cache", fs::absolute(data.path()).lexically_normal().string()},
+                                 {"seed", seed},
+                                 {"device", device.name()},
+                                 {"precision", name_of(device.precision())},
+                                 {"device_description", device.description()}});
 }
 
 void resume_in_folder(TrainingRun& run, const RunFolder& folder) {

@@ -1,4 +1,4 @@
-// The pieces of `train` that `reproduce` runs again for every split.
+// The pieces of `train` that `reproduce` runs again for every split or network.
 #pragma once
 
 #include <string>
@@ -27,7 +27,9 @@ std::string cache_for(const std::string& data, const MelOptions& mel, Device& de
 
 Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request);
 
-void write_recipe(const RunFolder& folder, const Recipe& recipe);  // recipe.toml
+// Writes into a new run folder what it takes to go on in it: recipe.toml, splits.json and run.json.
+void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
+                     const Split& split, std::uint64_t seed, const Device& device);
 
 // A line on stderr if a run that is resumed was begun on another device or in another precision.
 void warn_of_other_device(const nlohmann::ordered_json& run, const Device& device);

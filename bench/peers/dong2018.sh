@@ -4,7 +4,8 @@
 #   bash bench/peers/dong2018.sh GTZAN FOLDER RECIPE SPLITS SEGMENT_FRAMES [EPOCHS]
 # GTZAN is what `melgrad reproduce` takes: a folder of genres or a cache. With EPOCHS both train so long, whatever the
 # recipe says: the author's stopping rule ends equal runs anywhere between 1,000 and 11,000 updates, and the length
-# then decides. All stays in FOLDER; interrupted, the same command goes on where it was. FOLDER/comparison.json holds both accuracies per split with machine, commit and command.
+# then decides. All stays in FOLDER; interrupted, the same command goes on where it was. FOLDER/comparison.json holds
+# both accuracies per split with machine, commit and command.
 # PYTHON names an interpreter that has torch, h5py and numpy (default python3); MELGRAD the program.
 set -euo pipefail
 gtzan=$1 folder=$2 recipe=$3 splits=$4 frames=$5 epochs=${6:-}

@@ -34,6 +34,28 @@ struct SoftmaxRows {
   }
 };
 
+// Writes the weighted means of what the threads of one block have added up; 0 if all weights are 0.
+template <typename Thread>
+MELGRAD_DEVICE void store_means(Thread& t, double my_loss, double my_hits, double my_weight, float* loss,
+                                float* hits) {
+  double* scratch = t.template shared<double>(kReduceThreads);
+  const double total = block_sum(t, scratch, my_weight);
+  const double loss_sum = block_sum(t, scratch, my_loss), hit_sum = block_sum(t, scratch, my_hits);
+  if (t.index() == 0) {
+    *loss = total > 0 ? static_cast<float>(loss_sum / total) : 0.0F;
+    *hits = total > 0 ? static_cast<float>(hit_sum / total) : 0.0F;
+  }
+}
+
+// Every block adds up the weights again, in the same order: cheaper than another launch.
+template <typename Thread>
+MELGRAD_DEVICE double total_weight(Thread& t, const float* weights, std::int64_t rows) {
+  double* scratch = t.template shared<double>(kReduceThreads);
+  double mine = 0;
+  for (std::int64_t i = t.index(); i < rows; i += t.count()) mine += weights[i];
+  return block_sum(t, scratch, mine);
+}
+
 // One block. A label that names no class cannot be reported from here: it makes the loss NaN.
 struct CrossEntropyForward {
   static constexpr int kThreads = kReduceThreads;
@@ -47,7 +69,6 @@ struct CrossEntropyForward {
   std::int64_t shared_bytes() const { return reduce_shared_bytes<double>(); }
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    double* scratch = t.template shared<double>(kReduceThreads);
     double my_loss = 0, my_hits = 0, my_weight = 0;
     for (std::int64_t i = t.index(); i < rows; i += t.count()) {
       const float* z = logits + i * classes;
@@ -65,16 +86,10 @@ struct CrossEntropyForward {
       for (std::int64_t j = 1; j < classes; ++j) best = z[j] > z[best] ? j : best;
       my_hits += best == label ? weight : 0;
     }
-    const double total = block_sum(t, scratch, my_weight);
-    const double loss_sum = block_sum(t, scratch, my_loss), hit_sum = block_sum(t, scratch, my_hits);
-    if (t.index() == 0) {
-      *loss = total > 0 ? static_cast<float>(loss_sum / total) : 0.0F;
-      *hits = total > 0 ? static_cast<float>(hit_sum / total) : 0.0F;
-    }
+    store_means(t, my_loss, my_hits, my_weight, loss, hits);
   }
 };
 
-// Every block adds up the weights again, in the same order: cheaper than another launch.
 struct CrossEntropyBackward {
   static constexpr int kThreads = kReduceThreads;
   const float* probs;
@@ -87,10 +102,7 @@ struct CrossEntropyBackward {
   std::int64_t shared_bytes() const { return reduce_shared_bytes<double>(); }
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    double* scratch = t.template shared<double>(kReduceThreads);
-    double mine = 0;
-    for (std::int64_t i = t.index(); i < rows; i += t.count()) mine += weights[i];
-    const double total = block_sum(t, scratch, mine);
+    const double total = total_weight(t, weights, rows);
     const auto scale = static_cast<float>(total > 0 ? *dloss / total : 0.0);
     for (std::int64_t e = t.first(); e < rows * classes; e += t.stride()) {
       const std::int64_t i = e / classes;
@@ -113,7 +125,6 @@ struct TaggingForward {
   std::int64_t shared_bytes() const { return reduce_shared_bytes<double>(); }
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    double* scratch = t.template shared<double>(kReduceThreads);
     double my_loss = 0, my_hits = 0, my_weight = 0;
     for (std::int64_t e = t.index(); e < rows * tags; e += t.count()) {
       const auto weight = static_cast<double>(weights[e / tags]);
@@ -122,16 +133,10 @@ struct TaggingForward {
       my_hits += (logits[e] > 0) == (targets[e] > 0.5F) ? weight : 0;
       my_weight += weight;
     }
-    const double total = block_sum(t, scratch, my_weight);  // each weight once per tag
-    const double loss_sum = block_sum(t, scratch, my_loss), hit_sum = block_sum(t, scratch, my_hits);
-    if (t.index() == 0) {
-      *loss = total > 0 ? static_cast<float>(loss_sum / total) : 0.0F;
-      *hits = total > 0 ? static_cast<float>(hit_sum / total) : 0.0F;
-    }
+    store_means(t, my_loss, my_hits, my_weight, loss, hits);  // each weight once per tag
   }
 };
 
-// Every block adds up the weights again, as in CrossEntropyBackward.
 struct TaggingBackward {
   static constexpr int kThreads = kReduceThreads;
   const float *probs, *targets, *weights, *tag_weights, *dloss;
@@ -142,10 +147,7 @@ struct TaggingBackward {
   std::int64_t shared_bytes() const { return reduce_shared_bytes<double>(); }
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    double* scratch = t.template shared<double>(kReduceThreads);
-    double mine = 0;
-    for (std::int64_t i = t.index(); i < rows; i += t.count()) mine += weights[i];
-    const double share = block_sum(t, scratch, mine) * static_cast<double>(tags);
+    const double share = total_weight(t, weights, rows) * static_cast<double>(tags);
     const auto scale = static_cast<float>(share > 0 ? *dloss / share : 0.0);
     for (std::int64_t e = t.first(); e < rows * tags; e += t.stride()) {
       const float g = scale * weights[e / tags] * tag_loss_slope(probs[e], targets[e], tag_weights[e % tags]);
