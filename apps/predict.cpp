@@ -68,7 +68,8 @@ class Predictor {
       fail(ErrorKind::input, "{}: {:.2f} s are too short; a segment lasts {:.2f} s", path.string(),
            audio.seconds(), frame * static_cast<double>(segment.frames));
     }
-    const TrackTable table(*device_, values.data(), DType::f32, rows, bands, {});
+    const TrackTable table(*device_, values.data(), DType::f32, rows, bands,
+                           {{0, static_cast<std::int32_t>(rows), 0}});
     const std::vector<float> probs = evaluator_.probabilities(table, starts);
 
     const std::size_t classes = loaded_.classes.size();

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <fstream>
+#include <map>
 
 #include "apps/extract.h"
 #include "apps/interrupt.h"
@@ -90,7 +91,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     request.seed = run.at("seed");
     warn_of_other_device(run, *device);
   }
-  const TrainingData data(*device, cache, recipe);
+  const TrainingData data(*device, cache, recipe, request.hold);
   Split split;
   if (resume.empty()) {
     split = choose_split(data, recipe, request);
@@ -280,6 +281,14 @@ void register_train(CLI::App& root, Settings& settings) {
                     ->capture_default_str();
   command->add_option("--split-lists", request->split_lists,
                       "folder with *train*, *valid* and *test* name lists");
+  using Hold = TrainingData::Hold;
+  const std::map<std::string, Hold> holds = {
+      {"auto", Hold::automatic}, {"device", Hold::device}, {"memory", Hold::memory}, {"file", Hold::file}};
+  command
+      ->add_option("--hold", request->hold,
+                   "where the features are meanwhile: auto (the first that has room), device, memory or file")
+      ->transform(CLI::CheckedTransformer(holds))
+      ->option_text("TEXT:{auto,device,memory,file}=auto");
   command->add_option("--out", *out, "run folder (default runs/<recipe>-<time>)");
   command->add_option("--resume", *resume, "go on with an interrupted run")->excludes(data);
   command->callback([=, &settings] {

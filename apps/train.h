@@ -17,6 +17,7 @@ struct TrainRequest {
   std::int64_t split = 0;     // number of the random split; its seed
   bool random_split = false;  // even if the data set has a split of its own
   std::string split_lists;    // folder with name lists instead
+  TrainingData::Hold hold = TrainingData::Hold::automatic;
 };
 
 std::unique_ptr<Device> open_device(const Settings& settings);

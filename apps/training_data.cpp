@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 
+#include "kernels/host_memory.h"
 #include "kernels/math/half.h"
 
 namespace melgrad {
@@ -22,9 +24,9 @@ std::int32_t only_label(const CacheItem& item, const std::string& path) {
 
 }  // namespace
 
-TrainingData::TrainingData(Device& device, const std::string& path, Recipe& recipe)
-    : path_(path), tags_(recipe.task == "tags") {
-  Cache cache = read_cache(path);
+TrainingData::TrainingData(Device& device, const std::string& path, Recipe& recipe, Hold hold)
+    : path_(path), tags_(recipe.task == "tags"), file_(path) {
+  const Cache& cache = file_.description();
   if (cache.mel.preset == "imported") {
     recipe.features = cache.mel;
     fmt::print(stderr, "{}: imported features, {} bands; the recipe's feature settings play no part\n", path,
@@ -32,9 +34,16 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
   } else {
     expect_mel(cache, recipe.features, path);
   }
+  describe(cache, recipe);
+  if (recipe.input.standardise == "bands")
+    for (const CacheItem& item : cache.items) add_sums(item);
+  hold_features(device, hold);
+}
+
+// Names, labels, and which tracks are long enough.
+void TrainingData::describe(const Cache& cache, const Recipe& recipe) {
   classes_ = cache.classes;
   frame_seconds_ = cache.frame_seconds;
-  std::vector<TrackTable::Track> tracks;
   std::size_t short_tracks = 0;
   std::int64_t longest = 0;
   for (const CacheItem& item : cache.items) {
@@ -45,50 +54,65 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
     usable_.push_back(item.rows >= recipe.segment.frames);
     short_tracks += usable_.back() ? 0 : 1;
     longest = std::max(longest, item.rows);
-    const std::int32_t label = tags_ ? static_cast<std::int32_t>(tracks.size()) : only_label(item, path);
-    tracks.push_back({item.first_row, static_cast<std::int32_t>(item.rows), label});
+    const std::int32_t label = tags_ ? static_cast<std::int32_t>(tracks_.size()) : only_label(item, path_);
+    tracks_.push_back({item.first_row, static_cast<std::int32_t>(item.rows), label});
     if (tags_) tag_labels_.insert(tag_labels_.end(), item.labels.begin(), item.labels.end());
   }
   if (short_tracks == names_.size()) {
-    fail(ErrorKind::input, "{}: no track has {} frames (the longest has {}); set segment.frames lower", path,
+    fail(ErrorKind::input, "{}: no track has {} frames (the longest has {}); set segment.frames lower", path_,
          recipe.segment.frames, longest);
   }
   for (std::size_t i = 0; short_tracks > 0 && i < names_.size(); ++i) {
     if (!usable_[i]) {
-      fmt::print(stderr, "left out: {}: {} frames, a segment has {}\n", names_[i], tracks[i].rows,
+      fmt::print(stderr, "left out: {}: {} frames, a segment has {}\n", names_[i], tracks_[i].rows,
                  recipe.segment.frames);
     }
   }
-  const std::int64_t rows = cache.features.shape.empty() ? 0 : cache.features.shape[0];
-  if (recipe.input.standardise == "bands")
-    for (const CacheItem& item : cache.items) add_sums(cache, item);
-  features_ = std::move(cache.features);
-  table_.emplace(device, features_.bytes.data(), cache.dtype, rows, cache.bands, std::move(tracks));
-  if (device.name() != "cpu") {
-    fmt::print(stderr, "{}: {:.1f} MB, {}\n", path, static_cast<double>(table_->bytes()) / 1e6,
-               table_->on_device() ? "on " + device.name()
-                                   : "too large for " + device.name() + ": sent batch by batch");
-  }
-  if (table_->on_device()) features_ = {};
 }
 
-void TrainingData::add_sums(const Cache& cache, const CacheItem& item) {
+void TrainingData::hold_features(Device& device, Hold hold) {
+  using Place = TrackTable::Place;
+  const Cache& cache = file_.description();
+  const Place place = hold == Hold::automatic ? Place::automatic
+                      : hold == Hold::device  ? Place::device
+                                              : Place::host;
+  table_.emplace(
+      device, [this](std::int64_t first, std::int64_t count, void* to) { read_rows(first, count, to); },
+      cache.dtype, file_.rows(), cache.bands, std::move(tracks_), place);
+  const std::int64_t bytes = table_->bytes();
+  const bool in_memory = hold == Hold::memory || (hold == Hold::automatic && bytes <= free_host_memory() / 2);
+  if (!table_->on_device() && in_memory) features_ = file_.read_all();
+  if (device.name() == "cpu" && table_->on_device()) return;  // nothing worth telling
+  fmt::print(stderr, "{}: {:.1f} MB, {}\n", path_, static_cast<double>(bytes) / 1e6,
+             table_->on_device()        ? "on " + device.name()
+             : !features_.bytes.empty() ? "in host memory, sent batch by batch"
+                                        : "left in the file, read batch by batch");
+}
+
+void TrainingData::read_rows(std::int64_t first, std::int64_t count, void* to) const {
+  if (features_.bytes.empty()) return file_.read(first, count, to);
+  const std::int64_t row = file_.description().bands * size_of(features_.dtype);
+  std::memcpy(to, features_.bytes.data() + first * row, static_cast<std::size_t>(count * row));
+}
+
+void TrainingData::add_sums(const CacheItem& item) {
+  const Cache& cache = file_.description();
   const auto bands = static_cast<std::size_t>(cache.bands), at = sums_.size();
   sums_.resize(at + bands, 0.0);
   squares_.resize(at + bands, 0.0);
-  const auto first = static_cast<std::size_t>(item.first_row) * bands,
-             count = static_cast<std::size_t>(item.rows) * bands;
-  const auto add = [&](auto value) {
-    for (std::size_t i = 0; i < count; ++i) {
-      const double v = value(first + i);
+  HostArray features(cache.dtype, {item.rows, cache.bands});
+  file_.read(item.first_row, item.rows, features.bytes.data());
+  const auto add = [&](const auto& values, auto&& number) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double v = number(values[i]);
       sums_[at + i % bands] += v;
       squares_[at + i % bands] += v * v;
     }
   };
   if (cache.dtype == DType::f16) {
-    add([half = cache.features.as<std::uint16_t>()](std::size_t i) { return half_to_float(half[i]); });
+    add(features.as<std::uint16_t>(), [](std::uint16_t h) { return half_to_float(h); });
   } else {
-    add([full = cache.features.as<float>()](std::size_t i) { return full[i]; });
+    add(features.as<float>(), [](float v) { return v; });
   }
 }
 

@@ -14,10 +14,17 @@ namespace melgrad {
 
 class TrainingData {
  public:
-  // Reads the cache and puts it on the device. The recipe's features must be the cache's (Error (input)
-  // naming the field), unless the cache was imported: then the recipe takes over the cache's description.
-  // Tracks that are shorter than a segment are left out, with a line on stderr.
-  TrainingData(Device& device, const std::string& path, Recipe& recipe);
+  // Where the features are while they are trained on. Automatic: on the device if at least as much again
+  // stays free there, else in host memory by the same rule, else in the cache file, from which every batch is
+  // read: then memory does not grow with the data set. The results are the same to the bit.
+  enum class Hold { automatic, device, memory, file };
+
+  // Opens the cache. The recipe's features must be the cache's (Error (input) naming the field), unless the
+  // cache was imported: then the recipe takes over the cache's description. Tracks that are shorter than a
+  // segment are left out, with a line on stderr.
+  TrainingData(Device& device, const std::string& path, Recipe& recipe, Hold hold = Hold::automatic);
+  TrainingData(const TrainingData&) = delete;
+  TrainingData& operator=(const TrainingData&) = delete;
 
   const std::string& path() const { return path_; }
   const std::vector<std::string>& classes() const { return classes_; }
@@ -48,7 +55,10 @@ class TrainingData {
   std::string identical_tracks() const;
 
  private:
-  void add_sums(const Cache& cache, const CacheItem& item);
+  void describe(const Cache& cache, const Recipe& recipe);
+  void hold_features(Device& device, Hold hold);
+  void add_sums(const CacheItem& item);
+  void read_rows(std::int64_t first, std::int64_t count, void* to) const;
   std::vector<std::int64_t> positives(const std::vector<std::int32_t>& tracks) const;  // of each tag
 
   std::string path_;
@@ -59,7 +69,9 @@ class TrainingData {
   double frame_seconds_ = 0;
   bool has_splits_ = false, tags_ = false;
   std::vector<std::uint8_t> tag_labels_;
-  HostArray features_;  // if the table stays in host memory
+  CacheFile file_;
+  std::vector<TrackTable::Track> tracks_;  // until the table has them
+  HostArray features_;                     // if they are held in host memory
   std::optional<TrackTable> table_;
 };
 

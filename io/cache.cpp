@@ -196,6 +196,16 @@ std::string cache_difference(const Cache& a, const Cache& b) {
 
 // ---- the whole cache at once ------------------------------------------------------------------------------
 
+namespace {
+
+void expect_digest(const std::string& path, const CacheItem& item, std::span<const std::byte> bytes) {
+  if (xxh3(bytes) == item.digest) return;
+  fail(ErrorKind::input, "{}: item '{}' is damaged (its digest differs); make the cache again", path,
+       item.name);
+}
+
+}  // namespace
+
 Cache read_cache(const std::string& path, const CacheReadOptions& options) {
   const H5File file = H5File::open(path, options.max_bytes);
   Cache cache = read_head(file);
@@ -203,13 +213,45 @@ Cache read_cache(const std::string& path, const CacheReadOptions& options) {
   if (!options.features) return cache;
   cache.features = HostArray(cache.dtype, features.shape());
   features.read(cache.features.bytes.data());
-  for (const CacheItem& item : cache.items) {
-    if (xxh3(item_bytes(cache, item)) != item.digest) {
-      fail(ErrorKind::input, "{}: item '{}' is damaged (its digest differs); make the cache again", path,
-           item.name);
-    }
-  }
+  for (const CacheItem& item : cache.items) expect_digest(path, item, item_bytes(cache, item));
   return cache;
+}
+
+// ---- piece by piece
+// ----------------------------------------------------------------------------------------
+
+struct CacheFile::Content {
+  explicit Content(const std::string& path)
+      : file(H5File::open(path)), description(read_head(file)), features(open_features(file, description)) {
+    for (const CacheItem& item : description.items) item_at[item.first_row] = &item;
+  }
+  H5File file;
+  Cache description;
+  H5Dataset features;
+  std::unordered_map<std::int64_t, const CacheItem*> item_at;  // by first row
+};
+
+CacheFile::CacheFile(const std::string& path) : content_(std::make_unique<Content>(path)) {}
+CacheFile::~CacheFile() = default;
+
+const Cache& CacheFile::description() const { return content_->description; }
+std::int64_t CacheFile::rows() const { return content_->features.shape()[0]; }
+
+void CacheFile::read(std::int64_t first, std::int64_t count, void* to) const {
+  content_->features.read_rows(first, count, to);
+  const auto item = content_->item_at.find(first);
+  if (item == content_->item_at.end() || item->second->rows != count) return;
+  const std::int64_t bytes = count * content_->features.bytes() / rows();
+  expect_digest(content_->file.path(), *item->second,
+                {static_cast<const std::byte*>(to), static_cast<std::size_t>(bytes)});
+}
+
+HostArray CacheFile::read_all() const {
+  HostArray all(content_->description.dtype, content_->features.shape());
+  const std::int64_t row = content_->features.bytes() / rows();
+  for (const CacheItem& item : content_->description.items)
+    read(item.first_row, item.rows, all.bytes.data() + item.first_row * row);
+  return all;
 }
 
 void write_cache(const std::string& path, const Cache& cache) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <span>
 #include <string>
@@ -60,6 +61,28 @@ struct CacheReadOptions {
 
 // Throws Error (input) that names the file and the damaged item.
 Cache read_cache(const std::string& path, const CacheReadOptions& options = {});
+// A cache whose features stay in the file: memory does not grow with the data set.
+class CacheFile {
+ public:
+  // Reads the description. Throws Error (input) naming the file, as read_cache does.
+  explicit CacheFile(const std::string& path);
+  ~CacheFile();
+  CacheFile(const CacheFile&) = delete;
+  CacheFile& operator=(const CacheFile&) = delete;
+
+  const Cache& description() const;  // without features
+  std::int64_t rows() const;         // of all features
+  // Rows [first, first + count) as they are stored. Whole items are checked against their digest, parts of
+  // them by the checksums of the file. Throws Error (input) that names the file and the damaged item.
+  void read(std::int64_t first, std::int64_t count, void* to) const;
+  // All of them.
+  HostArray read_all() const;
+
+ private:
+  struct Content;
+  std::unique_ptr<Content> content_;
+};
+
 // Computes the items' digests.
 void write_cache(const std::string& path, const Cache& cache);
 // Throws Error (input) naming the first field of `wanted` that the cache was not made with. `path` is for the

@@ -8,6 +8,9 @@ namespace melgrad {
 namespace {
 
 constexpr std::int64_t kChunkBytes = 1 << 20;
+// Four chunks. HDF5 1.10 never gives up a chunk that was read in part if their weight is 1.
+constexpr std::size_t kCacheSlots = 521, kCacheBytes = 4 * kChunkBytes;
+constexpr double kCacheWeight = 0.75;
 constexpr std::size_t kMaxTextBytes = 1 << 16;
 constexpr int kMaxRank = 8;
 
@@ -212,7 +215,7 @@ H5Dataset H5File::create_dataset(const std::string& name, H5Type type,
   H5Pset_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data());
   H5Pset_fletcher32(creation.get());
   const H5Id access = h5_property_list(H5P_DATASET_ACCESS);
-  H5Pset_chunk_cache(access.get(), 521, 4 * kChunkBytes, 1);
+  H5Pset_chunk_cache(access.get(), kCacheSlots, kCacheBytes, kCacheWeight);
   d.id_ = H5Id(H5Dcreate2(id_.get(), name.c_str(), make_type(type).get(), space.get(), H5P_DEFAULT,
                           creation.get(), access.get()),
                H5Dclose);
@@ -226,7 +229,7 @@ H5Dataset H5File::open_dataset(const std::string& name) const {
   d.label_ = shown_ + ": " + name;
   d.kind_ = kind_;
   const H5Id access = h5_property_list(H5P_DATASET_ACCESS);
-  H5Pset_chunk_cache(access.get(), 521, 4 * kChunkBytes, 1);
+  H5Pset_chunk_cache(access.get(), kCacheSlots, kCacheBytes, kCacheWeight);
   d.id_ = H5Id(H5Dopen2(id_.get(), name.c_str(), access.get()), H5Dclose);
   if (d.id_.get() < 0) h5_failure(kind_, d.label_, "cannot be opened");
   const H5Id type(H5Dget_type(d.id_.get()), H5Tclose), space(H5Dget_space(d.id_.get()), H5Sclose);

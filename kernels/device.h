@@ -75,7 +75,7 @@ class Device {
   virtual void to_device(Tensor to, const void* from_host) = 0;
   virtual void to_host(void* to_host, Tensor from) = 0;
   virtual std::unique_ptr<Staging> make_staging() = 0;
-  // Bytes that `allocate` could still give; the CPU names no limit.
+  // Bytes that `allocate` could still give.
   virtual std::int64_t free_memory() const = 0;
 
   // Waits until everything issued is done. Throws Error (device) if any of it failed.

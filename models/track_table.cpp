@@ -25,8 +25,18 @@ void send(Device& device, Tensor to, const std::vector<TrackTable::Track>& track
 
 TrackTable::TrackTable(Device& device, const void* features, DType dtype, std::int64_t rows_in_all,
                        std::int64_t bands, std::vector<Track> tracks, Place place)
+    : TrackTable(
+          device,
+          [from = static_cast<const char*>(features), row = bands * size_of(dtype)](
+              std::int64_t first, std::int64_t count, void* to) {
+            std::memcpy(to, from + first * row, static_cast<std::size_t>(count * row));
+          },
+          dtype, rows_in_all, bands, std::move(tracks), place) {}
+
+TrackTable::TrackTable(Device& device, Read read, DType dtype, std::int64_t rows_in_all, std::int64_t bands,
+                       std::vector<Track> tracks, Place place)
     : device_(&device),
-      features_(features),
+      read_(std::move(read)),
       dtype_(dtype),
       rows_in_all_(rows_in_all),
       bands_(bands),
@@ -36,8 +46,8 @@ TrackTable::TrackTable(Device& device, const void* features, DType dtype, std::i
   const auto n = static_cast<std::int64_t>(tracks_.size());
   if (on_device_) {
     table = slab_.take({rows_in_all, bands}, dtype);
-    device.to_device(table, features);
-    features_ = nullptr;
+    fill(device);
+    read_ = nullptr;
   }
   first_row = slab_.take({n}, DType::i64);
   rows = slab_.take({n}, DType::i32);
@@ -46,6 +56,18 @@ TrackTable::TrackTable(Device& device, const void* features, DType dtype, std::i
   send<std::int32_t>(device, rows, tracks_, &Track::rows);
   send<std::int32_t>(device, labels, tracks_, &Track::label);
   for (auto& staging : staging_) staging = device.make_staging();
+}
+
+// Track by track, so that no second copy of them all is ever in host memory.
+void TrackTable::fill(Device& device) {
+  std::vector<char> track;
+  for (const Track& t : tracks_) {
+    const std::int64_t row = bands_ * size_of(dtype_);
+    track.resize(static_cast<std::size_t>(t.rows * row));
+    read_(t.first_row, t.rows, track.data());
+    device.to_device({static_cast<char*>(table.data) + t.first_row * row, {t.rows, bands_}, dtype_},
+                     track.data());
+  }
 }
 
 void TrackTable::cut(const std::vector<std::int64_t>& first, Tensor x) const {
@@ -65,8 +87,7 @@ void TrackTable::cut(const std::vector<std::int64_t>& first, Tensor x) const {
             rows_in_all_);
     index[i] = on_device() ? row : i * frames;
     if (on_device()) continue;
-    std::memcpy(segments + i * segment, static_cast<const char*>(features_) + row * bands_ * size_of(dtype_),
-                static_cast<std::size_t>(segment));
+    read_(row, frames, segments + i * segment);
   }
   staging.upload(total);
   const Tensor sent(static_cast<char*>(staging.device()) + index_bytes, {n * frames, bands_}, dtype_);

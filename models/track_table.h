@@ -1,11 +1,12 @@
 // TrackTable: the spectrograms of all tracks and the segments cut from them.
 //
 // The table lives on the device if it fits there, and a training step picks and cuts its own batch without
-// the host. Otherwise it stays in host memory and segments are sent as they are needed, the next batch while
-// the device works on the last one.
+// the host. Otherwise segments are read from where the features are, host memory or a file, and sent as they
+// are needed, the next batch while the device works on the last one.
 #pragma once
 
 #include <array>
+#include <functional>
 #include <vector>
 
 #include "engine/memory.h"
@@ -21,9 +22,15 @@ class TrackTable {
   };
   enum class Place { automatic, device, host };
 
-  // `features`: host memory of `dtype` (f16 or f32), [rows, bands], track after track; must outlive the table
-  // unless it goes to the device. Automatic: the device, if at least as much again stays free there for the
-  // model's work.
+  // Copies rows first, first + 1, ... of the features to host memory.
+  using Read = std::function<void(std::int64_t first, std::int64_t count, void* to)>;
+
+  // `read` gives rows of `bands` values of `dtype` (f16 or f32), track after track; it is called for whole
+  // tracks while they go to the device, or else for segments as long as the table lives. Automatic: the
+  // device, if at least as much again stays free there for the model's work.
+  TrackTable(Device& device, Read read, DType dtype, std::int64_t rows, std::int64_t bands,
+             std::vector<Track> tracks, Place place = Place::automatic);
+  // The same from host memory, which must outlive the table unless it goes to the device.
   TrackTable(Device& device, const void* features, DType dtype, std::int64_t rows, std::int64_t bands,
              std::vector<Track> tracks, Place place = Place::automatic);
 
@@ -37,8 +44,10 @@ class TrackTable {
   void cut(const std::vector<std::int64_t>& first, Tensor x) const;
 
  private:
+  void fill(Device& device);
+
   Device* device_;
-  const void* features_;
+  Read read_;
   DType dtype_;
   std::int64_t rows_in_all_, bands_;
   std::vector<Track> tracks_;

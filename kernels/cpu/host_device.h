@@ -1,11 +1,12 @@
-// HostDevice: a Device whose memory is the host's. What is left to a derived class is its name and its operations.
+// HostDevice: a Device whose memory is the host's. What is left to a derived class is its name and its
+// operations.
 #pragma once
 
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 
 #include "kernels/device.h"
+#include "kernels/host_memory.h"
 
 #ifdef __SANITIZE_ADDRESS__
 #include <sanitizer/asan_interface.h>
@@ -60,7 +61,7 @@ class HostDevice : public Device {
   void to_device(Tensor to, const void* from) override { copy(to.data, from, to.bytes()); }
   void to_host(void* to, Tensor from) override { copy(to, from.data, from.bytes()); }
   std::unique_ptr<Staging> make_staging() override { return std::make_unique<HostStaging>(); }
-  std::int64_t free_memory() const override { return std::numeric_limits<std::int64_t>::max(); }
+  std::int64_t free_memory() const override { return free_host_memory(); }
   void synchronise() override {}
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 

@@ -43,10 +43,12 @@ class Training : public ::testing::Test {
     recipe_.train.validate_every = 1;
     path_ = write_synthetic_cache(scratch_);
   }
+  using Hold = TrainingData::Hold;
   // Runs on from `state` (if any) and stops after `steps` steps in all (0 = to the end).
-  Checkpoint run(const Recipe& recipe, const Checkpoint* state, std::int64_t steps) {
+  Checkpoint run(const Recipe& recipe, const Checkpoint* state, std::int64_t steps,
+                 Hold hold = Hold::automatic) {
     Recipe used = recipe;
-    const TrainingData data(*device_, path_, used);
+    const TrainingData data(*device_, path_, used, hold);
     TrainingRun run(*device_, data, data.random_split(used.split, 1), used, 7);
     if (state != nullptr) run.restore(*state, "state");
     run.run([&](std::int64_t done) { return done != steps; }, [](const TrainingRun::Epoch&) { return true; });
@@ -71,6 +73,16 @@ TEST_F(Training, ResumesToTheSameBitsFromAnyStep) {
       EXPECT_EQ(resumed.arrays, straight.arrays) << optimizer << ", stopped after " << stop;
       EXPECT_EQ(resumed.text, straight.text) << optimizer << ", stopped after " << stop;
     }
+  }
+}
+
+TEST_F(Training, GivesTheSameBitsWhereverTheFeaturesAre) {
+  recipe_.input.standardise = "bands";
+  const Checkpoint on_device = run(recipe_, nullptr, 0, Hold::device);
+  for (const Hold hold : {Hold::memory, Hold::file, Hold::automatic}) {
+    const Checkpoint other = run(recipe_, nullptr, 0, hold);
+    EXPECT_EQ(other.arrays, on_device.arrays);
+    EXPECT_EQ(other.text, on_device.text);
   }
 }
 

@@ -305,6 +305,29 @@ TEST(Cache, DamagedFeaturesNameTheFileAndTheItem) {
   bytes[at] ^= 1;
   write_bytes(path, bytes);
   expect_contains(error_of(ErrorKind::input, [&] { read_cache(path); }), path + ": /features: is damaged");
+  std::vector<float> row(5);
+  expect_contains(error_of(ErrorKind::input, [&] { CacheFile(path).read(0, 1, row.data()); }),
+                  path + ": /features: is damaged");
+}
+
+TEST(CacheFile, GivesTheRowsThatAReadCacheHas) {
+  const Scratch scratch;
+  const std::string path = scratch / "c.h5";
+  write_tracks(path, 6);
+  const Cache cache = read_cache(path);
+  const CacheFile file(path);
+  EXPECT_EQ(file.description().items.size(), cache.items.size());
+  EXPECT_TRUE(file.description().features.bytes.empty());
+  EXPECT_EQ(file.rows(), cache.features.shape[0]);
+  EXPECT_EQ(file.read_all(), cache.features);
+  const auto all = cache.features.as<float>();
+  for (std::int64_t first = 0; first < file.rows(); ++first) {
+    for (const std::int64_t count : {std::int64_t{1}, std::min<std::int64_t>(7, file.rows() - first)}) {
+      std::vector<float> rows(static_cast<std::size_t>(count * 5));
+      file.read(first, count, rows.data());
+      EXPECT_TRUE(std::equal(rows.begin(), rows.end(), all.begin() + first * 5)) << first << " " << count;
+    }
+  }
 }
 
 // The digest is the second net: it also finds what was written wrongly with a right checksum.
@@ -321,6 +344,9 @@ TEST(Cache, ADigestThatDoesNotBelongNamesTheItem) {
   H5Dclose(set);
   H5Fclose(file);
   expect_contains(error_of(ErrorKind::input, [&] { read_cache(path); }),
+                  path + ": item 'rock/track 001.flac' is damaged");
+  const CacheFile opened(path);
+  expect_contains(error_of(ErrorKind::input, [&] { opened.read_all(); }),
                   path + ": item 'rock/track 001.flac' is damaged");
   EXPECT_EQ(CacheWriter(path, head()).resumed(), 2);  // the other items are intact
 }
