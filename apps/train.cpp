@@ -95,7 +95,9 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   Split split;
   if (resume.empty()) {
     split = choose_split(data, recipe, request);
-    begin_in_folder(*folder, recipe, data, split, request.seed, *device);
+    const auto of =
+        request.split_lists.empty() ? nlohmann::json(request.split) : nlohmann::json(request.split_lists);
+    begin_in_folder(*folder, recipe, data, split, request.seed, *device, {{"split", of}});
   } else {
     split = read_split(folder->file("splits.json"), data.names());
   }
@@ -164,16 +166,19 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
 }
 
 void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
-                     const Split& split, std::uint64_t seed, const Device& device) {
+                     const Split& split, std::uint64_t seed, const Device& device,
+                     const nlohmann::ordered_json& more) {
   write_split(folder.file("splits.json"), split, data.names());
   write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
-  folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
-                                 {"recipe", recipe.name},
-                                 {"cache", fs::absolute(data.path()).lexically_normal().string()},
-                                 {"seed", seed},
-                                 {"device", device.name()},
-                                 {"precision", name_of(device.precision())},
-                                 {"device_description", device.description()}});
+  nlohmann::ordered_json run = {{"melgrad", MELGRAD_VERSION},
+                                {"recipe", recipe.name},
+                                {"cache", fs::absolute(data.path()).lexically_normal().string()},
+                                {"seed", seed},
+                                {"device", device.name()},
+                                {"precision", name_of(device.precision())},
+                                {"device_description", device.description()}};
+  run.update(more);
+  folder.write_json("run.json", run);
 }
 
 void resume_in_folder(TrainingRun& run, const RunFolder& folder) {

@@ -28,9 +28,11 @@ std::string cache_for(const std::string& data, const MelOptions& mel, Device& de
 
 Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request);
 
-// Writes into a new run folder what it takes to go on in it: recipe.toml, splits.json and run.json.
+// Writes into a new run folder what it takes to go on in it: recipe.toml, splits.json and run.json, which
+// also gets what is in `more`.
 void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
-                     const Split& split, std::uint64_t seed, const Device& device);
+                     const Split& split, std::uint64_t seed, const Device& device,
+                     const nlohmann::ordered_json& more = nlohmann::ordered_json::object());
 
 // A line on stderr if a run that is resumed was begun on another device or in another precision.
 void warn_of_other_device(const nlohmann::ordered_json& run, const Device& device);

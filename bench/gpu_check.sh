@@ -3,7 +3,7 @@
 # is a failure), memory and races under compute-sanitizer, recorded against eager steps, a short training in each
 # precision, first timings, and PyTorch's beside them where this machine's Python has it.
 #   bash bench/gpu_check.sh BUNDLE OUT        BUNDLE: the .tar.gz of bench/bundle.sh, or the folder it unpacks to
-# OUT gets report.json, log.txt, bench.json and peers.json; the last lines printed are a short table. Exit code 1 if
+# OUT gets report.json, log.txt, bench.json, bench-tags.json and peers.json; the last lines printed are a short table. Exit code 1 if
 # anything failed. CUDA's and cuDNN's libraries are taken from LD_LIBRARY_PATH, the toolkit, or Python's nvidia packages.
 set -uo pipefail
 bundle=$1 out=$2
@@ -97,8 +97,10 @@ check "same bits twice" 60 bash -c "'$bin/melgrad' --json --device $device train
   --out '$scratch/third' | grep -o '\"weights\": \"[0-9a-f]*\"' | diff - '$scratch/second'"
 
 # ---- timings --------------------------------------------------------------------------------------------------------
-check "benchmarks" 150 "$bin/melgrad_bench" --benchmark_filter=cuda --benchmark_out="$out/bench.json" \
-  --benchmark_out_format=json
+check "benchmarks" 100 "$bin/melgrad_bench" --benchmark_filter='^(dong2018_step|log_mel).*cuda' \
+  --benchmark_out="$out/bench.json" --benchmark_out_format=json
+check "benchmarks of the tagging networks" 120 "$bin/melgrad_bench" --benchmark_filter='^mtat-.*_step.*cuda' \
+  --benchmark_min_time=0.1 --benchmark_out="$out/bench-tags.json" --benchmark_out_format=json
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   check "PyTorch beside it" 150 bash -c "python3 '$bundle/bench/peers/gpu_torch.py' > '$out/peers.json'"
 fi

@@ -11,9 +11,9 @@
 //   * Backward functions take `Write`: `overwrite` for the first contribution to a gradient, `accumulate` for
 //     the later ones.
 //   * "device scalar" is a tensor [1] in device memory, so that a captured step can change it.
-//   * Random numbers are a pure function of (seed, stream, counter, element): kernels/math/philox.h.
-//   `counter`
-//     is the device scalar i64[1] that counts training steps.
+//   * Random numbers are a pure function of (seed, stream, counter, element): kernels/math/philox.h. There
+//     `counter` is the device scalar i64[1] that counts training steps, and the generator has no state but
+//     these.
 //   * All results are bit-identical between runs on the same device with the same number of threads.
 #pragma once
 
@@ -155,8 +155,8 @@ class Ops {
                                       Write write) = 0;
 
   // ---- max pooling: x [N, T, F, C], y and argmax [N, T / pool.frames, F / pool.bands, C]
-  // argmax (u8) = position i * pool.bands + j of the first maximum in its window; pool.frames * pool.bands <=
-  // 256
+  // argmax (u8) = position i * pool.bands + j of the first maximum in its window;
+  // pool.frames * pool.bands <= 256
   virtual void max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) = 0;
   // dx (+)= dy at argmax, 0 elsewhere
   virtual void max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) = 0;

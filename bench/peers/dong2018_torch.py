@@ -107,7 +107,7 @@ class Dong2018(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x):
-        # ReLU after pooling: the same function and the same gradient, in a tenth less time.
+        # ReLU after pooling: the same function and the same gradient, with less work.
         x = F.relu(F.max_pool2d(self.conv1(x), (4, 2)))
         x = F.relu(F.max_pool2d(self.conv2(x), (4, 2)))
         x = F.relu(self.dense1(self.dropout(x.flatten(1))))

@@ -146,7 +146,7 @@ def deviation(a, b):
 
 
 def tensor_deviation(ours, exact):
-    """Of the worst tensor, relative to its norm, estimated from the products; golden::tensor_deviations says more."""
+    """Of the worst tensor, relative to its norm, estimated from the products; golden::tensor_scales says more."""
     norms = {b["name"]: b["digest"][0] for b in exact}
     whole = np.linalg.norm([v for name, v in norms.items() if is_gradient(name)])
     worst = 0.0
