@@ -5,6 +5,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <set>
 #include <string>
 
 namespace melgrad {
@@ -20,6 +21,15 @@ struct Settings {
 // Beside the exit codes of ErrorKind.
 constexpr int kExitProblemsFound = 6;  // `check` found something, `predict` or `extract` skipped files
 constexpr int kExitInterrupted = 130;  // Ctrl-C; the state was saved where there is one
+
+// What goes on takes all else from its folder: refuses `resume` beside every other option that `command` has
+// so far, `besides` apart.
+inline void goes_alone(CLI::App& command, CLI::Option& resume, const std::set<std::string>& besides = {}) {
+  for (CLI::Option* option : command.get_options()) {
+    if (option != &resume && option != command.get_help_ptr() && !besides.contains(option->get_name()))
+      resume.excludes(option);
+  }
+}
 
 void register_check(CLI::App& root, Settings& settings);
 void register_analyze(CLI::App& root, Settings& settings);

@@ -193,9 +193,7 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   auto* dong =
       reproduce.add_subcommand("dong2018", "Dong 2018: genres of GTZAN by voting over 3-second segments");
   auto args = std::make_shared<Arguments>();
-  auto* gtzan = dong->add_option("--gtzan", args->gtzan, "GTZAN's folder, or a cache of it");
-  auto* resume = dong->add_option("--resume", args->resume, "go on with an interrupted reproduction");
-  gtzan->excludes(resume);
+  dong->add_option("--gtzan", args->gtzan, "GTZAN's folder, or a cache of it");
   dong->add_option("--splits", args->splits, "number of random splits")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -205,6 +203,8 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   dong->add_option("--seed", args->seed, "of weights, order, crops and dropout")->capture_default_str();
   dong->add_option("--split-lists", args->split_lists, "folder with the fault-filtered split's three lists");
   dong->add_option("--out", args->out, "run folder (default runs/reproduce-<recipe>-<time>)");
+  auto* resume = dong->add_option("--resume", args->resume, "go on with an interrupted reproduction");
+  goes_alone(*dong, *resume);
   dong->callback([=, &settings] {
     if (args->gtzan.empty() && args->resume.empty()) {
       fail(ErrorKind::usage, "reproduce dong2018: name the data with --gtzan, or --resume FOLDER");

@@ -208,7 +208,8 @@ void register_reproduce_mtat(CLI::App& reproduce, Settings& settings) {
       ->capture_default_str();
   command->add_option("--seed", args->seed, "of weights, order, crops and dropout")->capture_default_str();
   command->add_option("--out", args->out, "run folder (default runs/reproduce-mtat-<time>)");
-  command->add_option("--resume", args->resume, "go on with an interrupted reproduction");
+  auto* resume = command->add_option("--resume", args->resume, "go on with an interrupted reproduction");
+  goes_alone(*command, *resume);
   command->callback([=, &settings] {
     if (args->data.path.empty() == args->resume.empty())
       fail(ErrorKind::usage, "reproduce mtat: name the data with --data, or --resume FOLDER");

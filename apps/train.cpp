@@ -71,6 +71,16 @@ void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& 
   }
 }
 
+// All that may change in a run that has begun: when it ends.
+void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
+  for (const std::string& assignment : assignments) {
+    if (!assignment.starts_with("train.epochs=") && !assignment.starts_with("train.patience="))
+      fail(ErrorKind::usage,
+           "--set {}: of a run that has begun only train.epochs and train.patience can change", assignment);
+  }
+  set_recipe_fields(recipe, assignments);
+}
+
 void start_or_resume(const Settings& settings, TrainRequest request, const std::string& out,
                      const std::string& resume) {
   const auto device = open_device(settings);
@@ -87,6 +97,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     folder = RunFolder::open(resume);
     const auto run = folder->read_json("run.json");
     recipe = load_recipe(folder->file("recipe.toml"));
+    set_ending(recipe, request.set);
     cache = run.at("cache");
     request.seed = run.at("seed");
     warn_of_other_device(run, *device);
@@ -100,6 +111,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     begin_in_folder(*folder, recipe, data, split, request.seed, *device, {{"split", of}});
   } else {
     split = read_split(folder->file("splits.json"), data.names());
+    write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
   }
   TrainingRun run(*device, data, split, recipe, request.seed);
   resume_in_folder(run, *folder);
@@ -276,8 +288,7 @@ void register_train(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("train", "train a network by a recipe");
   auto request = std::make_shared<TrainRequest>();
   auto out = std::make_shared<std::string>(), resume = std::make_shared<std::string>();
-  auto* data =
-      command->add_option("data", request->data, "a cache (.h5), a folder of audio, or a CSV manifest");
+  command->add_option("data", request->data, "a cache (.h5), a folder of audio, or a CSV manifest");
   command->add_option("--recipe", request->recipe, "name of a recipe, or a TOML file")->capture_default_str();
   command->add_option("--set", request->set, "section.key=value of the recipe, any number of times")
       ->allow_extra_args(false);
@@ -295,7 +306,9 @@ void register_train(CLI::App& root, Settings& settings) {
       ->transform(CLI::CheckedTransformer(holds))
       ->option_text("TEXT:{auto,device,memory,file}=auto");
   command->add_option("--out", *out, "run folder (default runs/<recipe>-<time>)");
-  command->add_option("--resume", *resume, "go on with an interrupted run")->excludes(data);
+  auto* resumes = command->add_option(
+      "--resume", *resume, "go on with an interrupted run, or, with --set train.epochs=N, a finished one");
+  goes_alone(*command, *resumes, {"--set", "--hold"});
   command->callback([=, &settings] {
     if (request->data.empty() && resume->empty())
       fail(ErrorKind::usage, "train: name the data, or --resume RUN");

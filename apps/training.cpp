@@ -136,7 +136,7 @@ void TrainingRun::run(const std::function<bool(std::int64_t)>& after_step,
                       const std::function<bool(const Epoch&)>& after_epoch) {
   reported_ = step_.counter();
   bool go_on = true;
-  while (go_on && !finished_) {
+  while (go_on && !finished()) {
     const std::int64_t done = step_.counter(), epoch = done / steps_per_epoch_;
     const std::vector<std::int32_t> tracks = order(epoch);
     step_.begin_epoch(tracks, done % steps_per_epoch_);
@@ -181,19 +181,20 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
     report.valid = validate(order);
     follow_validation(epoch, report.valid->score);
   }
-  if (epoch >= train.epochs) {
-    finished_ = true;
-    ending_ = fmt::format("all {} epochs done", epoch);
-  } else if (stands_still(epoch)) {
-    finished_ = true;
-    ending_ = fmt::format("validation stood still over the last {} epochs", train.stop_block);
-  } else if (train.patience > 0 && best_epoch_ > 0 && epoch - best_epoch_ >= train.patience) {
-    finished_ = true;
-    ending_ = fmt::format("validation is no better since epoch {}", best_epoch_);
-  } else {
-    enter_phase_of(epoch);
-  }
+  ending_ = ending_after(epoch);
+  if (!finished()) enter_phase_of(epoch);
   go_on = after_epoch(report);
+}
+
+// Why the recipe ends the run after `epoch` epochs; empty if it does not.
+std::string TrainingRun::ending_after(std::int64_t epoch) const {
+  const TrainOptions& train = recipe_.train;
+  if (epoch >= train.epochs) return fmt::format("all {} epochs done", epoch);
+  if (stands_still(epoch))
+    return fmt::format("validation stood still over the last {} epochs", train.stop_block);
+  if (train.patience > 0 && best_epoch_ > 0 && epoch - best_epoch_ >= train.patience)
+    return fmt::format("validation is no better since epoch {}", best_epoch_);
+  return {};
 }
 
 // Keeps the best weights, and lowers the rate where validation has stopped improving.
@@ -227,7 +228,7 @@ void TrainingRun::enter_phase_of(std::int64_t epoch) {
 // The author's rule: at the end of a block, compare the mean of its first and of its last validations.
 bool TrainingRun::stands_still(std::int64_t epoch) const {
   const TrainOptions& train = recipe_.train;
-  if (train.stop_block == 0 || epoch % train.stop_block != 0) return false;
+  if (train.stop_block == 0 || epoch == 0 || epoch % train.stop_block != 0) return false;
   std::vector<float> block;
   for (std::size_t i = 0; i < valid_.size(); ++i) {
     if (validated_epochs_[i] > epoch - train.stop_block) block.push_back(valid_[i]);
@@ -296,12 +297,10 @@ Checkpoint TrainingRun::state() {
   out.text["split"] =
       nlohmann::json{{"train", split_.train}, {"valid", split_.valid}, {"test", split_.test}}.dump();
   out.text["seed"] = std::to_string(seed_);
-  out.text["ending"] = ending_;
   out.text["sums"] = fmt::format("{} {} {}", sums[0], sums[1], sums[2]);
   out.text["plateau"] = fmt::format("{} {}", plateau_, last_drop_);
   out.arrays["state/counter"] = HostArray::scalar<std::int64_t>(step_.counter());
   out.arrays["state/best_epoch"] = HostArray::scalar<std::int64_t>(best_epoch_);
-  out.arrays["state/finished"] = HostArray::scalar<std::int32_t>(finished_ ? 1 : 0);
   if (validations > 0) {
     out.arrays["history/epoch"] = HostArray::of<std::int64_t>({validations}, validated_epochs_);
     out.arrays["history/valid"] = HostArray::of<float>({validations}, valid_);
@@ -327,8 +326,6 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
     fail(ErrorKind::input, "{}: plateau cannot be read", path);
   step_.optimizer().set_factor(plateau_);
   best_epoch_ = scalar<std::int64_t>(in, "state/best_epoch", path);
-  finished_ = scalar<std::int32_t>(in, "state/finished", path) != 0;
-  ending_ = in.need_text("ending", path);
   if (std::sscanf(in.need_text("sums", path).c_str(), "%lf %lf %lf", &loss_sum_, &hit_sum_, &best_score_) !=
       3) {
     fail(ErrorKind::input, "{}: sums cannot be read", path);
@@ -339,6 +336,7 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
     validated_epochs_.assign(epochs.begin(), epochs.end());
     valid_.assign(valid.begin(), valid.end());
   }
+  ending_ = ending_after(steps / steps_per_epoch_);
 }
 
 Checkpoint TrainingRun::model(bool best) {

@@ -40,7 +40,7 @@ class TrainingRun {
   // steps, `after_epoch` how the epoch went.
   void run(const std::function<bool(std::int64_t)>& after_step,
            const std::function<bool(const Epoch&)>& after_epoch);
-  bool finished() const { return finished_; }
+  bool finished() const { return !ending_.empty(); }
   const std::string& ending() const { return ending_; }  // why it finished, for people
 
   Checkpoint state();
@@ -75,6 +75,7 @@ class TrainingRun {
   double shown(double score) const { return recipe_.train.best_by == "loss" ? -score : score; }
   void with_weights(bool best, const std::function<void()>& work);
   double validate_on_last_crop(const std::vector<std::int32_t>& order);
+  std::string ending_after(std::int64_t epoch) const;
   bool stands_still(std::int64_t epoch) const;
 
   Device* device_;
@@ -99,7 +100,6 @@ class TrainingRun {
   double loss_sum_ = 0, hit_sum_ = 0;  // of the running epoch
   std::int64_t reported_ = 0;          // steps whose reports are in the sums
   TrainingStep::Report last_;
-  bool finished_ = false;
   std::string ending_;
 };
 

@@ -76,6 +76,18 @@ TEST_F(Training, ResumesToTheSameBitsFromAnyStep) {
   }
 }
 
+TEST_F(Training, AFinishedRunGoesOnWhenItsRecipeGrows) {
+  recipe_.train.schedule = "inverse_time";  // knows no total
+  const Checkpoint straight = run(recipe_, nullptr, 0);
+  recipe_.train.epochs = 5;
+  const Checkpoint finished = run(recipe_, nullptr, 0);
+  EXPECT_EQ(run(recipe_, &finished, 0).arrays, finished.arrays);
+  EXPECT_EQ(ending_, "all 5 epochs done");
+  recipe_.train.epochs = 8;
+  EXPECT_EQ(run(recipe_, &finished, 0).arrays, straight.arrays);
+  EXPECT_EQ(ending_, "all 8 epochs done");
+}
+
 TEST_F(Training, GivesTheSameBitsWhereverTheFeaturesAre) {
   recipe_.input.standardise = "bands";
   const Checkpoint on_device = run(recipe_, nullptr, 0, Hold::device);
