@@ -37,6 +37,7 @@ void register_extract(CLI::App& root, Settings& settings);
 void register_train(CLI::App& root, Settings& settings);
 void register_evaluate(CLI::App& root, Settings& settings);
 void register_predict(CLI::App& root, Settings& settings);
+void register_report(CLI::App& root, Settings& settings);
 void register_reproduce(CLI::App& root, Settings& settings);
 void register_import(CLI::App& root, Settings& settings);
 void register_info(CLI::App& root, Settings& settings);

@@ -24,6 +24,7 @@ int main(int argc, char** argv) {
   register_train(root, settings);
   register_evaluate(root, settings);
   register_predict(root, settings);
+  register_report(root, settings);
   register_reproduce(root, settings);
   register_info(root, settings);
   register_selftest(root, settings);

@@ -1,0 +1,44 @@
+// melgrad report: the pictures of one or many runs on one page.
+#include "apps/cli.h"
+#include "apps/report/runs.h"
+#include "apps/report/sections.h"
+#include "kernels/error.h"
+
+namespace melgrad {
+namespace {
+
+void report(Settings& settings, const std::vector<std::string>& paths, const std::string& out) {
+  std::vector<ReportRun> runs;
+  for (const std::string& path : paths)
+    for (ReportRun& run : read_runs(path)) runs.push_back(std::move(run));
+  keep_comparable(runs);
+  const std::vector<RunGroup> groups = group_runs(runs);
+  Page page(groups.size() == 1 ? "Report: " + groups[0].label
+                               : fmt::format("Report: {} runs of {} recipes", runs.size(), groups.size()));
+  add_overview(page, groups);
+  add_genre_results(page, groups);
+  add_tag_results(page, groups);
+  add_comparisons(page, groups);
+  add_learning_curves(page, groups);
+  add_recipe_differences(page, groups);
+  add_notes(page, runs);
+  const std::vector<std::string> problems = page.write(out);
+  for (const ReportRun& run : runs)
+    for (const std::string& note : run.notes) fmt::print(stderr, "{}: {}\n", run.path, note);
+  for (const std::string& problem : problems) fmt::print(stderr, "{}\n", problem);
+  if (!problems.empty()) settings.exit_code = kExitProblemsFound;
+  fmt::print("report: {}\n", out);
+}
+
+}  // namespace
+
+void register_report(CLI::App& root, Settings& settings) {
+  auto* command = root.add_subcommand("report", "the pictures of one or many runs on one page");
+  auto runs = std::make_shared<std::vector<std::string>>();
+  auto out = std::make_shared<std::string>("report.html");
+  command->add_option("runs", *runs, "folders of runs or of reproductions")->required();
+  command->add_option("-o,--out", *out, "the page; its figures go beside it")->capture_default_str();
+  command->callback([=, &settings] { report(settings, *runs, *out); });
+}
+
+}  // namespace melgrad

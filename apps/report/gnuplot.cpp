@@ -1,0 +1,157 @@
+#include "apps/report/gnuplot.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fstream>
+#include <spawn.h>
+#include <sstream>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "io/atomic_file.h"
+#include "kernels/error.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Stands before every plot. The two greys are what kDark turns.
+constexpr const char* kTheme = R"(reset session
+set encoding utf8
+set datafile separator comma
+set datafile columnheaders
+ink = '#1a1a1a'; rule = '#d9d9d9'
+set linetype 1 lc rgb '#0072b2' lw 2 pt 7
+set linetype 2 lc rgb '#d55e00' lw 2 pt 5
+set linetype 3 lc rgb '#009e73' lw 2 pt 9
+set linetype 4 lc rgb '#cc79a7' lw 2 pt 13
+set linetype 5 lc rgb '#e69f00' lw 2 pt 11
+set linetype 6 lc rgb '#56b4e9' lw 2 pt 15
+set linetype 7 lc rgb ink lw 2 pt 3
+set linetype cycle 7
+set palette defined (0 '#f7fbff', 0.25 '#c6dbef', 0.5 '#6baed6', 0.75 '#2171b5', 1 '#08306b')
+set border 3 lc rgb ink
+set tics nomirror textcolor rgb ink scale 0.5
+set grid lc rgb rule lw 1 dt solid
+set autoscale xfix
+set rmargin 3
+set key textcolor rgb ink samplen 1.5 opaque fillcolor rgb '#ffffff' noautotitle
+set xlabel textcolor rgb ink
+set ylabel textcolor rgb ink
+set cblabel textcolor rgb ink
+)";
+
+// Inside an SVG: a style sheet overrides the colours that stand at its elements. gnuplot writes a colour in
+// two ways.
+constexpr const char* kDark = R"css(<style>@media(prefers-color-scheme:dark){
+[stroke="rgb( 26,  26,  26)"]{stroke:#e8e8e8}[fill="rgb( 26,  26,  26)"]{fill:#e8e8e8}
+[stroke="rgb(217, 217, 217)"]{stroke:#444}[fill="rgb(255, 255, 255)"],[fill="#ffffff"]{fill:#161616}
+}</style>)css";
+
+std::string as_string(const std::string& text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
+  return out + "'";
+}
+
+std::string script(const std::vector<const Plot*>& plots, const fs::path& folder) {
+  std::string out;
+  for (const Plot* plot : plots) {
+    const std::string base = (folder / plot->name).string();
+    const auto draw_with = [&](const std::string& terminal, const char* extension) {
+      out += fmt::format("{}set terminal {} noenhanced\nset output {}\ndata = {}\n{}\nunset output\n", kTheme,
+                         terminal, as_string(base + extension), as_string(base + ".csv"), plot->commands);
+    };
+    draw_with(fmt::format("svg size {},{} dynamic font 'sans-serif,14' background '#ffffff'", plot->width,
+                          plot->height),
+              ".svg");
+    draw_with(fmt::format("pngcairo size {},{} font 'sans-serif,14' fontscale 1.5 linewidth 2 pointscale 2",
+                          2 * plot->width, 2 * plot->height),
+              ".png");
+  }
+  return out;
+}
+
+// Runs gnuplot; returns its exit code, or -1 if it is not there.
+int run_gnuplot(const std::string& script, const std::string& messages) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 1, messages.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  posix_spawn_file_actions_adddup2(&actions, 1, 2);
+  std::string program = "gnuplot", file = script;
+  char* const arguments[] = {program.data(), file.data(), nullptr};
+  pid_t process = 0;
+  const int error = posix_spawnp(&process, "gnuplot", &actions, nullptr, arguments, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) return -1;
+  int status = 0;
+  waitpid(process, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+std::string first_error(const std::string& messages) {
+  std::ifstream in(messages);
+  for (std::string line; std::getline(in, line);) {
+    if (line.find("line ") != std::string::npos) return line;
+  }
+  return "no message";
+}
+
+void add_dark_theme(const fs::path& svg) {
+  std::stringstream text;
+  text << std::ifstream(svg).rdbuf();
+  std::string content = text.str();
+  const auto at = content.find("<desc>");
+  if (at == std::string::npos) return;
+  content.insert(at, kDark);
+  write_file_atomically(svg.string(), content);
+}
+
+}  // namespace
+
+std::string as_csv(const TextRows& rows) {
+  std::string out;
+  for (const auto& row : rows) {
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      if (c > 0) out += ',';
+      if (row[c].find_first_of(",\"\n") == std::string::npos) {
+        out += row[c];
+      } else {
+        out += '"';
+        for (const char letter : row[c]) out += letter == '"' ? "\"\"" : std::string(1, letter);
+        out += '"';
+      }
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+std::vector<std::string> draw(const std::vector<const Plot*>& plots, const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) fail(ErrorKind::output, "{}: cannot be made: {}", folder.string(), error.message());
+  for (const Plot* plot : plots) {
+    for (const char* old : {".svg", ".png"}) fs::remove(folder / (plot->name + old), error);
+    write_file_atomically((folder / (plot->name + ".csv")).string(), as_csv(plot->data));
+  }
+  const std::string program = (folder / "figures.gnuplot").string(),
+                    messages = (folder / "gnuplot.log").string();
+  write_file_atomically(program, script(plots, folder));
+  const int code = run_gnuplot(program, messages);
+  if (code < 0) return {"figures are not drawn: gnuplot is not installed (Debian's package gnuplot-nox)"};
+  std::vector<std::string> problems;
+  for (const Plot* plot : plots) {
+    const fs::path svg = folder / (plot->name + ".svg");
+    if (fs::exists(svg) && fs::file_size(svg) > 0) {
+      add_dark_theme(svg);
+    } else {
+      problems.push_back(fmt::format("{}: not drawn; gnuplot: {}", svg.string(), first_error(messages)));
+    }
+  }
+  if (problems.empty() && code == 0) fs::remove(messages, error);
+  return problems;
+}
+
+}  // namespace melgrad

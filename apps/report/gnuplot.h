@@ -1,0 +1,21 @@
+// Figures drawn by gnuplot, all by one process, with one theme: Okabe and Ito's colours (2008), which the
+// colour-blind tell apart, ink and rules that turn in a dark page, letters of 14 pixels.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "apps/report/page.h"
+
+namespace melgrad {
+
+// Writes <name>.csv, and where gnuplot is <name>.svg and <name>.png, into `folder`, which it makes. In a
+// plot's commands `data` is the name of the table; columns are named in its first row. Returns what was not
+// drawn and why. Throws Error (output).
+std::vector<std::string> draw(const std::vector<const Plot*>& plots, const std::filesystem::path& folder);
+
+// RFC 4180.
+std::string as_csv(const TextRows& rows);
+
+}  // namespace melgrad

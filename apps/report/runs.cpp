@@ -1,0 +1,161 @@
+#include "apps/report/runs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include <fstream>
+#include <limits>
+
+#include "apps/run_folder.h"
+#include "kernels/error.h"
+#include "models/recipe.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+
+// Means over neighbouring points, so that no more than kCurvePoints are left; a mean leaves out what is NaN.
+std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& all) {
+  const std::size_t every = (all.size() + kCurvePoints - 1) / kCurvePoints;
+  if (every <= 1) return all;
+  std::vector<CurvePoint> out;
+  for (std::size_t begin = 0; begin < all.size(); begin += every) {
+    const std::size_t end = std::min(begin + every, all.size());
+    CurvePoint point;
+    for (double CurvePoint::*const field : {&CurvePoint::epoch, &CurvePoint::loss, &CurvePoint::valid,
+                                            &CurvePoint::rate, &CurvePoint::seconds_per_step}) {
+      double sum = 0, count = 0;
+      for (std::size_t i = begin; i < end; ++i) {
+        if (std::isnan(all[i].*field)) continue;
+        sum += all[i].*field;
+        ++count;
+      }
+      point.*field = count > 0 ? sum / count : kNone;
+    }
+    out.push_back(point);
+  }
+  return out;
+}
+
+void read_metrics(const std::string& path, ReportRun& run) {
+  std::ifstream in(path);
+  if (!in) {
+    run.notes.emplace_back("metrics.jsonl is missing: no learning curves");
+    return;
+  }
+  std::vector<CurvePoint> points;
+  std::int64_t number = 0, before = 0;
+  double seconds_before = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    const ordered_json at = ordered_json::parse(line, nullptr, false);
+    if (!at.is_object() || !at.contains("epoch") || !at.contains("step")) {
+      run.notes.push_back(fmt::format("metrics.jsonl, line {}: cannot be read, left out", number));
+      continue;
+    }
+    const auto number_at = [&](const char* key) {
+      return at.contains(key) && at[key].is_number() ? at[key].get<double>() : kNone;
+    };
+    run.epochs = at["epoch"].get<std::int64_t>();
+    run.steps = at["step"].get<std::int64_t>();
+    const double seconds = number_at("seconds");
+    // A resumed run's clock starts again.
+    const bool known = seconds > seconds_before && run.steps > before;
+    points.push_back({number_at("epoch"), number_at("loss"), number_at("valid"), number_at("rate"),
+                      known ? (seconds - seconds_before) / static_cast<double>(run.steps - before) : kNone});
+    seconds_before = seconds;
+    before = run.steps;
+  }
+  run.curve = thinned(points);
+}
+
+GenreTest genre_test(const ordered_json& test) {
+  GenreTest out;
+  out.classes = test.at("classes").get<std::vector<std::string>>();
+  out.accuracy = test.at("accuracy");
+  const auto index_of = [&](const std::string& name) {
+    const auto found = std::find(out.classes.begin(), out.classes.end(), name);
+    if (found == out.classes.end()) fail(ErrorKind::input, "result.json: '{}' is none of its classes", name);
+    return static_cast<std::int32_t>(found - out.classes.begin());
+  };
+  for (const auto& track : test.at("predictions")) {
+    const std::int32_t answer = index_of(track.at("answer"));
+    out.tracks.push_back({track.at("track"), index_of(track.at("label")), answer,
+                          track.at("probabilities").at(static_cast<std::size_t>(answer))});
+  }
+  return out;
+}
+
+void read_result(const RunFolder& folder, ReportRun& run) {
+  if (!fs::exists(folder.file("result.json"))) {
+    run.notes.push_back(fmt::format("not tested yet: melgrad evaluate {}", run.path));
+    return;
+  }
+  try {
+    const ordered_json result = folder.read_json("result.json"), &test = result.at("test");
+    if (test.contains("predictions")) {
+      run.genres = genre_test(test);
+    } else {
+      run.tags = test;
+    }
+  } catch (const Error& error) {
+    run.notes.emplace_back(error.what());
+  } catch (const nlohmann::json::exception& error) {
+    run.notes.push_back(fmt::format("result.json: {}; left out", error.what()));
+  }
+}
+
+ReportRun read_run(const std::string& path) {
+  const RunFolder folder = RunFolder::open(path);
+  ReportRun run;
+  run.path = path;
+  const Recipe recipe = load_recipe(folder.file("recipe.toml"));
+  run.group = recipe.name;
+  run.best_by = recipe.task == "genres" ? "accuracy" : recipe.train.best_by;
+  for (const auto& [key, value] : recipe_fields(recipe)) run.recipe[key] = value;
+  read_metrics(folder.file("metrics.jsonl"), run);
+  read_result(folder, run);
+  return run;
+}
+
+}  // namespace
+
+std::vector<std::vector<std::int64_t>> GenreTest::confusion() const {
+  std::vector<std::vector<std::int64_t>> out(classes.size(), std::vector<std::int64_t>(classes.size(), 0));
+  for (const Track& track : tracks)
+    ++out[static_cast<std::size_t>(track.label)][static_cast<std::size_t>(track.answer)];
+  return out;
+}
+
+void keep_comparable(std::vector<ReportRun>& runs) {
+  for (ReportRun& run : runs) {
+    if (!run.genres) continue;
+    const auto first = std::find_if(runs.begin(), runs.end(), [&](const ReportRun& other) {
+      return other.genres && other.recipe == run.recipe;
+    });
+    if (first->genres->classes == run.genres->classes) continue;
+    run.notes.push_back(
+        fmt::format("its genres are not those of {}: its test result is left out", first->path));
+    run.genres.reset();
+  }
+}
+
+std::vector<ReportRun> read_runs(const std::string& path) {
+  if (fs::exists(fs::path(path) / "splits.json")) return {read_run(path)};
+  std::vector<std::string> inside;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path, error)) {
+    if (fs::exists(entry.path() / "run.json")) inside.push_back(entry.path().string());
+  }
+  if (inside.empty())
+    fail(ErrorKind::input, "{}: neither a run folder nor one of a reproduction (no run.json below it)", path);
+  std::sort(inside.begin(), inside.end());
+  std::vector<ReportRun> runs;
+  for (const std::string& run : inside) runs.push_back(read_run(run));
+  return runs;
+}
+
+}  // namespace melgrad

@@ -1,0 +1,144 @@
+// The part of a report on tags.
+#include <algorithm>
+#include <fmt/format.h>
+#include <limits>
+
+#include "apps/report/sections.h"
+#include "apps/tag_metrics.h"
+
+namespace melgrad {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Tagger {
+  std::string name, id;
+  const ordered_json* test;
+};
+
+std::vector<Tagger> taggers(const std::vector<RunGroup>& groups) {
+  std::vector<Tagger> out;
+  for (const RunGroup& group : groups) {
+    for (const ReportRun* run : group.runs) {
+      if (!run->tags) continue;
+      const std::string name = group.runs.size() == 1 ? group.label : group.label + ", " + run->path;
+      out.push_back({name, fmt::format("{}", out.size() + 1), &*run->tags});
+    }
+  }
+  return out;
+}
+
+double value_of(const ordered_json& figures, const char* figure, const char* what = "value") {
+  const auto& value = figures.at(figure).at(what);
+  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
+}
+
+// value, baseline, low, high; empty cells where the figure is undefined.
+std::vector<std::string> cells(const ordered_json& figures, const char* figure) {
+  std::vector<std::string> out;
+  const auto& f = figures.at(figure);
+  for (const ordered_json& number :
+       {f.at("value"), f.at("baseline"), f.at("interval").at(0), f.at("interval").at(1)})
+    out.push_back(number.is_null() ? "" : fmt::format("{:.6g}", number.get<double>()));
+  return out;
+}
+
+// A row a name: dot, 95 % interval, and a bar where the baseline is.
+Plot dots(const std::string& name, TextRows data, const std::string& axis, std::string caption,
+          std::string alt) {
+  const std::size_t rows = data.size() - 1;
+  return {name,
+          std::move(caption),
+          std::move(alt),
+          std::move(data),
+          fmt::format(R"(set xrange [0:1]
+set yrange [{0}-0.5:-0.5]
+set xlabel '{1}'
+set grid xtics noytics
+set key above horizontal width -3
+plot data using 2:0:4:5:ytic(1) with xerrorbars lt 1 ps 0.8 title 'with 95 % interval', \
+     data using 3:0:(0):(0.7) with vectors nohead lc rgb ink lw 0, \
+     data using 3:($0-0.35):(0):(0.7) with vectors nohead lt 2 title 'predicting nothing')",
+                      rows, axis),
+          460,
+          120 + 26 * static_cast<int>(rows)};
+}
+
+void add_macro(Page& page, const std::vector<Tagger>& all) {
+  TextRows rows = {{"model"}};
+  for (const char* head : {"precision", "recall", "F1", "ROC-AUC", "PR-AUC", "accuracy"})
+    rows[0].emplace_back(head);
+  for (const Tagger& tagger : all) {
+    std::vector<std::string> row = {tagger.name};
+    for (const auto& [figure, member] : kTagFigures)
+      row.push_back(fmt::format("{:.3f}", value_of(tagger.test->at("macro"), figure)));
+    rows.push_back(std::move(row));
+  }
+  TextRows baselines;  // one, unless the test tracks differ
+  for (const Tagger& tagger : all) {
+    std::vector<std::string> row = {"predicting nothing"};
+    for (const auto& [figure, member] : kTagFigures)
+      row.push_back(fmt::format("{:.3f}", value_of(tagger.test->at("macro"), figure, "baseline")));
+    if (std::find(baselines.begin(), baselines.end(), row) == baselines.end())
+      baselines.push_back(std::move(row));
+  }
+  rows.insert(rows.end(), baselines.begin(), baselines.end());
+  page.table("Means over the tags, and what an empty answer gets", rows);
+  for (const auto& [figure, axis] :
+       {std::pair{"roc_auc", "macro ROC-AUC"}, std::pair{"pr_auc", "macro PR-AUC"}}) {
+    TextRows data = {{"model", "value", "baseline", "low", "high"}};
+    const Tagger* best = &all[0];
+    for (const Tagger& tagger : all) {
+      std::vector<std::string> row = cells(tagger.test->at("macro"), figure);
+      row.insert(row.begin(), tagger.name);
+      data.push_back(std::move(row));
+      if (value_of(tagger.test->at("macro"), figure) > value_of(best->test->at("macro"), figure))
+        best = &tagger;
+    }
+    page.plot(dots(fmt::format("macro-{}", figure), std::move(data), axis,
+                   fmt::format("{} of all models", axis),
+                   fmt::format("Dot plot of {} models; {} is best with {:.3f}.", all.size(), best->name,
+                               value_of(best->test->at("macro"), figure))));
+  }
+}
+
+void add_tags_of(Page& page, const Tagger& tagger) {
+  page.heading(3, tagger.name);
+  const auto& tags = tagger.test->at("tags");
+  TextRows table = {{"tag", "tracks with it", "precision", "recall", "F1", "ROC-AUC", "PR-AUC"}};
+  for (const auto& tag : tags) {
+    std::vector<std::string> row = {tag.at("tag"),
+                                    fmt::format("{}", tag.at("positives").get<std::int64_t>())};
+    for (const char* figure : {"precision", "recall", "f1", "roc_auc", "pr_auc"})
+      row.push_back(fmt::format("{:.3f}", value_of(tag, figure)));
+    table.push_back(std::move(row));
+  }
+  page.table(fmt::format("{}: {} test tracks", tagger.name, tagger.test->at("tracks").get<std::int64_t>()),
+             table);
+  for (const auto& [figure, axis] : {std::pair{"roc_auc", "ROC-AUC"}, std::pair{"pr_auc", "PR-AUC"}}) {
+    TextRows data = {{"tag", "value", "baseline", "low", "high"}};
+    for (const auto& tag : tags) {
+      std::vector<std::string> row = cells(tag, figure);
+      row.insert(row.begin(), tag.at("tag").get<std::string>());
+      data.push_back(std::move(row));
+    }
+    page.plot(dots(
+        fmt::format("{}-{}", figure, tagger.id), std::move(data), axis,
+        fmt::format("{}: {} of each tag", tagger.name, axis),
+        fmt::format("Dot plot of the {} of {} tags with intervals, each beside its baseline; the figures "
+                    "are in the table above and in {}-{}.csv.",
+                    axis, tags.size(), figure, tagger.id)));
+  }
+}
+
+}  // namespace
+
+void add_tag_results(Page& page, const std::vector<RunGroup>& groups) {
+  const std::vector<Tagger> all = taggers(groups);
+  if (all.empty()) return;
+  page.heading(2, "Tags");
+  add_macro(page, all);
+  for (const Tagger& tagger : all) add_tags_of(page, tagger);
+}
+
+}  // namespace melgrad

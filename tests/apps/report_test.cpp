@@ -1,0 +1,162 @@
+// Reports of run folders written here: what is drawn agrees with the runs' JSON, what is broken is named.
+#include <cstdlib>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "apps/report/gnuplot.h"
+#include "apps/report/sections.h"
+#include "models/recipe.h"
+#include "tests/apps/command.h"
+#include "tests/io/fixtures.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+using test::run_command;
+
+constexpr int kEpochs = 1000, kTracks = 40;
+const std::vector<std::string> kClasses = {"blues", "jazz, \"cool\"", "rock"};
+
+class Report : public ::testing::Test {
+ protected:
+  // A run whose `right` first tracks are answered rightly, the others with the next class.
+  std::string write_run(const std::string& name, int right, const std::string& setting = "model.filters=64",
+                        std::vector<std::string> classes = kClasses) {
+    Recipe recipe = load_recipe("dong2018");
+    set_recipe_fields(recipe, {setting});
+    const auto put = [&](const char* file, const std::string& text) {
+      test::write_bytes(folder_ / (name + "/" + file), text);
+    };
+    put("run.json", "{}");
+    put("splits.json", "{}");
+    put("recipe.toml", as_toml(recipe));
+    std::string metrics;
+    for (int epoch = 1; epoch <= kEpochs; ++epoch) {
+      metrics += fmt::format(R"({{"epoch":{},"step":{},"loss":{},"rate":1.0,"seconds":{},"valid":0.5}})",
+                             epoch, 2 * epoch, 1000 - epoch, 3 * epoch) +
+                 "\n";
+    }
+    put("metrics.jsonl", metrics + "{\"epoch\":1001,\"st");  // cut by a crash
+    nlohmann::json test = {{"classes", classes}, {"accuracy", double{1} * right / kTracks}};
+    for (int i = 0; i < kTracks; ++i) {
+      const auto label = static_cast<std::size_t>(i) % classes.size();
+      const std::size_t answer = i < right ? label : (label + 1) % classes.size();
+      std::vector<double> p(classes.size(), 0.1);
+      p[answer] = 0.8;
+      test["predictions"].push_back({{"track", fmt::format("track {}", i)},
+                                     {"label", classes[label]},
+                                     {"answer", classes[answer]},
+                                     {"probabilities", p}});
+    }
+    put("result.json", nlohmann::json{{"test", test}}.dump());
+    return (folder_ / name).string();
+  }
+  test::Outcome report(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "report");
+    arguments.insert(arguments.end(), {"--out", page_});
+    return run_command(register_report, arguments);
+  }
+  std::string page() const { return test::read_bytes(page_); }
+  std::string figure(const std::string& file) const { return test::read_bytes((figures_ / file).string()); }
+
+  test::TempFolder folder_;
+  const std::string page_ = (folder_ / "out/page.html").string();
+  const fs::path figures_ = folder_ / "out/page-figures";
+};
+
+TEST_F(Report, FiguresAgreeWithTheRun) {
+  const auto outcome = report({write_run("a", 30)});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  // 40 tracks are 14, 13 and 13 of the three classes; tracks 30 to 39 are wrong: 4 blues, 3 jazz, 3 rock.
+  EXPECT_EQ(figure("confusion-1.csv"),
+            ",blues,\"jazz, \"\"cool\"\"\",rock\nblues,0.714286,0.285714,0\n\"jazz, "
+            "\"\"cool\"\"\",0,0.769231,0.230769\n"
+            "rock,0.230769,0,0.769231\n");
+  EXPECT_NE(figure("genres-1.csv").find("\nblues,0.714286,"), std::string::npos);
+  EXPECT_EQ(figure("calibration-1.csv").substr(0, 60).find("confidence,accuracy,low,high,tracks\n0.8,0.75,"),
+            0U);
+  EXPECT_NE(page().find("expected calibration error 0.050"), std::string::npos);  // |0.75 - 0.8|
+  EXPECT_NE(page().find("75.0 %"), std::string::npos);
+  EXPECT_NE(page().find("the most confident of 10 mistakes"), std::string::npos);
+}
+
+TEST_F(Report, CurvesAreThinnedToMeans) {
+  ASSERT_EQ(report({write_run("a", 30)}).exit_code, 0);
+  const std::string loss = figure("loss-1.csv");  // three epochs a point
+  EXPECT_EQ(std::count(loss.begin(), loss.end(), '\n'), 1 + 334 + 1);
+  EXPECT_NE(loss.find(",2,998\n"), std::string::npos) << loss.substr(0, 200);
+  EXPECT_NE(figure("step-time-1.csv").find(",5,1.5\n"), std::string::npos);  // 3 seconds for 2 steps
+}
+
+TEST_F(Report, NamesWhatIsBrokenAndDrawsTheRest) {
+  const std::string a = write_run("all/a", 30), b = write_run("all/b", 20), c = write_run("all/c", 10);
+  test::write_bytes(folder_ / "all/b/result.json", "{\"test\": ");
+  fs::remove(folder_ / "all/c/result.json");
+  fs::remove(folder_ / "all/c/metrics.jsonl");
+  const auto outcome =
+      report({(folder_ / "all").string(), write_run("d", 10, "model.filters=64", {"one", "two"})});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(outcome.err.find(a + ": metrics.jsonl, line 1001: cannot be read"), std::string::npos)
+      << outcome.err;
+  EXPECT_NE(outcome.err.find(b + "/result.json: "), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("not tested yet: melgrad evaluate " + c), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find(c + ": metrics.jsonl is missing"), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("its genres are not those of " + a), std::string::npos) << outcome.err;
+  EXPECT_NE(page().find("75.0 %"), std::string::npos);
+  EXPECT_EQ(figure("genres-1.csv").find("two"), std::string::npos);
+}
+
+TEST_F(Report, ComparesRunsTrackByTrack) {
+  ASSERT_EQ(report({write_run("a", 30), write_run("b", 22, "model.filters=32")}).exit_code, 0);
+  // Eight tracks only the first gets right, none only the second: 2 / 2^8.
+  EXPECT_NE(page().find("<td class=\"n\">8</td><td class=\"n\">0</td><td class=\"n\">0.00781</td>"),
+            std::string::npos);
+  EXPECT_NE(page().find("dong2018 (2)"), std::string::npos);
+  EXPECT_NE(page().find("model.filters 32"), std::string::npos);
+}
+
+TEST_F(Report, McNemarIsTheBinomialTest) {  // scipy.stats.binomtest(min(b, c), b + c).pvalue
+  EXPECT_DOUBLE_EQ(mcnemar(0, 0), 1);
+  EXPECT_DOUBLE_EQ(mcnemar(5, 5), 1);
+  EXPECT_NEAR(mcnemar(0, 8), 0.0078125, 1e-12);
+  EXPECT_NEAR(mcnemar(10, 3), 0.0922851562, 1e-9);
+  EXPECT_NEAR(mcnemar(600, 500), 0.0028195, 3e-5);  // beyond 1,000 pairs the normal approximation
+}
+
+TEST_F(Report, WithoutGnuplotTheTablesAndDataStay) {
+  const std::string run = write_run("a", 30), path = std::getenv("PATH");
+  setenv("PATH", "/nonexistent", 1);
+  const auto outcome = report({run});
+  setenv("PATH", path.c_str(), 1);
+  EXPECT_EQ(outcome.exit_code, kExitProblemsFound);
+  EXPECT_NE(outcome.err.find("gnuplot is not installed (Debian's package gnuplot-nox)"), std::string::npos);
+  EXPECT_TRUE(fs::exists(figures_ / "confusion-1.csv"));
+  EXPECT_NE(page().find("75.0 %"), std::string::npos);
+  EXPECT_EQ(page().find("<img"), std::string::npos);
+}
+
+TEST_F(Report, ThePageStandsAlone) {
+  ASSERT_EQ(report({write_run("<b>&", 30)}).exit_code, 0);
+  const std::string html = page();
+  for (const char* elsewhere : {"src=\"http", "href=\"", "url(http", "@import"})
+    EXPECT_EQ(html.find(elsewhere), std::string::npos) << elsewhere;
+  EXPECT_EQ(html.find("<b>"), std::string::npos);
+  std::size_t images = 0;
+  for (std::size_t at = html.find("<img"); at != std::string::npos; at = html.find("<img", at + 1)) {
+    ++images;
+    EXPECT_EQ(html.substr(html.find("src=", at), 24), "src=\"data:image/svg+xml,");
+    EXPECT_GT(html.find("\"", html.find("alt=\"", at) + 5) - html.find("alt=\"", at), 30U);
+  }
+  EXPECT_EQ(images, 7U);
+}
+
+TEST_F(Report, RefusesWhatIsNoRun) {
+  const auto outcome = report({folder_.path().string()});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_NE(outcome.err.find("neither a run folder"), std::string::npos) << outcome.err;
+}
+
+}  // namespace
+}  // namespace melgrad
