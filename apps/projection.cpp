@@ -110,6 +110,15 @@ std::vector<double> PrincipalAxes::project(std::span<const double> row, std::siz
   return out;
 }
 
+std::vector<double> singular_values(const Matrix& rows) {
+  const std::vector<double> nothing(rows.columns, 0);
+  std::vector<double> products = scatter(rows, {nothing}, {});
+  std::vector<double> squares = eigenvectors(products, static_cast<int>(rows.columns));
+  std::reverse(squares.begin(), squares.end());
+  for (double& v : squares) v = std::sqrt(std::max(v, 0.0));
+  return squares;
+}
+
 PrincipalAxes principal_axes(const Matrix& rows) {
   require(rows.rows() >= 2, "principal axes: {} rows; two are needed", rows.rows());
   const std::size_t d = rows.columns;

@@ -30,6 +30,9 @@ struct PrincipalAxes {
 };
 PrincipalAxes principal_axes(const Matrix& rows);
 
+// Of the rows as they are, nothing taken away; descending, one a column.
+std::vector<double> singular_values(const Matrix& rows);
+
 // Fisher's linear discriminant of two groups, on the first principal axes, which hold at least 95 % of the
 // variance but are at most one for five rows: with few rows and many columns the covariance within the groups
 // could not be estimated otherwise. Folded back, it is one weight a column:

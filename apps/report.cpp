@@ -21,6 +21,7 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
   add_comparisons(page, groups);
   add_learning_curves(page, groups);
   add_recipe_differences(page, groups);
+  add_filters(page, groups);
   add_notes(page, runs);
   const std::vector<std::string> problems = page.write(out);
   for (const ReportRun& run : runs)

@@ -16,7 +16,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Stands before every plot. The two greys are what kDark turns.
+// Stands before every plot. The two greys are what kStyle turns.
 constexpr const char* kTheme = R"(reset session
 set encoding utf8
 set datafile separator comma
@@ -44,10 +44,11 @@ set cblabel textcolor rgb ink
 
 // Inside an SVG: a style sheet overrides the colours that stand at its elements. gnuplot writes a colour in
 // two ways.
-constexpr const char* kDark = R"css(<style>@media(prefers-color-scheme:dark){
+constexpr const char* kStyle = R"css(<style>@media(prefers-color-scheme:dark){
 [stroke="rgb( 26,  26,  26)"]{stroke:#e8e8e8}[fill="rgb( 26,  26,  26)"]{fill:#e8e8e8}
 [stroke="rgb(217, 217, 217)"]{stroke:#444}[fill="rgb(255, 255, 255)"],[fill="#ffffff"]{fill:#161616}
-}</style>)css";
+}
+image{image-rendering:pixelated}</style>)css";
 
 std::string as_string(const std::string& text) {
   std::string out = "'";
@@ -98,13 +99,13 @@ std::string first_error(const std::string& messages) {
   return "no message";
 }
 
-void add_dark_theme(const fs::path& svg) {
+void add_style(const fs::path& svg) {
   std::stringstream text;
   text << std::ifstream(svg).rdbuf();
   std::string content = text.str();
   const auto at = content.find("<desc>");
   if (at == std::string::npos) return;
-  content.insert(at, kDark);
+  content.insert(at, kStyle);
   write_file_atomically(svg.string(), content);
 }
 
@@ -145,7 +146,7 @@ std::vector<std::string> draw(const std::vector<const Plot*>& plots, const fs::p
   for (const Plot* plot : plots) {
     const fs::path svg = folder / (plot->name + ".svg");
     if (fs::exists(svg) && fs::file_size(svg) > 0) {
-      add_dark_theme(svg);
+      add_style(svg);
     } else {
       problems.push_back(fmt::format("{}: not drawn; gnuplot: {}", svg.string(), first_error(messages)));
     }

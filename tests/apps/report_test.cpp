@@ -1,10 +1,13 @@
 // Reports of run folders written here: what is drawn agrees with the runs' JSON, what is broken is named.
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
+#include <numbers>
 
-#include "apps/report/gnuplot.h"
+#include "apps/report/filters.h"
 #include "apps/report/sections.h"
 #include "models/recipe.h"
 #include "tests/apps/command.h"
@@ -150,6 +153,58 @@ TEST_F(Report, ThePageStandsAlone) {
     EXPECT_GT(html.find("\"", html.find("alt=\"", at) + 5) - html.find("alt=\"", at), 30U);
   }
   EXPECT_EQ(images, 7U);
+}
+
+// A ripple that goes up by one band every two frames, 8 frames and 4 bands a cycle.
+TEST(Filters, ModulationFindsARipple) {
+  ReceptiveField field;
+  field.weight = {16, {}};
+  for (int t = 0; t < 32; ++t)
+    for (int f = 0; f < 16; ++f)
+      field.weight.values.push_back(std::cos(2 * std::numbers::pi * (t / 8.0 - f / 4.0)));
+  const Modulation m = modulation(field);
+  EXPECT_DOUBLE_EQ(m.rate, 0.125);
+  EXPECT_DOUBLE_EQ(m.scale, 0.25);
+  EXPECT_TRUE(m.rising);
+  EXPECT_NEAR(m.separability, 0.5, 1e-9);  // cos cos + sin sin: two products of equal power
+  for (double& w : field.weight.values) w = 1;
+  EXPECT_NEAR(modulation(field).separability, 1, 1e-12);
+}
+
+// The fields are linear in the input: conv2 of the mean-pooled conv1, computed layer by layer on single
+// points.
+TEST(Filters, SecondLayerFieldIsTheLinearResponse) {
+  constexpr std::size_t kFilters = 3, kFrames = 22, kBands = 8;
+  Checkpoint model;
+  std::vector<float> w1(kFilters * 9), w2(2 * 15 * kFilters);
+  for (std::size_t i = 0; i < w1.size(); ++i)
+    w1[i] = static_cast<float>(std::sin(1.0 + 3.0 * static_cast<double>(i)));
+  for (std::size_t i = 0; i < w2.size(); ++i)
+    w2[i] = static_cast<float>(std::cos(2.0 + 5.0 * static_cast<double>(i)));
+  model.arrays["param/conv1.weight"] = HostArray::of<float>({kFilters, 3, 3, 1}, w1);
+  model.arrays["param/conv2.weight"] = HostArray::of<float>({2, 5, 3, kFilters}, w2);
+  const auto fields = second_layer_fields(model, "model");
+  ASSERT_EQ(fields.size(), 2U);
+  EXPECT_GE(fields[0].norm, fields[1].norm);
+  for (const ReceptiveField& field : fields) {
+    ASSERT_EQ(field.weight.rows(), kFrames);
+    ASSERT_EQ(field.weight.columns, kBands);
+    for (std::size_t point = 0; point < kFrames * kBands; ++point) {
+      const std::size_t pt = point / kBands, pf = point % kBands;
+      double response = 0;
+      for (std::size_t t = 0; t < 5; ++t)
+        for (std::size_t f = 0; f < 3; ++f)
+          for (std::size_t c = 0; c < kFilters; ++c) {
+            double pooled = 0;  // conv1 sees a single 1 at (pt, pf)
+            for (std::size_t i = 4 * t; i < 4 * t + 4; ++i)
+              for (std::size_t j = 2 * f; j < 2 * f + 2; ++j)
+                if (pt >= i && pt < i + 3 && pf >= j && pf < j + 3)
+                  pooled += double{w1[c * 9 + (pt - i) * 3 + pf - j]} / 8;
+            response += pooled * double{w2[((field.filter * 5 + t) * 3 + f) * kFilters + c]};
+          }
+      EXPECT_NEAR(field.weight.values[point], response, 1e-12) << pt << ", " << pf;
+    }
+  }
 }
 
 TEST_F(Report, RefusesWhatIsNoRun) {
