@@ -95,7 +95,7 @@ class Reproduction {
     Summary random, filtered;
     for (int k = 0; k < asked_.at("splits"); ++k) {
       const Split split = data_.random_split(recipe_.split, static_cast<std::uint64_t>(k));
-      one(fmt::format("split-{:02}", k), split, random);
+      one(fmt::format("split-{:02}", k), split, static_cast<std::uint64_t>(k), random);
     }
     const std::string lists = find_lists(asked_.at("gtzan"), asked_.at("split_lists"));
     if (lists.empty()) {
@@ -105,7 +105,7 @@ class Reproduction {
           "valid_filtered.txt and test_filtered.txt in github.com/coreyker/dnn-mgr (gtzan/): put them beside "
           "the genres or name their folder with --split-lists\n");
     } else {
-      one("filtered", data_.listed_split(lists), filtered);
+      one("filtered", data_.listed_split(lists), 0, filtered);
     }
     report(random, filtered);
   }
@@ -130,8 +130,9 @@ class Reproduction {
     return folder;
   }
 
-  // Trains and tests one split in a folder of its own, or takes over what an interrupted run left there.
-  void one(const std::string& name, const Split& split, Summary& summary) {
+  // Trains and tests one split in a folder of its own, or takes over what an interrupted run left there. Run
+  // `k` has its own seed: the spread over the splits is that of initial weights and crops too.
+  void one(const std::string& name, const Split& split, std::uint64_t k, Summary& summary) {
     const bool begun = fs::exists(folder_.path() / name / "run.json");
     const RunFolder folder =
         begun ? RunFolder::open(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
@@ -139,7 +140,8 @@ class Reproduction {
       summary.add(folder.read_json("result.json"));
       return;
     }
-    const std::uint64_t seed = asked_.at("seed");
+    const std::uint64_t seed = begun ? folder.read_json("run.json").at("seed").get<std::uint64_t>()
+                                     : asked_.at("seed").get<std::uint64_t>() + k;
     if (begun) warn_of_other_device(folder.read_json("run.json"), *device_);
     if (!begun) begin_in_folder(folder, recipe_, data_, split, seed, *device_);
     TrainingRun run(*device_, data_, split, recipe_, seed);
@@ -200,7 +202,9 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   dong->add_option("--recipe", args->recipe, "dong2018, dong2018-fixed or a TOML file")
       ->capture_default_str();
   dong->add_option("--set", args->set, "section.key=value of the recipe")->allow_extra_args(false);
-  dong->add_option("--seed", args->seed, "of weights, order, crops and dropout")->capture_default_str();
+  dong->add_option("--seed", args->seed,
+                   "of the first split's weights, order, crops and dropout; the next have the next")
+      ->capture_default_str();
   dong->add_option("--split-lists", args->split_lists, "folder with the fault-filtered split's three lists");
   dong->add_option("--out", args->out, "run folder (default runs/reproduce-<recipe>-<time>)");
   auto* resume = dong->add_option("--resume", args->resume, "go on with an interrupted reproduction");
