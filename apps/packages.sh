@@ -8,6 +8,7 @@ melgrad_packages=(
   libsndfile1-dev libsoxr-dev                 # audio files, resampling
   libhdf5-dev libxxhash-dev zlib1g-dev        # caches and checkpoints, digests, npz files
   libcli11-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
+  libprotobuf-dev protobuf-compiler libpng-dev  # event files for TensorBoard
   gnuplot-nox fonts-dejavu-core               # figures of `melgrad report`, drawn by another program
   libgtest-dev libbenchmark-dev libboost-context-dev  # tests; fibers for tests/sim
 )

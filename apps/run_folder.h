@@ -3,6 +3,7 @@
 //   recipe.toml    the recipe as used, every key
 //   splits.json    track names of train, valid and test
 //   metrics.jsonl  one line per epoch
+//   events.out.tfevents.*  the same for TensorBoard, with histograms of the parameters and the first kernels
 //   checkpoint.h5  the whole state, from which --resume goes on; holds the final and the best weights
 //   model.h5       the finished network: the weights the recipe keeps, classes, features (for predict)
 //   result.json    the test result (evaluate)

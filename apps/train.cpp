@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 
+#include "apps/event_file.h"
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
@@ -34,15 +35,20 @@ void cut_metrics(const RunFolder& folder, std::int64_t steps) {
   write_file_atomically(folder.file(kMetrics), kept);
 }
 
+// What is logged of an epoch.
+std::vector<std::pair<std::string, double>> figures_of(const TrainingRun::Epoch& epoch) {
+  std::vector<std::pair<std::string, double>> figures = {
+      {"loss", epoch.loss}, {"accuracy", epoch.accuracy}, {"norm", epoch.norm}, {"rate", epoch.rate}};
+  if (epoch.valid) figures.insert(figures.end(), epoch.valid->figures.begin(), epoch.valid->figures.end());
+  return figures;
+}
+
 class MetricsLog {
  public:
   explicit MetricsLog(const RunFolder& folder) : path_(folder.file(kMetrics)), file_(path_, std::ios::app) {}
   void add(const TrainingRun::Epoch& e, double seconds) {
-    nlohmann::ordered_json line = {{"epoch", e.epoch},       {"step", e.step}, {"loss", e.loss},
-                                   {"accuracy", e.accuracy}, {"norm", e.norm}, {"rate", e.rate},
-                                   {"seconds", seconds}};
-    if (e.valid)
-      for (const auto& [name, value] : e.valid->figures) line[name] = value;
+    nlohmann::ordered_json line = {{"epoch", e.epoch}, {"step", e.step}, {"seconds", seconds}};
+    for (const auto& [name, value] : figures_of(e)) line[name] = value;
     file_ << line.dump() << "\n";
     file_.flush();
     if (!file_) fail(ErrorKind::output, "{}: cannot be written: disk full?", path_);
@@ -203,7 +209,12 @@ void resume_in_folder(TrainingRun& run, const RunFolder& folder) {
 bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
                      const std::string& label) {
   constexpr auto kSaveEvery = std::chrono::seconds(60);
-  const auto save = [&] { save_checkpoint(folder.file(kCheckpoint), run.state()); };
+  EventFile events(folder.path().string(), run.steps());
+  const auto save = [&] {
+    const Checkpoint state = run.state();
+    save_checkpoint(folder.file(kCheckpoint), state);
+    events.weights(run.steps(), state);
+  };
   {
     Progress progress(label, run.total_steps(), "steps", run.steps());
     MetricsLog metrics(folder);
@@ -225,6 +236,7 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
           note = fmt::format("loss {:.3f}", epoch.loss);
           if (valid) note += fmt::format("  valid {:.3f} (best {:.3f})", *valid, run.best_valid());
           metrics.add(epoch, std::chrono::duration<double>(Clock::now() - start).count());
+          events.scalars(epoch.step, figures_of(epoch));
           return true;
         });
   }
