@@ -51,8 +51,7 @@ class Predictor {
       : device_(&device),
         loaded_(std::move(loaded)),
         features_(device, loaded_.recipe.features),
-        evaluator_(device, *loaded_.model, static_cast<std::int64_t>(loaded_.classes.size()),
-                   loaded_.recipe.task == "tags", loaded_.recipe.segment.frames) {}
+        evaluator_(device, *loaded_.model, loaded_.recipe.task == "tags", loaded_.recipe.segment.frames) {}
 
   Prediction operator()(const fs::path& path) {
     const MelOptions& mel = loaded_.recipe.features;

@@ -35,7 +35,8 @@ class OneThread {
   int before_;
 };
 
-// `a` [n, n] symmetric becomes its eigenvectors, one a row, by rising eigenvalue; returns the eigenvalues.
+}  // namespace
+
 std::vector<double> eigenvectors(std::vector<double>& a, int n) {
   const OneThread one_thread;
   std::vector<double> values(static_cast<std::size_t>(n)), work(1);
@@ -52,6 +53,8 @@ std::vector<double> eigenvectors(std::vector<double>& a, int n) {
   }
   return values;
 }
+
+namespace {
 
 // The solution of a x = b; a [n, n] is symmetric and has no negative eigenvalue. A ridge far below anything
 // that matters keeps it definite when rows are all alike.

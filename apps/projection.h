@@ -18,6 +18,9 @@ struct Matrix {
   void add_row(std::span<const double> row) { values.insert(values.end(), row.begin(), row.end()); }
 };
 
+// `a` [n, n] symmetric becomes its eigenvectors, one a row, by rising eigenvalue; returns the eigenvalues.
+std::vector<double> eigenvectors(std::vector<double>& a, int n);
+
 // Eigenvectors of the covariance of the standardised columns, by falling variance.
 struct PrincipalAxes {
   std::vector<double> mean, scale;  // [columns] of the standardisation

@@ -2,12 +2,14 @@
 #include "apps/cli.h"
 #include "apps/report/runs.h"
 #include "apps/report/sections.h"
+#include "apps/report/spaces.h"
+#include "apps/train.h"
 #include "kernels/error.h"
 
 namespace melgrad {
 namespace {
 
-void report(Settings& settings, const std::vector<std::string>& paths, const std::string& out) {
+void report(Settings& settings, const std::vector<std::string>& paths, const std::string& out, bool spaces) {
   std::vector<ReportRun> runs;
   for (const std::string& path : paths)
     for (ReportRun& run : read_runs(path)) runs.push_back(std::move(run));
@@ -22,8 +24,10 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
   add_learning_curves(page, groups);
   add_recipe_differences(page, groups);
   add_filters(page, groups);
+  std::vector<std::string> problems;
+  if (spaces) problems = add_spaces(page, groups, *open_device(settings));
   add_notes(page, runs);
-  const std::vector<std::string> problems = page.write(out);
+  for (const std::string& undrawn : page.write(out)) problems.push_back(undrawn);
   for (const ReportRun& run : runs)
     for (const std::string& note : run.notes) fmt::print(stderr, "{}: {}\n", run.path, note);
   for (const std::string& problem : problems) fmt::print(stderr, "{}\n", problem);
@@ -39,7 +43,11 @@ void register_report(CLI::App& root, Settings& settings) {
   auto out = std::make_shared<std::string>("report.html");
   command->add_option("runs", *runs, "folders of runs or of reproductions")->required();
   command->add_option("-o,--out", *out, "the page; its figures go beside it")->capture_default_str();
-  command->callback([=, &settings] { report(settings, *runs, *out); });
+  auto spaces = std::make_shared<bool>(false);
+  command->add_flag(
+      "--spaces", *spaces,
+      "also Fisher's discriminants of raw segments and last layer, from the runs' caches; takes a while");
+  command->callback([=, &settings] { report(settings, *runs, *out, *spaces); });
 }
 
 }  // namespace melgrad

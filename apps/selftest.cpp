@@ -124,7 +124,7 @@ void run_network(Device& device, const Recipe& recipe, std::unique_ptr<Model> mo
     step.begin_epoch({3, 1, 4, 0, 5, 2, 0, 1}, 0);
   }
   for (std::int64_t i = 0; i < kSteps; ++i) step.run();
-  Evaluator(device, *model, kClasses, tags, frames, kBatch).probabilities(data, {0, 7, frames + 1});
+  Evaluator(device, *model, tags, frames, kBatch).probabilities(data, {0, 7, frames + 1});
 }
 
 void run_recipe(Device& device, const Recipe& shipped, DType dtype) {

@@ -113,8 +113,7 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
       tags_(tag_table(device, data, recipe, split_)),
       step_(device, *model_, data.table(), tags_ ? &*tags_ : nullptr, recipe, seed,
             std::max<std::int64_t>(1, batch_), std::max<std::int64_t>(1, steps_per_epoch_)),
-      evaluator_(device, *model_, static_cast<std::int64_t>(data.classes().size()), data.tags(),
-                 recipe.segment.frames),
+      evaluator_(device, *model_, data.tags(), recipe.segment.frames),
       best_(model_->params().like_everything(device)) {
   if (split_.train.empty()) fail(ErrorKind::input, "{}: the split has no training tracks", data.path());
   model_->params().initialise(device, seed);

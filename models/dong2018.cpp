@@ -39,14 +39,16 @@ class Dong2018 final : public Model {
 
  protected:
   Var forward(Tape& tape, Var x, const RandomSource& random) override {
+    const Var h = dropout(tape, embed(tape, x, random), random.dropout(rate_, 2));
+    return linear(tape, h, dense2_w_, dense2_b_);
+  }
+  Var embed(Tape& tape, Var x, const RandomSource& random) override {
     Var h = stem(tape, x, conv1_w_, conv1_b_, kPool);
     h = conv2d(tape, h, conv2_w_, conv2_b_);
     // ReLU and max pooling commute, in value and in gradient; pooling first leaves an eighth of the work.
     h = relu(tape, max_pool(tape, h, kPool));
     h = dropout(tape, h, random.dropout(rate_, 1));
-    h = relu(tape, linear(tape, h, dense1_w_, dense1_b_));
-    h = dropout(tape, h, random.dropout(rate_, 2));
-    return linear(tape, h, dense2_w_, dense2_b_);
+    return relu(tape, linear(tape, h, dense1_w_, dense1_b_));
   }
 
  private:

@@ -37,10 +37,16 @@ constexpr std::pair<const char*, Make> kModels[] = {
 
 }  // namespace
 
-Var Model::logits(Tape& tape, Tensor x, const RandomSource& random) {
+Var Model::input(Tape& tape, Tensor x) const {
   if (mean_) tape.ops().standardise(x, mean_, scale_, x);
-  return forward(tape, tape.input(x), random);
+  return tape.input(x);
 }
+
+Var Model::logits(Tape& tape, Tensor x, const RandomSource& random) {
+  return forward(tape, input(tape, x), random);
+}
+
+Var Model::embedding(Tape& tape, Tensor x) { return embed(tape, input(tape, x), {}); }
 
 void Model::standardise_input(Device& device, const std::vector<float>& mean,
                               const std::vector<float>& deviation) {

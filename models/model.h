@@ -33,6 +33,8 @@ class Model {
   // Segments x [N, frames, bands, 1] -> logits [N, classes]; x is standardised in place if the model does
   // that.
   Var logits(Tape& tape, Tensor x, const RandomSource& random);
+  // What the last layer sees of the segments, [N, width]; the logits where a model does not say.
+  Var embedding(Tape& tape, Tensor x);
 
   // Subtract each band's mean and divide by its deviation first: statistics of the training tracks, [bands].
   void standardise_input(Device& device, const std::vector<float>& mean, const std::vector<float>& deviation);
@@ -44,9 +46,12 @@ class Model {
 
  protected:
   virtual Var forward(Tape& tape, Var x, const RandomSource& random) = 0;
+  virtual Var embed(Tape& tape, Var x, const RandomSource& random) { return forward(tape, x, random); }
   ParamStore params_;
 
  private:
+  Var input(Tape& tape, Tensor x) const;
+
   std::optional<Slab> input_;
   Tensor mean_, scale_;
 };

@@ -201,21 +201,19 @@ void TrainingStep::set_counter(std::int64_t value) {
   steps_done_ = value;
 }
 
-Evaluator::Evaluator(Device& device, Model& model, std::int64_t classes, bool tags, std::int64_t frames,
-                     std::int64_t batch)
+Evaluator::Evaluator(Device& device, Model& model, bool tags, std::int64_t frames, std::int64_t batch)
     : device_(&device),
       model_(&model),
-      classes_(classes),
       tags_(tags),
       frames_(frames),
       batch_(batch),
       arena_(device),
       tape_(device, arena_) {}
 
-std::vector<float> Evaluator::probabilities(const TrackTable& data,
-                                            const std::vector<std::int64_t>& first_rows) {
+std::vector<float> Evaluator::of_segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows,
+                                          const std::function<Tensor(Tensor x)>& make) {
   const auto total = static_cast<std::int64_t>(first_rows.size());
-  std::vector<float> out(static_cast<std::size_t>(total * classes_));
+  std::vector<float> out;
   constexpr std::int64_t kValues = 2 << 20;
   const std::int64_t batch =
       batch_ > 0 ? batch_ : std::clamp<std::int64_t>(kValues / (frames_ * data.bands()), 1, 128);
@@ -224,11 +222,29 @@ std::vector<float> Evaluator::probabilities(const TrackTable& data,
     tape_.reset(false);
     const Tensor x = tape_.take({n, frames_, data.bands(), 1});
     data.cut({first_rows.begin() + begin, first_rows.begin() + begin + n}, x);
-    const Var logits = model_->logits(tape_, x, {});
-    const Tensor probs = tags_ ? sigmoid(tape_, logits) : softmax(tape_, logits);
-    device_->to_host(out.data() + begin * classes_, probs);
+    const Tensor made = make(x);
+    const std::int64_t width = made.numel() / n;
+    out.resize(static_cast<std::size_t>(total * width));
+    device_->to_host(out.data() + begin * width, made);
   }
   return out;
+}
+
+std::vector<float> Evaluator::probabilities(const TrackTable& data,
+                                            const std::vector<std::int64_t>& first_rows) {
+  return of_segments(data, first_rows, [&](Tensor x) {
+    const Var logits = model_->logits(tape_, x, {});
+    return tags_ ? sigmoid(tape_, logits) : softmax(tape_, logits);
+  });
+}
+
+std::vector<float> Evaluator::embeddings(const TrackTable& data,
+                                         const std::vector<std::int64_t>& first_rows) {
+  return of_segments(data, first_rows, [&](Tensor x) { return tape_.value(model_->embedding(tape_, x)); });
+}
+
+std::vector<float> Evaluator::segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows) {
+  return of_segments(data, first_rows, [](Tensor x) { return x; });
 }
 
 std::vector<std::int64_t> segment_starts(std::int64_t rows, const SegmentOptions& options) {

@@ -5,6 +5,7 @@
 // that it reads now and then.
 #pragma once
 
+#include <functional>
 #include <optional>
 
 #include "engine/optimizer.h"
@@ -91,20 +92,26 @@ class TrainingStep {
   std::optional<Step> step_;
 };
 
-// Class or tag probabilities of segments.
+// What a model makes of segments.
 class Evaluator {
  public:
   // `tags`: each class by itself (sigmoid), else one of them (softmax). `batch` segments at once; 0: as many
   // as take 8 MB, at most 128.
-  Evaluator(Device& device, Model& model, std::int64_t classes, bool tags, std::int64_t frames,
-            std::int64_t batch = 0);
-  // first_rows: where each segment starts in `data`. Returns [segments, classes].
+  Evaluator(Device& device, Model& model, bool tags, std::int64_t frames, std::int64_t batch = 0);
+  // first_rows: where each segment starts in `data`. Class or tag probabilities, [segments, classes].
   std::vector<float> probabilities(const TrackTable& data, const std::vector<std::int64_t>& first_rows);
+  // Model::embedding, [segments, width].
+  std::vector<float> embeddings(const TrackTable& data, const std::vector<std::int64_t>& first_rows);
+  // The segments themselves, [segments, frames * bands].
+  std::vector<float> segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows);
 
  private:
+  // [segments, columns of what `make` returns for a batch of segments x].
+  std::vector<float> of_segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows,
+                                 const std::function<Tensor(Tensor x)>& make);
+
   Device* device_;
   Model* model_;
-  std::int64_t classes_;
   bool tags_;
   std::int64_t frames_, batch_;
   Arena arena_;

@@ -150,6 +150,16 @@ TEST_F(Pipeline, ReproduceRunsSplitsAndTheListedOne) {
   EXPECT_EQ(result.at("random_splits").at("accuracy").at("each").size(), 2U);
   EXPECT_EQ(result.at("fault_filtered").at("accuracy").at("each").size(), 1U);
   EXPECT_EQ(run("evaluate " + at("repro/split-01")).code, 0);
+  for (const auto& [folder, seed] : {std::pair{"split-00", 0}, {"split-01", 1}, {"filtered", 0}})
+    EXPECT_EQ(nlohmann::json::parse(read_bytes(at("repro/") + folder + "/run.json")).at("seed"), seed)
+        << folder;
+
+  const Result report = run("report " + at("repro") + " --spaces --out " + at("page.html"));
+  ASSERT_EQ(report.code, 0) << report.err;
+  for (const char* figure :
+       {"hidden-2-1.csv", "raw-2-1.csv", "filters-1.png", "fields-1.svg", "confusion-1.svg"})
+    EXPECT_TRUE(fs::exists(at("page-figures/") + figure)) << figure;
+  EXPECT_NE(read_bytes(at("page.html")).find("A linear classifier there is right for"), std::string::npos);
 }
 
 TEST_F(Pipeline, UsageErrors) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "apps/discriminants.h"
 #include "apps/projection.h"
 #include "tests/golden.h"
 #include "tests/places.h"
@@ -168,6 +169,66 @@ TEST(Projection, equal_rows_and_few_rows_are_no_fault) {
   const Matrix wide = random_rows(1, 10, 47);
   second.resize(10);
   EXPECT_EQ(discriminant(wide, second).axes, 2U);
+}
+
+Matrix matrix_of(const nlohmann::json& rows) {
+  Matrix out{rows[0].size(), {}};
+  for (const auto& row : rows) out.add_row(row.get<std::vector<double>>());
+  return out;
+}
+
+// The sign of an axis is a convention: `got` is turned to agree where `want` is largest.
+void expect_same_up_to_sign(const Matrix& got, const Matrix& want, const std::string& what) {
+  ASSERT_EQ(got.columns, want.columns) << what;
+  ASSERT_EQ(got.rows(), want.rows()) << what;
+  for (std::size_t a = 0; a < want.columns; ++a) {
+    std::size_t largest = 0;
+    for (std::size_t i = 0; i < want.rows(); ++i)
+      if (std::abs(want.row(i)[a]) > std::abs(want.row(largest)[a])) largest = i;
+    const double sign = got.row(largest)[a] * want.row(largest)[a] < 0 ? -1 : 1;
+    for (std::size_t i = 0; i < want.rows(); ++i)
+      EXPECT_NEAR(sign * got.row(i)[a], want.row(i)[a], 1e-6) << what << ", axis " << a << ", row " << i;
+  }
+}
+
+TEST(Discriminants, components_agree_with_scikit_learn) {
+  const auto golden = golden_file()["components"];
+  ASSERT_EQ(golden.size(), 2U);
+  for (const auto& want : golden) {
+    const Matrix rows = matrix_of(want["rows"]);
+    const auto variance = want["variance"].get<std::vector<double>>();
+    const Components got = principal_components(rows, variance.size());
+    double kept = 0;
+    for (std::size_t k = 0; k < variance.size(); ++k) {
+      EXPECT_NEAR(got.variance[k], variance[k], 1e-9) << want["name"];
+      kept += got.variance[k] / got.whole;
+    }
+    EXPECT_NEAR(kept, want["kept"].get<double>(), 1e-9) << want["name"];
+    expect_same_up_to_sign(got.map(rows), matrix_of(want["coordinates"]), want["name"]);
+  }
+}
+
+TEST(Discriminants, of_groups_agree_with_scikit_learn) {
+  const auto golden = golden_file()["groups"];
+  const auto group = golden["group"].get<std::vector<std::int32_t>>();
+  const Discriminants lda = discriminants(matrix_of(golden["rows"]), group, 4);
+  const Matrix others = lda.map(matrix_of(golden["others"]));
+  expect_same_up_to_sign(others, matrix_of(golden["coordinates"]), "groups");
+  EXPECT_EQ(lda.classify(others), golden["answer"].get<std::vector<std::int32_t>>());
+}
+
+// No more components than rows less one, and a direction without spread within the groups does no harm.
+TEST(Discriminants, leave_out_what_has_no_spread) {
+  EXPECT_EQ(principal_components(random_rows(3, 5, 9), 9).map.axes.rows(), 4U);
+  Matrix rows = random_rows(4, 30, 4);
+  std::vector<std::int32_t> group;
+  for (std::size_t i = 0; i < 30; ++i) {
+    rows.values[i * 4 + 2] = 7;
+    group.push_back(static_cast<std::int32_t>(i % 3));
+  }
+  const Discriminants lda = discriminants(rows, group, 3);
+  EXPECT_EQ(lda.map.axes.rows(), 2U);
+  for (const double x : lda.map(rows).values) EXPECT_TRUE(std::isfinite(x));
 }
 
 }  // namespace

@@ -7,6 +7,8 @@ Writes analysis.json beside this file:
   content      librosa's spectral measures of mel_input.f32 (make_mel.py), the means over the frames that are at most
                60 dB weaker than the strongest
   rank_tests   scipy.stats.mannwhitneyu, method "asymptotic"
+  components   PCA of a wide table and of a tall one
+  groups       LinearDiscriminantAnalysis of four groups: coordinates and answers for other rows
   projection   a table of two groups, its PCA and its discriminant (StandardScaler, PCA, LinearDiscriminantAnalysis),
                and the discriminant's ROC-AUC on five folds of rows in sequence
 """
@@ -97,6 +99,27 @@ def projection(rng):
     }
 
 
+def components(rng):
+    for name, rows, columns, count in [("wide", 14, 40, 5), ("tall", 40, 6, 6)]:
+        x = np.round(rng.normal(size=(rows, columns)) * np.geomspace(3, 0.1, columns) + 2, 4)
+        pca = PCA(count, svd_solver="full").fit(x)
+        share = pca.explained_variance_ratio_
+        yield {"name": name, "rows": x.tolist(), "variance": pca.explained_variance_.tolist(), "kept": float(share.sum()),
+               "coordinates": pca.transform(x).tolist()}
+
+
+def groups(rng):
+    sizes, columns = (30, 18, 25, 9), 6
+    mix = rng.normal(size=(columns, columns))
+    draw = lambda: np.round(np.concatenate([rng.normal(size=(n, columns)) @ mix + k * np.arange(columns) * 0.3
+                                            + np.eye(columns)[k] * 2 for k, n in enumerate(sizes)]), 4)
+    group = np.repeat(np.arange(len(sizes)), sizes)
+    x, others = draw(), draw()
+    lda = LinearDiscriminantAnalysis().fit(x, group)
+    return {"rows": x.tolist(), "group": group.tolist(), "others": others.tolist(),
+            "coordinates": lda.transform(others).tolist(), "answer": lda.predict(others).tolist()}
+
+
 def main():
     rng = np.random.Generator(np.random.PCG64(1947))
     versions = f"librosa {librosa.__version__}, scipy {scipy.__version__}, scikit-learn {sklearn.__version__}"
@@ -105,11 +128,14 @@ def main():
         "content": content(),
         "rank_tests": list(rank_tests(rng)),
         "projection": projection(rng),
+        "components": list(components(rng)),
+        "groups": groups(rng),
     }
     (HERE / "analysis.json").write_text(json.dumps(out, separators=(",", ":")) + "\n")
     print(versions)
     print(out["content"])
     print([(t["name"], t["auc"], t["p"]) for t in out["rank_tests"]])
+    print("right:", sum(a == g for a, g in zip(out["groups"]["answer"], out["groups"]["group"])))
     print(out["projection"]["axes_kept"], out["projection"]["fold_aucs"], out["projection"]["share"])
 
 

@@ -138,9 +138,44 @@ TEST(Dong2018, SentSegmentsEqualThoseCutOnTheDevice) {
       }
       EXPECT_EQ(values_of(*device, *cut.model), values_of(*device, *sent.model)) << p.name;
       const std::vector<std::int64_t> rows = {0, 15, 56, 300};
-      Evaluator one(*device, *cut.model, 4, false, 40), other(*device, *sent.model, 4, false, 40);
+      Evaluator one(*device, *cut.model, false, 40), other(*device, *sent.model, false, 40);
       EXPECT_EQ(one.probabilities(cut.table, rows), other.probabilities(sent.table, rows));
     }
+  }
+}
+
+// The last layer of what the last layer sees is what the network says.
+TEST(Dong2018, EmbeddingsLeadToTheProbabilities) {
+  for (const DeviceParam& p : model_device_params()) {
+    const auto device = p.make();
+    const Synthetic data = synthetic(23, 4, 55, 16);
+    Trainee trained(*device, data, small_recipe(), 4, 1);
+    trained.epoch();
+    const std::vector<std::int64_t> rows = {0, 15, 56, 300};
+    Evaluator evaluator(*device, *trained.model, false, 40);
+    const auto hidden = evaluator.embeddings(trained.table, rows),
+               probs = evaluator.probabilities(trained.table, rows);
+    const auto width = hidden.size() / rows.size(), classes = probs.size() / rows.size();
+    ASSERT_EQ(width, 32U);
+    std::vector<float> w(classes * width), b(classes);
+    for (Param& param : trained.model->params().all()) {
+      if (param.name == "dense2.weight") device->to_host(w.data(), param.value);
+      if (param.name == "dense2.bias") device->to_host(b.data(), param.value);
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      std::vector<double> e(classes);
+      double sum = 0;
+      for (std::size_t c = 0; c < classes; ++c) {
+        double logit = b[c];
+        for (std::size_t k = 0; k < width; ++k) logit += double{w[c * width + k]} * hidden[i * width + k];
+        sum += e[c] = std::exp(logit);
+      }
+      for (std::size_t c = 0; c < classes; ++c)
+        EXPECT_NEAR(probs[i * classes + c], e[c] / sum, 1e-5) << p.name;
+    }
+    const auto segments = evaluator.segments(trained.table, rows);
+    ASSERT_EQ(segments.size(), rows.size() * 40 * 16);
+    EXPECT_EQ(segments[3 * 40 * 16 + 5], data.features[300 * 16 + 5]);
   }
 }
 

@@ -1,0 +1,181 @@
+#include "apps/report/spaces.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/format.h>
+#include <numeric>
+
+#include "apps/discriminants.h"
+#include "apps/run_folder.h"
+#include "apps/training.h"
+#include "kernels/error.h"
+
+namespace melgrad {
+namespace {
+
+constexpr std::size_t kComponents = 600;  // of the author's stored figure
+constexpr std::size_t kFitted = 2000;     // segments, at most, that the components are fitted to
+constexpr std::size_t kDrawn = 1000;      // segments, at most, in a picture
+
+// Segments of some tracks: where they begin in the table, and the genre of each.
+struct Segments {
+  std::vector<std::int64_t> first_rows;
+  std::vector<std::int32_t> genre;
+
+  // `most` of them, evenly spread.
+  Segments some(std::size_t most) const {
+    if (genre.size() <= most) return *this;
+    Segments out;
+    for (std::size_t i = 0; i < most; ++i) {
+      out.first_rows.push_back(first_rows[i * genre.size() / most]);
+      out.genre.push_back(genre[i * genre.size() / most]);
+    }
+    return out;
+  }
+};
+
+Segments segments_of(const std::vector<std::int32_t>& tracks, const TrackTable& table,
+                     const SegmentOptions& options) {
+  Segments out;
+  for (const std::int32_t index : tracks) {
+    const TrackTable::Track& track = table.tracks()[static_cast<std::size_t>(index)];
+    for (const std::int64_t start : segment_starts(track.rows, options)) {
+      out.first_rows.push_back(track.first_row + start);
+      out.genre.push_back(track.label);
+    }
+  }
+  return out;
+}
+
+Matrix as_matrix(const std::vector<float>& values, std::size_t rows) {
+  return {values.size() / rows, {values.begin(), values.end()}};
+}
+
+// What is measured of one space.
+struct Space {
+  std::string name, id;
+  Matrix test;                       // coordinates of the test segments on the discriminant axes
+  std::vector<std::int32_t> answer;  // of a linear classifier
+};
+
+double right(const std::vector<std::int32_t>& answer, const std::vector<std::int32_t>& genre) {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < genre.size(); ++i) n += answer[i] == genre[i] ? 1 : 0;
+  return static_cast<double>(n) / static_cast<double>(genre.size());
+}
+
+// A dot for each segment; a column for each genre, so that its name reaches the legend.
+Plot scatter(const Space& space, const Segments& test, const std::vector<std::string>& classes,
+             std::size_t axis, const RunGroup& group, const std::string& caption) {
+  Plot plot;
+  plot.name = fmt::format("{}-{}-{}", space.id, axis + 1, group.id);
+  plot.caption = caption;
+  plot.alt =
+      fmt::format("Scatter plot of test segments on discriminant axes 1 and {} of {}, coloured by genre.",
+                  axis + 1, space.name);
+  plot.data = {{"axis 1"}};
+  plot.data[0].insert(plot.data[0].end(), classes.begin(), classes.end());
+  const std::size_t drawn = std::min(kDrawn, test.genre.size());
+  for (std::size_t i = 0; i < drawn; ++i) {
+    const std::size_t at = i * test.genre.size() / drawn;
+    std::vector<std::string> row(1 + classes.size());
+    row[0] = fmt::format("{:.3f}", space.test.row(at)[0]);
+    row[1 + static_cast<std::size_t>(test.genre[at])] = fmt::format("{:.3f}", space.test.row(at)[axis]);
+    plot.data.push_back(std::move(row));
+  }
+  plot.commands =
+      fmt::format("set xlabel 'axis 1'\nset ylabel 'axis {}'\nset key above horizontal width -3\n", axis + 1);
+  for (std::size_t k = 0; k < classes.size(); ++k) {  // seven colours; then again, as outlines
+    plot.commands += fmt::format("{} data using 1:{} with points lc {} pt {} ps 0.5 title columnhead({})",
+                                 k == 0 ? "plot" : ",", k + 2, k % 7 + 1, k < 7 ? 7 : 6, k + 2);
+  }
+  plot.height = 400;
+  return plot;
+}
+
+void add_spaces_of(Page& page, const RunGroup& group, Device& device) {
+  const ReportRun& run = *group.runs[0];
+  const RunFolder folder = RunFolder::open(run.path);
+  LoadedModel loaded = load_model(device, folder.file("model.h5"));
+  Recipe recipe = load_recipe(folder.file("recipe.toml"));
+  const TrainingData data(device, folder.read_json("run.json").at("cache").get<std::string>(), recipe);
+  const Split split = read_split(folder.file("splits.json"), data.names());
+  const Segments train = segments_of(split.train, data.table(), recipe.segment),
+                 test = segments_of(split.test, data.table(), recipe.segment);
+  const std::size_t groups = data.classes().size();
+  Evaluator evaluator(device, *loaded.model, false, recipe.segment.frames);
+
+  const auto raw = [&](const Segments& s) {
+    return as_matrix(evaluator.segments(data.table(), s.first_rows), s.genre.size());
+  };
+  const Components components = principal_components(raw(train.some(kFitted)), kComponents);
+  const double kept =
+      std::accumulate(components.variance.begin(), components.variance.end(), 0.0) / components.whole;
+  // Piece by piece: the raw segments of all tracks are more than memory should hold.
+  const auto projected = [&](const Segments& s) {
+    Matrix out{components.map.axes.rows(), {}};
+    for (std::size_t begin = 0; begin < s.genre.size(); begin += kFitted) {
+      const std::size_t end = std::min(begin + kFitted, s.genre.size());
+      const Segments piece{{s.first_rows.begin() + static_cast<std::ptrdiff_t>(begin),
+                            s.first_rows.begin() + static_cast<std::ptrdiff_t>(end)},
+                           {s.genre.begin() + static_cast<std::ptrdiff_t>(begin),
+                            s.genre.begin() + static_cast<std::ptrdiff_t>(end)}};
+      out.add_row(components.map(raw(piece)).values);
+    }
+    return out;
+  };
+  const auto hidden = [&](const Segments& s) {
+    return as_matrix(evaluator.embeddings(data.table(), s.first_rows), s.genre.size());
+  };
+  std::vector<Space> spaces;
+  const auto add_space = [&](const char* name, const char* id, const Matrix& fit, const Matrix& tested) {
+    const Discriminants lda = discriminants(fit, train.genre, groups);
+    Space space{name, id, lda.map(tested), {}};
+    space.answer = lda.classify(space.test);
+    spaces.push_back(std::move(space));
+  };
+  add_space("the raw segments", "raw", projected(train), projected(test));
+  add_space("the last hidden layer", "hidden", hidden(train), hidden(test));
+
+  page.heading(2, fmt::format("How far the genres lie apart: {}, {}", group.label, run.path));
+  page.paragraph(
+      fmt::format("Segments on Fisher's discriminant axes, fitted to {} segments of the training tracks, "
+                  "drawn for the test tracks "
+                  "({} of {} segments). A linear classifier there is right for {:.1f} % of the test segments "
+                  "from the raw segments, "
+                  "by way of {} principal components ({:.1f} % of their variance, fitted to {} segments), "
+                  "and for {:.1f} % from the "
+                  "network's last hidden layer; chance is {:.1f} %.",
+                  train.genre.size(), std::min(kDrawn, test.genre.size()), test.genre.size(),
+                  100 * right(spaces[0].answer, test.genre), components.map.axes.rows(), 100 * kept,
+                  std::min(kFitted, train.genre.size()), 100 * right(spaces[1].answer, test.genre),
+                  100.0 / static_cast<double>(groups)));
+  for (const Space& space : spaces) {
+    for (std::size_t axis = 1; axis < std::min<std::size_t>(3, space.test.columns); ++axis) {
+      page.plot(scatter(
+          space, test, data.classes(), axis, group,
+          fmt::format("{}: discriminant axes 1 and {} of {}; a linear classifier is right for {:.1f} %.",
+                      group.label, axis + 1, space.name, 100 * right(space.answer, test.genre))));
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> add_spaces(Page& page, const std::vector<RunGroup>& groups, Device& device) {
+  std::vector<std::string> problems;
+  for (const RunGroup& group : groups) {
+    const ReportRun& run = *group.runs[0];
+    if (run.recipe.at("task") != "genres" ||
+        !std::filesystem::exists(std::filesystem::path(run.path) / "model.h5"))
+      continue;
+    try {
+      add_spaces_of(page, group, device);
+    } catch (const Error& error) {
+      problems.push_back(fmt::format("{}: no discriminant axes: {}", run.path, error.what()));
+    }
+  }
+  return problems;
+}
+
+}  // namespace melgrad
