@@ -1,11 +1,10 @@
 // melgrad predict: the genre of songs.
 #include <algorithm>
 #include <filesystem>
-#include <numeric>
 
 #include "apps/interrupt.h"
+#include "apps/predictor.h"
 #include "apps/train.h"
-#include "engine/feature_extractor.h"
 #include "io/audio.h"
 
 namespace melgrad {
@@ -18,12 +17,6 @@ struct Arguments {
   std::vector<std::string> inputs;
   int top = 3;
   bool segments = false;
-};
-
-struct Prediction {
-  std::vector<float> mean;                   // [classes]
-  std::vector<double> starts;                // seconds, one per segment
-  std::vector<std::vector<float>> segments;  // [segments][classes]
 };
 
 // Audio files among the inputs; folders are searched, in a fixed order.
@@ -45,63 +38,9 @@ std::vector<fs::path> audio_files(const std::vector<std::string>& inputs) {
   return files;
 }
 
-class Predictor {
- public:
-  Predictor(Device& device, LoadedModel loaded)
-      : device_(&device),
-        loaded_(std::move(loaded)),
-        features_(device, loaded_.recipe.features),
-        evaluator_(device, *loaded_.model, loaded_.recipe.task == "tags", loaded_.recipe.segment.frames) {}
-
-  Prediction operator()(const fs::path& path) {
-    const MelOptions& mel = loaded_.recipe.features;
-    const Audio audio = read_audio(path, mel.sample_rate);
-    const std::vector<float> values = features_(audio.samples);
-    const std::int64_t bands = features_.tables().bands(),
-                       rows = static_cast<std::int64_t>(values.size()) / bands;
-    SegmentOptions segment = loaded_.recipe.segment;
-    segment.skip_last_start = false;
-    const std::vector<std::int64_t> starts = segment_starts(rows, segment);
-    const double frame = static_cast<double>(mel.hop_length) / mel.sample_rate;
-    if (starts.empty()) {
-      fail(ErrorKind::input, "{}: {:.2f} s are too short; a segment lasts {:.2f} s", path.string(),
-           audio.seconds(), frame * static_cast<double>(segment.frames));
-    }
-    const TrackTable table(*device_, values.data(), DType::f32, rows, bands,
-                           {{0, static_cast<std::int32_t>(rows), 0}});
-    const std::vector<float> probs = evaluator_.probabilities(table, starts);
-
-    const std::size_t classes = loaded_.classes.size();
-    Prediction out{std::vector<float>(classes, 0.0F), {}, {}};
-    for (std::size_t s = 0; s < starts.size(); ++s) {
-      out.starts.push_back(frame * static_cast<double>(starts[s]));
-      out.segments.emplace_back(probs.begin() + static_cast<std::ptrdiff_t>(s * classes),
-                                probs.begin() + static_cast<std::ptrdiff_t>((s + 1) * classes));
-      for (std::size_t c = 0; c < classes; ++c)
-        out.mean[c] += probs[s * classes + c] / static_cast<float>(starts.size());
-    }
-    return out;
-  }
-  const std::vector<std::string>& classes() const { return loaded_.classes; }
-
- private:
-  Device* device_;
-  LoadedModel loaded_;
-  FeatureExtractor features_;
-  Evaluator evaluator_;
-};
-
-std::vector<std::size_t> best_first(const std::vector<float>& probs) {
-  std::vector<std::size_t> order(probs.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return probs[a] > probs[b]; });
-  return order;
-}
-
 std::string top_text(const std::vector<float>& probs, const std::vector<std::string>& classes, int top) {
   std::string text;
-  const auto order = best_first(probs);
+  const auto order = most_probable_first(probs);
   for (std::size_t i = 0; i < std::min<std::size_t>(order.size(), static_cast<std::size_t>(top)); ++i) {
     text += fmt::format("{}{} {:.3f}", i ? "  " : "", classes[order[i]], probs[order[i]]);
   }
@@ -111,7 +50,7 @@ std::string top_text(const std::vector<float>& probs, const std::vector<std::str
 nlohmann::ordered_json top_json(const std::vector<float>& probs, const std::vector<std::string>& classes,
                                 int top) {
   nlohmann::ordered_json out;
-  const auto order = best_first(probs);
+  const auto order = most_probable_first(probs);
   for (std::size_t i = 0; i < std::min<std::size_t>(order.size(), static_cast<std::size_t>(top)); ++i) {
     out[classes[order[i]]] = probs[order[i]];
   }
@@ -121,7 +60,7 @@ nlohmann::ordered_json top_json(const std::vector<float>& probs, const std::vect
 nlohmann::ordered_json as_json(const fs::path& file, const Prediction& p,
                                const std::vector<std::string>& classes, const Arguments& args) {
   nlohmann::ordered_json out = {{"file", file.string()},
-                                {"genre", classes[best_first(p.mean)[0]]},
+                                {"genre", classes[most_probable_first(p.mean)[0]]},
                                 {"probabilities", top_json(p.mean, classes, args.top)}};
   for (std::size_t s = 0; args.segments && s < p.starts.size(); ++s) {
     out["segments"].push_back(
@@ -138,23 +77,9 @@ void print_text(const fs::path& file, const Prediction& p, const std::vector<std
   }
 }
 
-std::string model_file(const std::string& path) {
-  if (!fs::exists(path)) fail(ErrorKind::input, "{}: no such run folder or model file", path);
-  if (!fs::is_directory(path)) return path;
-  const std::string file = (fs::path(path) / "model.h5").string();
-  if (!fs::exists(file)) fail(ErrorKind::input, "{}: has no model.h5; is its training finished?", path);
-  return file;
-}
-
 void predict(Settings& settings, const Arguments& args) {
   const auto device = open_device(settings);
-  const std::string path = model_file(args.model);
-  LoadedModel loaded = load_model(*device, path);
-  if (loaded.recipe.features.preset == "imported") {
-    fail(ErrorKind::input, "{}: was trained on imported features; melgrad cannot compute those from audio",
-         path);
-  }
-  Predictor predictor(*device, std::move(loaded));
+  Predictor predictor(*device, args.model);
   auto results = nlohmann::ordered_json::array();
   for (const fs::path& file : audio_files(args.inputs)) {
     if (interrupted()) {

@@ -3,13 +3,20 @@
 #include "apps/report/runs.h"
 #include "apps/report/sections.h"
 #include "apps/report/spaces.h"
+#include "apps/report/track.h"
 #include "apps/train.h"
 #include "kernels/error.h"
 
 namespace melgrad {
 namespace {
 
-void report(Settings& settings, const std::vector<std::string>& paths, const std::string& out, bool spaces) {
+struct Extras {
+  bool spaces = false;
+  std::string track;
+};
+
+void report(Settings& settings, const std::vector<std::string>& paths, const std::string& out,
+            const Extras& extras) {
   std::vector<ReportRun> runs;
   for (const std::string& path : paths)
     for (ReportRun& run : read_runs(path)) runs.push_back(std::move(run));
@@ -25,14 +32,20 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
   add_recipe_differences(page, groups);
   add_filters(page, groups);
   std::vector<std::string> problems;
-  if (spaces) problems = add_spaces(page, groups, *open_device(settings));
+  if (extras.spaces) problems = add_spaces(page, groups, *open_device(settings));
+  if (!extras.track.empty()) add_track(page, groups[0], *open_device(settings), extras.track);
   add_notes(page, runs);
   for (const std::string& undrawn : page.write(out)) problems.push_back(undrawn);
-  for (const ReportRun& run : runs)
-    for (const std::string& note : run.notes) fmt::print(stderr, "{}: {}\n", run.path, note);
-  for (const std::string& problem : problems) fmt::print(stderr, "{}\n", problem);
   if (!problems.empty()) settings.exit_code = kExitProblemsFound;
-  fmt::print("report: {}\n", out);
+  for (const ReportRun& run : runs)
+    for (const std::string& note : run.notes) problems.push_back(fmt::format("{}: {}", run.path, note));
+  for (const std::string& problem : problems) fmt::print(stderr, "{}\n", problem);
+  if (settings.json) {
+    const nlohmann::ordered_json json = {{"report", out}, {"runs", runs.size()}, {"notes", problems}};
+    fmt::print("{}\n", json.dump(2));
+  } else {
+    fmt::print("report: {}\n", out);
+  }
 }
 
 }  // namespace
@@ -43,11 +56,12 @@ void register_report(CLI::App& root, Settings& settings) {
   auto out = std::make_shared<std::string>("report.html");
   command->add_option("runs", *runs, "folders of runs or of reproductions")->required();
   command->add_option("-o,--out", *out, "the page; its figures go beside it")->capture_default_str();
-  auto spaces = std::make_shared<bool>(false);
+  auto extras = std::make_shared<Extras>();
   command->add_flag(
-      "--spaces", *spaces,
+      "--spaces", extras->spaces,
       "also Fisher's discriminants of raw segments and last layer, from the runs' caches; takes a while");
-  command->callback([=, &settings] { report(settings, *runs, *out, *spaces); });
+  command->add_option("--track", extras->track, "also this audio file, as the first run's network hears it");
+  command->callback([=, &settings] { report(settings, *runs, *out, *extras); });
 }
 
 }  // namespace melgrad

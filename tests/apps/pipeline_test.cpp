@@ -154,10 +154,13 @@ TEST_F(Pipeline, ReproduceRunsSplitsAndTheListedOne) {
     EXPECT_EQ(nlohmann::json::parse(read_bytes(at("repro/") + folder + "/run.json")).at("seed"), seed)
         << folder;
 
-  const Result report = run("report " + at("repro") + " --spaces --out " + at("page.html"));
+  const std::string song = at("music/genres/march/march.00000.wav");
+  const Result report =
+      run("report " + at("repro") + " --spaces --track " + song + " --out " + at("page.html"));
   ASSERT_EQ(report.code, 0) << report.err;
   for (const char* figure :
-       {"hidden-2-1.csv", "raw-2-1.csv", "filters-1.png", "fields-1.svg", "confusion-1.svg"})
+       {"hidden-2-1.csv", "raw-2-1.csv", "filters-1.png", "fields-1.svg", "confusion-1.svg", "waveform.svg",
+        "spectrogram.svg", "features.svg", "over-time.svg"})
     EXPECT_TRUE(fs::exists(at("page-figures/") + figure)) << figure;
   EXPECT_NE(read_bytes(at("page.html")).find("A linear classifier there is right for"), std::string::npos);
 }
