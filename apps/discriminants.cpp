@@ -110,7 +110,8 @@ Discriminants discriminants(const Matrix& rows, const std::vector<std::int32_t>&
   out.share.assign(groups, 0);
   for (const std::int32_t g : group)
     out.share[static_cast<std::size_t>(g)] += 1 / static_cast<double>(group.size());
-  for (std::size_t g = 0; g < groups; ++g) require(out.share[g] > 0, "discriminants: group {} has no rows", g);
+  for (std::size_t g = 0; g < groups; ++g)
+    require(out.share[g] > 0, "discriminants: group {} has no rows", g);
   const Matrix means = group_means(rows, group, groups), mean = group_means(rows, {}, 1);
   // Within the groups: the directions in which that spread is round, and the weights that make it 1.
   const Matrix across = transposed(centred(rows, means, group));

@@ -1,4 +1,6 @@
 // melgrad report: the pictures of one or many runs on one page.
+#include <algorithm>
+
 #include "apps/cli.h"
 #include "apps/report/runs.h"
 #include "apps/report/sections.h"
@@ -33,7 +35,16 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
   add_filters(page, groups);
   std::vector<std::string> problems;
   if (extras.spaces) problems = add_spaces(page, groups, *open_device(settings));
-  if (!extras.track.empty()) add_track(page, groups[0], *open_device(settings), extras.track);
+  if (!extras.track.empty()) {
+    const auto hears = [](const RunGroup& g) {
+      return g.runs[0]->recipe.at("features.preset") != "imported";
+    };
+    const auto group = std::find_if(groups.begin(), groups.end(), hears);
+    if (group == groups.end())
+      fail(ErrorKind::usage,
+           "--track: all these runs are of imported features, which cannot be computed from audio");
+    add_track(page, *group, *open_device(settings), extras.track);
+  }
   add_notes(page, runs);
   for (const std::string& undrawn : page.write(out)) problems.push_back(undrawn);
   if (!problems.empty()) settings.exit_code = kExitProblemsFound;
@@ -60,7 +71,8 @@ void register_report(CLI::App& root, Settings& settings) {
   command->add_flag(
       "--spaces", extras->spaces,
       "also Fisher's discriminants of raw segments and last layer, from the runs' caches; takes a while");
-  command->add_option("--track", extras->track, "also this audio file, as the first run's network hears it");
+  command->add_option("--track", extras->track,
+                      "also this audio file, as the first network for audio hears it");
   command->callback([=, &settings] { report(settings, *runs, *out, *extras); });
 }
 

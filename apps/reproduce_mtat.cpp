@@ -175,7 +175,10 @@ class Reproduction {
   void finish() const {
     nlohmann::ordered_json out = {{"asked", asked_}, {"device", device_->description()}};
     auto& list = out["models"] = nlohmann::ordered_json::array();
-    for (const auto& [name, result] : results_) list.push_back({{"model", name}, {"result", result}});
+    for (const auto& [name, result] : results_) {
+      list.push_back({{"model", name}, {"result", result}});
+      list.back()["result"]["test"].erase("predictions");  // they stay in the model's own result.json
+    }
     folder_.write_json("result.json", out);
     if (settings_->json) {
       fmt::print("{}\n", out.dump(2));

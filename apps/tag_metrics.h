@@ -84,6 +84,8 @@ struct TagMetrics {
 TagMetrics tag_metrics(const TagScores& scores, const TagMetricsOptions& options = {});
 
 nlohmann::ordered_json as_json(const TagMetrics& metrics);
+// Track by track: its tags and its score for each.
+nlohmann::ordered_json as_json(const TagScores& scores);
 // A row per tag, the macro row and the baseline's row; 100 columns for tags of up to 16 letters.
 std::string as_table(const TagMetrics& metrics);
 

@@ -52,6 +52,21 @@ ordered_json as_json(const TagMetrics& metrics) {
   return out;
 }
 
+ordered_json as_json(const TagScores& scores) {
+  auto out = ordered_json::array();
+  for (std::size_t i = 0; i < scores.tracks.size(); ++i) {
+    auto tags = ordered_json::array();
+    std::vector<float> row;
+    for (std::size_t k = 0; k < scores.tags.size(); ++k) {
+      const std::size_t at = i * scores.tags.size() + k;
+      if (scores.targets[at] != 0) tags.push_back(scores.tags[k]);
+      row.push_back(scores.scores[at]);
+    }
+    out.push_back({{"track", scores.tracks[i]}, {"tags", std::move(tags)}, {"scores", row}});
+  }
+  return out;
+}
+
 std::string as_table(const TagMetrics& metrics) {
   TextRows rows = {
       {"tag", "tracks", "ROC-AUC (95 %)", "PR-AUC (95 %)", "none", "prec", "rec", "F1", "acc", "none"}};

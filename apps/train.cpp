@@ -273,7 +273,10 @@ TestOutcome test_genres(TrainingRun& run, const TrainingData& data, const Recipe
 }
 
 TestOutcome test_tags(TrainingRun& run, const Recipe& recipe) {
-  const TagMetrics metrics = tag_metrics(run.test_tags(recipe.train.weights == "best"));
+  const TagScores scores = run.test_tags(recipe.train.weights == "best");
+  const TagMetrics metrics = tag_metrics(scores);
+  nlohmann::ordered_json test = as_json(metrics);
+  test["predictions"] = as_json(scores);
   return {{{"recipe", recipe.name},
            {"task", recipe.task},
            {"weights", recipe.train.weights},
@@ -282,7 +285,7 @@ TestOutcome test_tags(TrainingRun& run, const Recipe& recipe) {
            {"valid_best", run.best_valid()},
            {"best_epoch", run.best_epoch()},
            {"steps", run.steps()},
-           {"test", as_json(metrics)}},
+           {"test", std::move(test)}},
           fmt::format("{} test tracks, {} weights\n\n{}", metrics.tracks, recipe.train.weights,
                       as_table(metrics))};
 }

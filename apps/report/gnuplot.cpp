@@ -45,7 +45,8 @@ set cblabel textcolor rgb ink
 // Inside an SVG: a style sheet overrides the colours that stand at its elements. gnuplot writes a colour in
 // two ways.
 constexpr const char* kStyle = R"css(<style>@media(prefers-color-scheme:dark){
-[stroke="rgb( 26,  26,  26)"]{stroke:#e8e8e8}[fill="rgb( 26,  26,  26)"]{fill:#e8e8e8}
+[stroke="rgb( 26,  26,  26)"]{stroke:#e8e8e8}[fill="rgb(26,26,26)"]{fill:#e8e8e8}
+[color="rgb( 26,  26,  26)"]{color:#e8e8e8}
 [stroke="rgb(217, 217, 217)"]{stroke:#444}[fill="rgb(255, 255, 255)"],[fill="#ffffff"]{fill:#161616}
 }
 image{image-rendering:pixelated}</style>)css";

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <fmt/format.h>
 #include <fstream>
+#include <functional>
 #include <limits>
 
 #include "apps/run_folder.h"
@@ -89,17 +90,66 @@ GenreTest genre_test(const ordered_json& test) {
   return out;
 }
 
+template <typename T>
+std::vector<T> every_nth(const std::vector<T>& all) {
+  if (all.size() <= kCurvePoints) return all;
+  std::vector<T> out;
+  for (std::size_t i = 0; i < kCurvePoints; ++i)
+    out.push_back(all[i * (all.size() - 1) / (kCurvePoints - 1)]);
+  return out;
+}
+
+// One point for each distinct score, from none predicted to all.
+TagCurve tag_curve(const std::string& tag, std::vector<std::pair<double, bool>> scored) {
+  std::sort(scored.begin(), scored.end(), std::greater<>());
+  double positives = 0;
+  for (const auto& [score, has] : scored) positives += has ? 1 : 0;
+  const double negatives = static_cast<double>(scored.size()) - positives;
+  TagCurve curve{tag, {}, {}};
+  if (positives == 0 || negatives == 0) return curve;
+  curve.roc.emplace_back(0, 0);
+  double right = 0, wrong = 0;
+  for (std::size_t i = 0; i < scored.size(); ++i) {
+    (scored[i].second ? right : wrong) += 1;
+    if (i + 1 < scored.size() && scored[i + 1].first == scored[i].first) continue;
+    curve.roc.emplace_back(wrong / negatives, right / positives);
+    curve.pr.emplace_back(right / positives, right / (right + wrong));
+  }
+  curve.roc = every_nth(curve.roc);
+  curve.pr = every_nth(curve.pr);
+  return curve;
+}
+
+std::vector<TagCurve> tag_curves(const ordered_json& test) {
+  std::vector<TagCurve> curves;
+  const auto& tags = test.at("tags");
+  for (std::size_t k = 0; k < tags.size(); ++k) {
+    const std::string tag = tags[k].at("tag");
+    std::vector<std::pair<double, bool>> scored;
+    for (const auto& track : test.at("predictions")) {
+      const auto& own = track.at("tags");
+      scored.emplace_back(track.at("scores").at(k).get<double>(),
+                          std::find(own.begin(), own.end(), tag) != own.end());
+    }
+    curves.push_back(tag_curve(tag, std::move(scored)));
+  }
+  return curves;
+}
+
 void read_result(const RunFolder& folder, ReportRun& run) {
   if (!fs::exists(folder.file("result.json"))) {
     run.notes.push_back(fmt::format("not tested yet: melgrad evaluate {}", run.path));
     return;
   }
   try {
-    const ordered_json result = folder.read_json("result.json"), &test = result.at("test");
-    if (test.contains("predictions")) {
-      run.genres = genre_test(test);
+    ordered_json result = folder.read_json("result.json");
+    ordered_json& test = result.at("test");
+    if (test.contains("tags")) {
+      if (test.contains("predictions")) run.tag_curves = tag_curves(test);
+      test.erase("predictions");
+      run.tags = std::move(test);
     } else {
-      run.tags = test;
+      run.genres = genre_test(test);
     }
   } catch (const Error& error) {
     run.notes.emplace_back(error.what());

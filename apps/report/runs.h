@@ -29,6 +29,12 @@ struct GenreTest {
   std::vector<std::vector<std::int64_t>> confusion() const;  // [true][answer]
 };
 
+struct TagCurve {  // at most kCurvePoints points each
+  std::string tag;
+  std::vector<std::pair<double, double>> roc;  // false and true positive rate
+  std::vector<std::pair<double, double>> pr;   // recall and precision
+};
+
 struct ReportRun {
   std::string path, group;                    // runs of one recipe are a group
   std::map<std::string, std::string> recipe;  // every key
@@ -37,7 +43,8 @@ struct ReportRun {
   std::int64_t epochs = 0, steps = 0;
   std::optional<GenreTest> genres;             // with the weights that the recipe keeps
   std::optional<nlohmann::ordered_json> tags;  // the "test" of a tagger's result.json
-  std::vector<std::string> notes;              // what is missing or broken
+  std::vector<TagCurve> tag_curves;
+  std::vector<std::string> notes;  // what is missing or broken
 };
 
 // Drops test results on other classes than those of the first run of the same recipe, with a note.

@@ -14,6 +14,7 @@ using nlohmann::ordered_json;
 struct Tagger {
   std::string name, id;
   const ordered_json* test;
+  const std::vector<TagCurve>* curves;
 };
 
 std::vector<Tagger> taggers(const std::vector<RunGroup>& groups) {
@@ -22,7 +23,7 @@ std::vector<Tagger> taggers(const std::vector<RunGroup>& groups) {
     for (const ReportRun* run : group.runs) {
       if (!run->tags) continue;
       const std::string name = group.runs.size() == 1 ? group.label : group.label + ", " + run->path;
-      out.push_back({name, fmt::format("{}", out.size() + 1), &*run->tags});
+      out.push_back({name, fmt::format("{}", out.size() + 1), &*run->tags, &run->tag_curves});
     }
   }
   return out;
@@ -55,13 +56,44 @@ Plot dots(const std::string& name, TextRows data, const std::string& axis, std::
 set yrange [{0}-0.5:-0.5]
 set xlabel '{1}'
 set grid xtics noytics
-set key above horizontal width -3
+set key above vertical maxcols 1
 plot data using 2:0:4:5:ytic(1) with xerrorbars lt 1 ps 0.8 title 'with 95 % interval', \
      data using 3:0:(0):(0.7) with vectors nohead lc rgb ink lw 0, \
      data using 3:($0-0.35):(0):(0.7) with vectors nohead lt 2 title 'predicting nothing')",
                       rows, axis),
           460,
           120 + 26 * static_cast<int>(rows)};
+}
+
+// A curve for each tag: a column for each, a blank line between; named and coloured as long as colours last.
+Plot tag_curves(const Tagger& tagger, std::vector<std::pair<double, double>> TagCurve::*field,
+                const std::string& name, const std::string& x, const std::string& y) {
+  constexpr std::size_t kNamed = 14;
+  Plot plot;
+  plot.name = fmt::format("{}-{}", name, tagger.id);
+  plot.data = {{x}};
+  const bool named = tagger.curves->size() <= kNamed;
+  if (named) plot.commands = "set key above horizontal width -3\n";
+  plot.commands +=
+      fmt::format("set xrange [0:1]\nset yrange [0:1]\nset xlabel '{}'\nset ylabel '{}'\n", x, y);
+  for (const TagCurve& curve : *tagger.curves) plot.data[0].push_back(curve.tag);
+  for (std::size_t k = 0; k < tagger.curves->size(); ++k) {
+    for (const auto& [at, value] : (*tagger.curves)[k].*field) {
+      std::vector<std::string> row(1 + tagger.curves->size());
+      row[0] = fmt::format("{:.4g}", at);
+      row[1 + k] = fmt::format("{:.4g}", value);
+      plot.data.push_back(std::move(row));
+    }
+    plot.data.emplace_back();
+    plot.commands += fmt::format("{} data using 1:{} with lines lt {} lw 1.5 dt {}{}", k == 0 ? "plot" : ",",
+                                 k + 2, named ? k % 7 + 1 : 1, named && k >= 7 ? 2 : 1,
+                                 named ? fmt::format(" title columnhead({})", k + 2) : "");
+  }
+  plot.caption = fmt::format("{}: {} against {} of each tag", tagger.name, y, x);
+  plot.alt = fmt::format("{} curves of {} against {}; their points are in {}.csv.", tagger.curves->size(), y,
+                         x, plot.name);
+  plot.height = named ? 380 : 320;
+  return plot;
 }
 
 void add_macro(Page& page, const std::vector<Tagger>& all) {
@@ -129,6 +161,9 @@ void add_tags_of(Page& page, const Tagger& tagger) {
                     "are in the table above and in {}-{}.csv.",
                     axis, tags.size(), figure, tagger.id)));
   }
+  if (tagger.curves->empty()) return;
+  page.plot(tag_curves(tagger, &TagCurve::roc, "roc", "false positive rate", "true positive rate"));
+  page.plot(tag_curves(tagger, &TagCurve::pr, "precision-recall", "recall", "precision"));
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 // The study on a small made-up MagnaTagATune: every network for one epoch, narrow, so that it takes seconds.
 #include <cmath>
 #include <gtest/gtest.h>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "apps/report/runs.h"
 #include "tests/apps/command.h"
 #include "tests/io/fixtures.h"
 
@@ -82,6 +84,31 @@ TEST_F(ReproduceMtat, every_network_trains_and_stands_behind_the_baseline) {
     ASSERT_TRUE(std::getline(log, line_of_log)) << name;
     EXPECT_TRUE(std::isfinite(json::parse(line_of_log)["loss"].get<double>())) << name;
   }
+
+  // The report's ROC curves have the areas that the metrics state.
+  const auto page = run_command(register_report, {"report", at("all"), "--out", at("page.html")});
+  ASSERT_EQ(page.exit_code, 0) << page.err;
+  const json tested = json::parse(test::read_bytes(at("all/cnn1d/result.json")))["test"];
+  ASSERT_EQ(tested["predictions"].size(), tested["tracks"].get<std::size_t>());
+  EXPECT_FALSE(all["models"][0]["result"]["test"].contains("predictions"));
+  std::map<std::string, double> area;
+  const std::vector<ReportRun> runs = read_runs(at("all/cnn1d"));
+  for (const TagCurve& curve : runs[0].tag_curves) {
+    for (std::size_t i = 1; i < curve.roc.size(); ++i) {
+      area[curve.tag] +=
+          (curve.roc[i].first - curve.roc[i - 1].first) * (curve.roc[i].second + curve.roc[i - 1].second) / 2;
+    }
+  }
+  int compared = 0;
+  for (const json& tag : tested["tags"]) {
+    if (tag["roc_auc"]["value"].is_null()) continue;
+    EXPECT_NEAR(area[tag["tag"]], tag["roc_auc"]["value"].get<double>(), 1e-9) << tag["tag"];
+    ++compared;
+  }
+  EXPECT_GT(compared, 0);
+  for (const char* figure :
+       {"macro-roc_auc.svg", "roc-16.svg", "precision-recall-1.svg", "pr_auc-3.png", "loss-3.svg"})
+    EXPECT_TRUE(fs::exists(at("page-figures/") + figure)) << figure;
 }
 
 // What is there is taken over; what is not is done; both give what an undisturbed run gives.
