@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fstream>
+#include <span>
 #include <spawn.h>
 #include <sstream>
 #include <sys/wait.h>
@@ -57,7 +58,7 @@ std::string as_string(const std::string& text) {
   return out + "'";
 }
 
-std::string script(const std::vector<const Plot*>& plots, const fs::path& folder) {
+std::string script(std::span<const Plot* const> plots, const fs::path& folder) {
   std::string out;
   for (const Plot* plot : plots) {
     const std::string base = (folder / plot->name).string();
@@ -100,14 +101,16 @@ std::string first_error(const std::string& messages) {
   return "no message";
 }
 
-void add_style(const fs::path& svg) {
+// Puts the style sheet into a picture; false if gnuplot has not finished it.
+bool add_style(const fs::path& svg) {
   std::stringstream text;
   text << std::ifstream(svg).rdbuf();
   std::string content = text.str();
   const auto at = content.find("<desc>");
-  if (at == std::string::npos) return;
+  if (at == std::string::npos || content.find("</svg>") == std::string::npos) return false;
   content.insert(at, kStyle);
   write_file_atomically(svg.string(), content);
+  return true;
 }
 
 }  // namespace
@@ -140,19 +143,22 @@ std::vector<std::string> draw(const std::vector<const Plot*>& plots, const fs::p
   }
   const std::string program = (folder / "figures.gnuplot").string(),
                     messages = (folder / "gnuplot.log").string();
-  write_file_atomically(program, script(plots, folder));
-  const int code = run_gnuplot(program, messages);
-  if (code < 0) return {"figures are not drawn: gnuplot is not installed (Debian's package gnuplot-nox)"};
   std::vector<std::string> problems;
-  for (const Plot* plot : plots) {
-    const fs::path svg = folder / (plot->name + ".svg");
-    if (fs::exists(svg) && fs::file_size(svg) > 0) {
-      add_style(svg);
-    } else {
-      problems.push_back(fmt::format("{}: not drawn; gnuplot: {}", svg.string(), first_error(messages)));
-    }
+  // gnuplot ends at the first fault: what comes behind it gets another process.
+  for (std::span<const Plot* const> left = plots; !left.empty();) {
+    write_file_atomically(program, script(left, folder));
+    if (run_gnuplot(program, messages) < 0)
+      return {"figures are not drawn: gnuplot is not installed (Debian's package gnuplot-nox)"};
+    std::size_t drawn = 0;
+    while (drawn < left.size() && add_style(folder / (left[drawn]->name + ".svg"))) ++drawn;
+    if (drawn == left.size()) break;
+    problems.push_back(fmt::format("{}: not drawn; gnuplot: {}", (folder / left[drawn]->name).string(),
+                                   first_error(messages)));
+    fs::remove(folder / (left[drawn]->name + ".svg"), error);
+    left = left.subspan(drawn + 1);
   }
-  if (problems.empty() && code == 0) fs::remove(messages, error);
+  write_file_atomically(program, script(plots, folder));  // all of them, for who wants to draw them otherwise
+  fs::remove(messages, error);
   return problems;
 }
 

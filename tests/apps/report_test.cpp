@@ -128,6 +128,20 @@ TEST_F(Report, McNemarIsTheBinomialTest) {  // scipy.stats.binomtest(min(b, c), 
   EXPECT_NEAR(mcnemar(600, 500), 0.0028195, 3e-5);  // beyond 1,000 pairs the normal approximation
 }
 
+TEST_F(Report, AFigureThatFailsDoesNotStopTheOthers) {
+  const TextRows data = {{"x", "y"}, {"1", "2"}, {"2", "3"}};
+  Page page("three");
+  page.plot({"first", "one", "one", data, "plot data using 1:2 with lines"});
+  page.plot({"second", "two", "two", data, "plot data using 1:2 with nonsense"});
+  page.plot({"third", "three", "three", data, "plot data using 1:2 with lines"});
+  const auto problems = page.write(page_);
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_NE(problems[0].find("second: not drawn; gnuplot: "), std::string::npos) << problems[0];
+  EXPECT_TRUE(fs::exists(figures_ / "first.svg") && fs::exists(figures_ / "third.png"));
+  EXPECT_FALSE(fs::exists(figures_ / "second.svg"));
+  EXPECT_EQ(test::read_bytes(page_).find("alt=\"two\""), std::string::npos);
+}
+
 TEST_F(Report, WithoutGnuplotTheTablesAndDataStay) {
   const std::string run = write_run("a", 30), path = std::getenv("PATH");
   setenv("PATH", "/nonexistent", 1);
