@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to a trained classifier: installs the packages, builds, makes a small data set of synthetic music,
-# trains, evaluates and classifies a song.
+# trains, evaluates, classifies a song and draws a report.
 #   bash apps/quickstart.sh           genres, as Dong 2018: results in runs/quickstart
 #   bash apps/quickstart.sh mtat      tags, as the MagnaTagATune study: results in runs/quickstart-mtat
 set -euo pipefail
@@ -25,8 +25,12 @@ genres() {
   song=$(find "$out/music" -name '*.00001.wav' | sort | head -n 1)
   "$melgrad" predict "$out/run" "$song"
 
+  say "report"
+  "$melgrad" report "$out/run" --spaces --track "$song" --out "$out/report.html"
+
   say "done"
   echo "data set   $out/music"
+  echo "pictures   $out/report.html"
   echo "network    $out/run/model.h5"
   echo "metrics    $out/run/metrics.jsonl, $out/run/result.json"
   echo "next       $melgrad reproduce dong2018 --gtzan FOLDER   (README.md)"
@@ -46,8 +50,12 @@ mtat() {
   song=$(find "$out/music/mp3/f" -name '*.mp3' | sort | head -n 1)
   "$melgrad" predict "$out/run/short-chunk-res" "$song" --top 4
 
+  say "report"
+  "$melgrad" report "$out/run" --out "$out/report.html"
+
   say "done"
   echo "data set   $out/music"
+  echo "pictures   $out/report.html"
   echo "networks   $out/run/*/model.h5"
   echo "metrics    $out/run/result.json, and in each network's folder"
   echo "next       $melgrad reproduce mtat --data FOLDER   (README.md)"
