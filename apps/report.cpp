@@ -20,8 +20,10 @@ struct Extras {
 void report(Settings& settings, const std::vector<std::string>& paths, const std::string& out,
             const Extras& extras) {
   std::vector<ReportRun> runs;
+  std::vector<std::string> problems;
   for (const std::string& path : paths)
-    for (ReportRun& run : read_runs(path)) runs.push_back(std::move(run));
+    for (ReportRun& run : read_runs(path, problems)) runs.push_back(std::move(run));
+  if (runs.empty()) fail(ErrorKind::input, "{}", problems[0]);
   keep_comparable(runs);
   const std::vector<RunGroup> groups = group_runs(runs);
   Page page(groups.size() == 1 ? "Report: " + groups[0].label
@@ -33,8 +35,7 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
   add_learning_curves(page, groups);
   add_recipe_differences(page, groups);
   add_filters(page, groups);
-  std::vector<std::string> problems;
-  if (extras.spaces) problems = add_spaces(page, groups, *open_device(settings));
+  if (extras.spaces) add_spaces(page, groups, *open_device(settings), problems);
   if (!extras.track.empty()) {
     const auto hears = [](const RunGroup& g) {
       return g.runs[0]->recipe.at("features.preset") != "imported";

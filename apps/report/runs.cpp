@@ -53,7 +53,8 @@ void read_metrics(const std::string& path, ReportRun& run) {
   for (std::string line; std::getline(in, line);) {
     ++number;
     const ordered_json at = ordered_json::parse(line, nullptr, false);
-    if (!at.is_object() || !at.contains("epoch") || !at.contains("step")) {
+    const auto whole = [&](const char* key) { return at.contains(key) && at[key].is_number_integer(); };
+    if (!at.is_object() || !whole("epoch") || !whole("step")) {
       run.notes.push_back(fmt::format("metrics.jsonl, line {}: cannot be read, left out", number));
       continue;
     }
@@ -193,18 +194,24 @@ void keep_comparable(std::vector<ReportRun>& runs) {
   }
 }
 
-std::vector<ReportRun> read_runs(const std::string& path) {
-  if (fs::exists(fs::path(path) / "splits.json")) return {read_run(path)};
-  std::vector<std::string> inside;
+std::vector<ReportRun> read_runs(const std::string& path, std::vector<std::string>& problems) {
+  std::vector<std::string> found;
+  if (fs::exists(fs::path(path) / "splits.json")) found.push_back(path);
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path, error)) {
-    if (fs::exists(entry.path() / "run.json")) inside.push_back(entry.path().string());
+    if (fs::exists(entry.path() / "run.json")) found.push_back(entry.path().string());
   }
-  if (inside.empty())
+  if (found.empty())
     fail(ErrorKind::input, "{}: neither a run folder nor one of a reproduction (no run.json below it)", path);
-  std::sort(inside.begin(), inside.end());
+  std::sort(found.begin(), found.end());
   std::vector<ReportRun> runs;
-  for (const std::string& run : inside) runs.push_back(read_run(run));
+  for (const std::string& run : found) {
+    try {
+      runs.push_back(read_run(run));
+    } catch (const Error& e) {
+      problems.push_back(fmt::format("left out: {}", e.what()));
+    }
+  }
   return runs;
 }
 

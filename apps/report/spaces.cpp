@@ -162,8 +162,8 @@ void add_spaces_of(Page& page, const RunGroup& group, Device& device) {
 
 }  // namespace
 
-std::vector<std::string> add_spaces(Page& page, const std::vector<RunGroup>& groups, Device& device) {
-  std::vector<std::string> problems;
+void add_spaces(Page& page, const std::vector<RunGroup>& groups, Device& device,
+                std::vector<std::string>& problems) {
   for (const RunGroup& group : groups) {
     const ReportRun& run = *group.runs[0];
     if (run.recipe.at("task") != "genres" ||
@@ -175,7 +175,6 @@ std::vector<std::string> add_spaces(Page& page, const std::vector<RunGroup>& gro
       problems.push_back(fmt::format("{}: no discriminant axes: {}", run.path, error.what()));
     }
   }
-  return problems;
 }
 
 }  // namespace melgrad

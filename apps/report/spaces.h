@@ -10,7 +10,8 @@
 namespace melgrad {
 
 // For the first run of each group that has a model, on the device; reads the run's cache again and takes up
-// to a minute. A group for which it cannot is named in what is returned.
-std::vector<std::string> add_spaces(Page& page, const std::vector<RunGroup>& groups, Device& device);
+// to a minute. A group for which it cannot is named in `problems`.
+void add_spaces(Page& page, const std::vector<RunGroup>& groups, Device& device,
+                std::vector<std::string>& problems);
 
 }  // namespace melgrad
