@@ -7,7 +7,6 @@
 #include <cmath>
 #include <cstring>
 #include <fmt/format.h>
-#include <map>
 #include <png.h>
 #include <span>
 
@@ -35,7 +34,9 @@ std::uint32_t masked(std::uint32_t crc) { return std::rotr(crc, 15) + 0xa282ead8
 
 // Buckets that grow by a tenth, on both sides of zero, as TensorBoard's own writers have them.
 void fill(events::Histogram& histogram, std::span<const float> values) {
-  std::map<int, double> counts;  // sign * (1 + number of the power of 1.1 above 1e-12)
+  // Below 0 and above it: 0 for less than 1e-12, else 1 + the power of 1.1 above that; floats end at 1,210.
+  constexpr int kPowers = 1300;
+  std::vector<double> counts(2 * kPowers + 1, 0);
   histogram.set_min(*std::min_element(values.begin(), values.end()));
   histogram.set_max(*std::max_element(values.begin(), values.end()));
   histogram.set_num(static_cast<double>(values.size()));
@@ -44,12 +45,15 @@ void fill(events::Histogram& histogram, std::span<const float> values) {
     sum += v;
     squares += v * v;
     const double size = std::abs(v) / 1e-12;
-    const int power = size < 1 ? 0 : 1 + static_cast<int>(std::log(size) / std::log(1.1));
-    ++counts[v < 0 ? -power : power];
+    const int power =
+        size >= 1 ? 1 + static_cast<int>(std::min(std::log(size) / std::log(1.1), kPowers - 2.0)) : 0;
+    ++counts[static_cast<std::size_t>(kPowers + (v < 0 ? -power : power))];
   }
   histogram.set_sum(sum);
   histogram.set_sum_squares(squares);
-  for (const auto& [power, count] : counts) {  // of negative numbers the end nearer to zero is the upper one
+  for (int power = -kPowers; power <= kPowers; ++power) {  // below 0 the end nearer to it is the upper one
+    const double count = counts[static_cast<std::size_t>(kPowers + power)];
+    if (count == 0) continue;
     const double end = 1e-12 * std::pow(1.1, power < 0 ? -power - 1 : power);
     histogram.add_bucket_limit(power < 0 ? -end : end);
     histogram.add_bucket(count);

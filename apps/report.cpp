@@ -34,8 +34,9 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
   add_comparisons(page, groups);
   add_learning_curves(page, groups);
   add_recipe_differences(page, groups);
-  add_filters(page, groups);
-  if (extras.spaces) add_spaces(page, groups, *open_device(settings), problems);
+  add_filters(page, groups, problems);
+  const auto device = extras.spaces || !extras.track.empty() ? open_device(settings) : nullptr;
+  if (extras.spaces) add_spaces(page, groups, *device, problems);
   if (!extras.track.empty()) {
     const auto hears = [](const RunGroup& g) {
       return g.runs[0]->recipe.at("features.preset") != "imported";
@@ -44,7 +45,7 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
     if (group == groups.end())
       fail(ErrorKind::usage,
            "--track: all these runs are of imported features, which cannot be computed from audio");
-    add_track(page, *group, *open_device(settings), extras.track);
+    add_track(page, *group, *device, extras.track);
   }
   add_notes(page, runs);
   for (const std::string& undrawn : page.write(out)) problems.push_back(undrawn);

@@ -1,9 +1,7 @@
 // melgrad reproduce dong2018: the published experiment, end to end: features, many splits, the table.
-#include <cmath>
-#include <numeric>
-
 #include "apps/interrupt.h"
 #include "apps/reproduce.h"
+#include "apps/statistics.h"
 #include "apps/train.h"
 #include "io/atomic_file.h"
 
@@ -34,18 +32,6 @@ struct Summary {
     }
   }
 };
-
-double mean(const std::vector<double>& v) {
-  return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
-}
-
-// Sample standard deviation; 0 for one value.
-double deviation(const std::vector<double>& v) {
-  if (v.size() < 2) return 0;
-  double squares = 0;
-  for (const double x : v) squares += (x - mean(v)) * (x - mean(v));
-  return std::sqrt(squares / static_cast<double>(v.size() - 1));
-}
 
 nlohmann::ordered_json as_json(const Summary& s) {
   const auto stat = [](const std::vector<double>& v) {

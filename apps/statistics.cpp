@@ -4,9 +4,22 @@
 #include <cmath>
 #include <limits>
 #include <numbers>
+#include <numeric>
 #include <utility>
 
 namespace melgrad {
+
+double mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double deviation(const std::vector<double>& values) {
+  if (values.size() < 2) return 0;
+  const double centre = mean(values);
+  double squares = 0;
+  for (const double x : values) squares += (x - centre) * (x - centre);
+  return std::sqrt(squares / static_cast<double>(values.size() - 1));
+}
 
 double quantile(const std::vector<double>& ascending, double q) {
   const double at = q * static_cast<double>(ascending.size() - 1);

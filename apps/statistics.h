@@ -9,6 +9,10 @@ namespace melgrad {
 // Of values in ascending order, at least one; 0 <= q <= 1. Linear between the two nearest ranks, as numpy.
 double quantile(const std::vector<double>& ascending, double q);
 
+double mean(const std::vector<double>& values);
+// Of a sample: divided by n - 1; 0 for one value.
+double deviation(const std::vector<double>& values);
+
 struct Quartiles {
   std::size_t count = 0;
   double low = 0, median = 0, high = 0;  // NaN for count = 0

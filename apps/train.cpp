@@ -117,7 +117,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     begin_in_folder(*folder, recipe, data, split, request.seed, *device, {{"split", of}});
   } else {
     split = read_split(folder->file("splits.json"), data.names());
-    write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
+    if (!request.set.empty()) write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
   }
   TrainingRun run(*device, data, split, recipe, request.seed);
   resume_in_folder(run, *folder);

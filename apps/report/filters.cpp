@@ -58,12 +58,13 @@ std::string dead_filters(std::size_t dead, std::size_t all) {
 
 // Fields side by side, eight in a row, a gap between; each as parts of its largest weight. The first is top
 // left.
-Plot field_plot(const std::vector<ReceptiveField>& fields, std::string name, std::string caption,
-                std::string alt) {
+Plot field_plot(const std::vector<ReceptiveField>& fields, const std::string& name, std::string caption,
+                const std::string& what) {
   constexpr std::size_t kAcross = 8, kGap = 1;
   const std::size_t frames = fields[0].weight.rows() + kGap, bands = fields[0].weight.columns + kGap;
   const std::size_t down = (fields.size() + kAcross - 1) / kAcross;
-  Plot plot{std::move(name), std::move(caption), std::move(alt), {{"frame", "band", "weight"}}, "", 460, 0};
+  Plot plot{name, std::move(caption), "", {{"frame", "band", "weight"}}, "", 460, 0};
+  plot.alt = fmt::format("{} images of {}; their weights are in {}.csv.", fields.size(), what, name);
   for (std::size_t y = 0; y + kGap < down * bands; ++y) {
     for (std::size_t x = 0; x + kGap < kAcross * frames; ++x) {
       const std::size_t which = y / bands * kAcross + x / frames, t = x % frames, f = y % bands;
@@ -182,13 +183,15 @@ Modulation modulation(const ReceptiveField& field) {
   const Matrix& w = field.weight;
   Modulation best;
   double most = -1;
-  for (int u = -kFrames / 2 + 1; u <= kFrames / 2; ++u) {  // over the half plane of scales from 0 up
-    for (int v = 0; v <= kBands / 2; ++v) {
+  const auto wave = [](double turns) { return std::polar(1.0, -2 * std::numbers::pi * turns); };
+  for (int v = 0; v <= kBands / 2; ++v) {  // the half plane of scales from 0 up
+    std::vector<std::complex<double>> of_frame(w.rows(), 0);
+    for (std::size_t i = 0; i < w.values.size(); ++i)
+      of_frame[i / w.columns] += w.values[i] * wave(v * static_cast<double>(i % w.columns) / kBands);
+    for (int u = -kFrames / 2 + 1; u <= kFrames / 2; ++u) {
       std::complex<double> sum = 0;
-      for (std::size_t i = 0; i < w.values.size(); ++i) {
-        const auto t = static_cast<double>(i / w.columns), f = static_cast<double>(i % w.columns);
-        sum += w.values[i] * std::polar(1.0, -2 * std::numbers::pi * (u * t / kFrames + v * f / kBands));
-      }
+      for (std::size_t t = 0; t < of_frame.size(); ++t)
+        sum += of_frame[t] * wave(u * static_cast<double>(t) / kFrames);
       if (std::abs(sum) <= most * (1 + 1e-12)) continue;
       most = std::abs(sum);
       // A wave exp(2 pi i (u t + v f)) stands still where u t + v f does: f falls with t if u and v have one
@@ -203,37 +206,48 @@ Modulation modulation(const ReceptiveField& field) {
   return best;
 }
 
-void add_filters(Page& page, const std::vector<RunGroup>& groups) {
+namespace {
+
+void add_filters_of(Page& page, const RunGroup& group, const std::string& path) {
+  const ReportRun& run = *group.runs[0];
+  const Checkpoint model = load_checkpoint(path);
+  auto first = first_layer_fields(model, path), second = second_layer_fields(model, path);
+  const std::size_t of_first = first.size(), of_second = second.size();
+  const std::size_t dead_first = without_dead(first), dead_second = without_dead(second);
+  page.heading(2, fmt::format("Filters: {}, {}", group.label, run.path));
+  page.plot(field_plot(
+      first, "filters-" + group.id,
+      fmt::format(
+          "Kernels of the first layer, {} frames wide and {} mel bands high, low bands at the bottom, by "
+          "falling norm; red above 0, blue below, each in parts of its largest weight.{}",
+          first[0].weight.rows(), first[0].weight.columns, dead_filters(dead_first, of_first)),
+      "first-layer kernels"));
+  page.plot(field_plot(
+      second, "fields-" + group.id,
+      fmt::format(
+          "Receptive fields of the second layer, {} frames by {} bands: its kernels projected back through "
+          "the first, pooling taken as a mean; order and colours as before.{}",
+          second[0].weight.rows(), second[0].weight.columns, dead_filters(dead_second, of_second)),
+      "second-layer receptive fields"));
+  double frames_per_second = 0;
+  if (run.recipe.at("features.preset") != "imported")
+    frames_per_second =
+        std::stod(run.recipe.at("features.sample_rate")) / std::stod(run.recipe.at("features.hop_length"));
+  page.plot(modulation_plot(second, "modulation-" + group.id, group.label, frames_per_second));
+}
+
+}  // namespace
+
+void add_filters(Page& page, const std::vector<RunGroup>& groups, std::vector<std::string>& problems) {
   for (const RunGroup& group : groups) {
     const ReportRun& run = *group.runs[0];
     const std::string path = (std::filesystem::path(run.path) / "model.h5").string();
     if (run.recipe.at("model.architecture") != "dong2018" || !std::filesystem::exists(path)) continue;
-    const Checkpoint model = load_checkpoint(path);
-    auto first = first_layer_fields(model, path), second = second_layer_fields(model, path);
-    const std::size_t of_first = first.size(), of_second = second.size();
-    const std::size_t dead_first = without_dead(first), dead_second = without_dead(second);
-    page.heading(2, fmt::format("Filters: {}, {}", group.label, run.path));
-    page.plot(field_plot(
-        first, "filters-" + group.id,
-        fmt::format(
-            "Kernels of the first layer, {} frames wide and {} mel bands high, low bands at the bottom, by "
-            "falling norm; red above 0, blue below, each in parts of its largest weight.{}",
-            first[0].weight.rows(), first[0].weight.columns, dead_filters(dead_first, of_first)),
-        fmt::format("{} small images of first-layer kernels; their weights are in filters-{}.csv.",
-                    first.size(), group.id)));
-    page.plot(field_plot(
-        second, "fields-" + group.id,
-        fmt::format(
-            "Receptive fields of the second layer, {} frames by {} bands: its kernels projected back through "
-            "the first, pooling taken as a mean; order and colours as before.{}",
-            second[0].weight.rows(), second[0].weight.columns, dead_filters(dead_second, of_second)),
-        fmt::format("{} images of second-layer receptive fields; their weights are in fields-{}.csv.",
-                    second.size(), group.id)));
-    double frames_per_second = 0;
-    if (run.recipe.at("features.preset") != "imported")
-      frames_per_second =
-          std::stod(run.recipe.at("features.sample_rate")) / std::stod(run.recipe.at("features.hop_length"));
-    page.plot(modulation_plot(second, "modulation-" + group.id, group.label, frames_per_second));
+    try {
+      add_filters_of(page, group, path);
+    } catch (const Error& error) {
+      problems.push_back(fmt::format("no filters: {}", error.what()));
+    }
   }
 }
 

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <set>
 
+#include "apps/statistics.h"
+
 namespace melgrad {
 namespace {
 
@@ -17,12 +19,8 @@ std::string accuracy_of(const RunGroup& group) {
   for (const ReportRun* run : group.runs)
     if (run->genres) each.push_back(run->genres->accuracy);
   if (each.empty()) return "";
-  double mean = 0, squares = 0;
-  for (const double a : each) mean += a / static_cast<double>(each.size());
-  for (const double a : each) squares += (a - mean) * (a - mean);
-  if (each.size() == 1) return percent(mean);
-  return fmt::format("{:.1f} ± {:.1f} %", 100 * mean,
-                     100 * std::sqrt(squares / static_cast<double>(each.size() - 1)));
+  if (each.size() == 1) return percent(each[0]);
+  return fmt::format("{:.1f} ± {:.1f} %", 100 * mean(each), 100 * deviation(each));
 }
 
 std::string range_of(const RunGroup& group, std::int64_t ReportRun::*field) {

@@ -24,8 +24,9 @@ void add_overview(Page& page, const std::vector<RunGroup>& groups);
 void add_learning_curves(Page& page, const std::vector<RunGroup>& groups);
 // Confusion, accuracy of each genre, calibration, the most confident mistakes.
 void add_genre_results(Page& page, const std::vector<RunGroup>& groups);
-// What the first run of each group listens for, where its network is dong2018 (filters.h).
-void add_filters(Page& page, const std::vector<RunGroup>& groups);
+// What the first run of each group listens for, where its network is dong2018 (filters.h). A model that
+// cannot be read is named in `problems`.
+void add_filters(Page& page, const std::vector<RunGroup>& groups, std::vector<std::string>& problems);
 // All taggers beside what predicts nothing, then tag by tag.
 void add_tag_results(Page& page, const std::vector<RunGroup>& groups);
 // Pairs of runs with the same test tracks: McNemar's exact test (1947).

@@ -100,10 +100,12 @@ TEST_F(Report, NamesWhatIsBrokenAndDrawsTheRest) {
   fs::remove(folder_ / "all/c/metrics.jsonl");
   write_run("all/e", 10);
   test::write_bytes(folder_ / "all/e/recipe.toml", "name = ");
+  test::write_bytes(folder_ / "all/a/model.h5", "no model");
   const auto outcome =
       report({(folder_ / "all").string(), write_run("d", 10, "model.filters=64", {"one", "two"})});
   ASSERT_EQ(outcome.exit_code, kExitProblemsFound) << outcome.err;  // a run is missing from the page
   EXPECT_NE(outcome.err.find("left out: " + (folder_ / "all/e").string()), std::string::npos) << outcome.err;
+  EXPECT_NE(outcome.err.find("no filters: " + a + "/model.h5"), std::string::npos) << outcome.err;
   EXPECT_NE(outcome.err.find(a + ": metrics.jsonl, line 1001: cannot be read"), std::string::npos)
       << outcome.err;
   EXPECT_NE(outcome.err.find(b + "/result.json: "), std::string::npos) << outcome.err;

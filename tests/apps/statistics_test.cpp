@@ -36,6 +36,12 @@ TEST(Statistics, quartiles_interpolate) {
   EXPECT_TRUE(std::isnan(quartiles({}).median));
 }
 
+TEST(Statistics, mean_and_deviation_of_a_sample) {
+  EXPECT_DOUBLE_EQ(mean({1, 2, 6}), 3);
+  EXPECT_DOUBLE_EQ(deviation({1, 2, 6}), std::sqrt(7.0));
+  EXPECT_EQ(deviation({5}), 0);
+}
+
 TEST(Statistics, rank_tests_agree_with_scipy) {
   const auto golden = golden_file()["rank_tests"];
   ASSERT_EQ(golden.size(), 6U);
