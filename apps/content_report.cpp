@@ -32,18 +32,22 @@ ordered_json as_json(const MeasureQuartiles& quartiles) {
   return out;
 }
 
-ordered_json as_json(const TagComparison& c, const DataSet& set) {
-  ordered_json out = {{"first", set.classes[c.first]},    {"second", set.classes[c.second]},
-                      {"clips_first", c.clips_first},     {"clips_second", c.clips_second},
-                      {"clips_with_both", c.clips_both},  {"of_first", as_json(c.of_first)},
-                      {"of_second", as_json(c.of_second)}};
+ordered_json as_json(const MeasureTests& tests) {
+  ordered_json out;
   for (std::size_t m = 0; m < kMeasures.size(); ++m) {
-    const RankTest& t = c.tests[m];
-    out["tests"][kMeasures[m].name] = {
+    const RankTest& t = tests[m];
+    out[kMeasures[m].name] = {
         {"auc", number(t.auc)}, {"cliffs_delta", number(t.delta)}, {"z", number(t.z)}, {"p", number(t.p)}};
   }
-  out["clips_incomplete"] = c.incomplete;
-  out["separability"] = nullptr;
+  return out;
+}
+
+ordered_json as_json(const TagComparison& c, const DataSet& set) {
+  ordered_json out = {{"first", set.classes[c.first]},     {"second", set.classes[c.second]},
+                      {"clips_first", c.clips_first},      {"clips_second", c.clips_second},
+                      {"clips_with_both", c.clips_both},   {"of_first", as_json(c.of_first)},
+                      {"of_second", as_json(c.of_second)}, {"tests", as_json(c.tests)},
+                      {"clips_incomplete", c.incomplete},  {"separability", nullptr}};
   if (c.separability) {
     out["separability"] = {{"measure", "cross-validated roc_auc of the linear discriminant"},
                            {"folds", kFolds},
@@ -53,7 +57,8 @@ ordered_json as_json(const TagComparison& c, const DataSet& set) {
                            {"baseline", 0.5}};
   }
   auto& line = out["discriminant"] = ordered_json::array();
-  for (const auto& [track, x] : c.line) line.push_back({{"clip", set.tracks[track].name}, {"x", x}});
+  for (const auto& [track, tag, x] : c.line)
+    line.push_back({{"clip", set.tracks[track].name}, {"tag", set.classes[tag]}, {"x", x}});
   return out;
 }
 
@@ -140,8 +145,10 @@ ordered_json as_json(const ContentStatistics& s, const DataSet& set, const Measu
   for (const Measure& m : kMeasures) out["units"][m.name] = m.unit;
   out["all"] = as_json(s.all);
   for (std::size_t tag = 0; tag < set.classes.size(); ++tag)
-    out["tags"].push_back(
-        {{"tag", set.classes[tag]}, {"with", as_json(s.with[tag])}, {"without", as_json(s.without[tag])}});
+    out["tags"].push_back({{"tag", set.classes[tag]},
+                           {"with", as_json(s.with[tag])},
+                           {"without", as_json(s.without[tag])},
+                           {"tests", as_json(s.tests[tag])}});
   out["comparisons"] = ordered_json::array();
   for (const TagComparison& c : s.comparisons) out["comparisons"].push_back(as_json(c, set));
   out["principal_axes"] = s.axes ? as_json(*s.axes) : ordered_json();

@@ -26,11 +26,16 @@ std::vector<double> values_of(const MeasuredClips& clips, std::size_t measure, I
   return values;
 }
 
-template <typename In>
-MeasureQuartiles quartiles_of(const MeasuredClips& clips, In&& in) {
-  MeasureQuartiles out;
-  for (std::size_t m = 0; m < out.size(); ++m) out[m] = quartiles(values_of(clips, m, in));
-  return out;
+// Two groups of clips, measure by measure.
+template <typename InA, typename InB>
+void compare_groups(const MeasuredClips& clips, InA&& in_a, InB&& in_b, MeasureQuartiles& of_a,
+                    MeasureQuartiles& of_b, MeasureTests& tests) {
+  for (std::size_t m = 0; m < kMeasures.size(); ++m) {
+    const auto a = values_of(clips, m, in_a), b = values_of(clips, m, in_b);
+    of_a[m] = quartiles(a);
+    of_b[m] = quartiles(b);
+    tests[m] = mann_whitney(a, b);
+  }
 }
 
 bool complete(const Content& content) {
@@ -43,13 +48,10 @@ TagComparison compare(const MeasuredClips& clips, const std::vector<std::vector<
   TagComparison out;
   out.first = first;
   out.second = second;
-  for (std::size_t m = 0; m < kMeasures.size(); ++m) {
-    const auto a = values_of(clips, m, [&](std::size_t i) { return has[i][first] && !has[i][second]; });
-    const auto b = values_of(clips, m, [&](std::size_t i) { return has[i][second] && !has[i][first]; });
-    out.tests[m] = mann_whitney(a, b);
-    out.of_first[m] = quartiles(a);
-    out.of_second[m] = quartiles(b);
-  }
+  compare_groups(
+      clips, [&](std::size_t i) { return has[i][first] && !has[i][second]; },
+      [&](std::size_t i) { return has[i][second] && !has[i][first]; }, out.of_first, out.of_second,
+      out.tests);
   Matrix rows{kMeasures.size() + kContentBands, {}};
   std::vector<bool> in_second;
   for (std::size_t i = 0; i < has.size(); ++i) {
@@ -62,7 +64,7 @@ TagComparison compare(const MeasuredClips& clips, const std::vector<std::vector<
     }
     rows.add_row(content_row(clips.contents[i]));
     in_second.push_back(has[i][second]);
-    out.line.emplace_back(clips.tracks[i], 0);
+    out.line.push_back({clips.tracks[i], has[i][second] ? second : first, 0});
   }
   const auto n = static_cast<std::size_t>(std::count(in_second.begin(), in_second.end(), true));
   if (std::min(n, in_second.size() - n) < kFolds) {
@@ -71,7 +73,7 @@ TagComparison compare(const MeasuredClips& clips, const std::vector<std::vector<
   }
   out.separability = separability(rows, in_second);
   const Discriminant line = discriminant(rows, in_second);
-  for (std::size_t i = 0; i < rows.rows(); ++i) out.line[i].second = line(rows.row(i));
+  for (std::size_t i = 0; i < rows.rows(); ++i) out.line[i].x = line(rows.row(i));
   return out;
 }
 
@@ -87,10 +89,16 @@ ContentStatistics content_statistics(const DataSet& set, const MeasuredClips& cl
                                      const std::vector<TagNames>& pairs) {
   const auto has = tags_of(set, clips);
   ContentStatistics out;
-  out.all = quartiles_of(clips, [](std::size_t) { return true; });
-  for (std::size_t tag = 0; tag < set.classes.size(); ++tag) {
-    out.with.push_back(quartiles_of(clips, [&](std::size_t i) { return has[i][tag]; }));
-    out.without.push_back(quartiles_of(clips, [&](std::size_t i) { return !has[i][tag]; }));
+  const std::size_t tags = set.classes.size();
+  for (std::size_t m = 0; m < kMeasures.size(); ++m)
+    out.all[m] = quartiles(values_of(clips, m, [](std::size_t) { return true; }));
+  out.with.resize(tags);
+  out.without.resize(tags);
+  out.tests.resize(tags);
+  for (std::size_t tag = 0; tag < tags; ++tag) {
+    compare_groups(
+        clips, [&](std::size_t i) { return has[i][tag]; }, [&](std::size_t i) { return !has[i][tag]; },
+        out.with[tag], out.without[tag], out.tests[tag]);
   }
   for (const auto& [first, second] : pairs)
     out.comparisons.push_back(compare(clips, has, set.class_index(first), set.class_index(second)));

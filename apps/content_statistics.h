@@ -21,24 +21,31 @@ struct MeasuredClips {
   std::vector<Content> contents;    // of the same clips
 };
 
-using MeasureQuartiles = std::array<Quartiles, kMeasures.size()>;  // clips whose measure is NaN are not in
+// Clips whose measure is NaN are not in.
+using MeasureQuartiles = std::array<Quartiles, kMeasures.size()>;
+using MeasureTests = std::array<RankTest, kMeasures.size()>;
 
 // Clips with both tags are in neither group.
 struct TagComparison {
   std::size_t first = 0, second = 0;  // into DataSet::classes
   std::size_t clips_first = 0, clips_second = 0, clips_both = 0;
   MeasureQuartiles of_first, of_second;
-  std::array<RankTest, kMeasures.size()> tests;  // delta > 0: larger with the first tag
-  std::size_t incomplete = 0;                    // clips with a measure that is NaN: not in what follows
-  std::optional<Separability> separability;      // with kFolds clips in each group
-  // Discriminant of all of these clips, to be drawn: track, coordinate (larger: the second tag). The clips
-  // are those it was fitted to, so only `separability` says how far the tags can be told apart.
-  std::vector<std::pair<std::size_t, double>> line;
+  MeasureTests tests;                        // delta > 0: larger with the first tag
+  std::size_t incomplete = 0;                // clips with a measure that is NaN: not in what follows
+  std::optional<Separability> separability;  // with kFolds clips in each group
+  // Discriminant of all of these clips, to be drawn: larger for the second tag. The clips are those it was
+  // fitted to, so only `separability` says how far the tags can be told apart.
+  struct OnLine {
+    std::size_t track, tag;
+    double x;
+  };
+  std::vector<OnLine> line;
 };
 
 struct ContentStatistics {
   MeasureQuartiles all;
   std::vector<MeasureQuartiles> with, without;  // [tags]
+  std::vector<MeasureTests> tests;              // [tags], delta > 0: larger with the tag than without
   std::vector<TagComparison> comparisons;
   std::optional<PrincipalAxes> axes;  // of all complete clips, if there are two
   std::vector<std::size_t> complete;  // positions in MeasuredClips

@@ -1,7 +1,9 @@
 // melgrad report: the pictures of one or many runs on one page.
 #include <algorithm>
+#include <filesystem>
 
 #include "apps/cli.h"
+#include "apps/report/analysis.h"
 #include "apps/report/runs.h"
 #include "apps/report/sections.h"
 #include "apps/report/spaces.h"
@@ -20,21 +22,31 @@ struct Extras {
 void report(Settings& settings, const std::vector<std::string>& paths, const std::string& out,
             const Extras& extras) {
   std::vector<ReportRun> runs;
+  std::vector<Analysis> analyses;
   std::vector<std::string> problems;
-  for (const std::string& path : paths)
+  for (const std::string& path : paths) {
+    if (std::filesystem::is_regular_file(path)) {
+      analyses.push_back(read_analysis(path));
+      continue;
+    }
     for (ReportRun& run : read_runs(path, problems)) runs.push_back(std::move(run));
-  if (runs.empty()) fail(ErrorKind::input, "{}", problems[0]);
+  }
+  if (runs.empty() && analyses.empty()) fail(ErrorKind::input, "{}", problems[0]);
   keep_comparable(runs);
   const std::vector<RunGroup> groups = group_runs(runs);
-  Page page(groups.size() == 1 ? "Report: " + groups[0].label
-                               : fmt::format("Report: {} runs of {} recipes", runs.size(), groups.size()));
-  add_overview(page, groups);
-  add_genre_results(page, groups);
-  add_tag_results(page, groups);
-  add_comparisons(page, groups);
-  add_learning_curves(page, groups);
-  add_recipe_differences(page, groups);
-  add_filters(page, groups, problems);
+  Page page(groups.empty()       ? "Report: a data set"
+            : groups.size() == 1 ? "Report: " + groups[0].label
+                                 : fmt::format("Report: {} runs of {} recipes", runs.size(), groups.size()));
+  if (!groups.empty()) {
+    add_overview(page, groups);
+    add_genre_results(page, groups);
+    add_tag_results(page, groups);
+    add_comparisons(page, groups);
+    add_learning_curves(page, groups);
+    add_recipe_differences(page, groups);
+    add_filters(page, groups, problems);
+  }
+  add_analyses(page, analyses, problems);
   const auto device = extras.spaces || !extras.track.empty() ? open_device(settings) : nullptr;
   if (extras.spaces) add_spaces(page, groups, *device, problems);
   if (!extras.track.empty()) {
@@ -44,7 +56,7 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
     const auto group = std::find_if(groups.begin(), groups.end(), hears);
     if (group == groups.end())
       fail(ErrorKind::usage,
-           "--track: all these runs are of imported features, which cannot be computed from audio");
+           "--track: no run here is of audio (imported features cannot be computed from it)");
     add_track(page, *group, *device, extras.track);
   }
   add_notes(page, runs);
@@ -54,7 +66,8 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
     for (const std::string& note : run.notes) problems.push_back(fmt::format("{}: {}", run.path, note));
   for (const std::string& problem : problems) fmt::print(stderr, "{}\n", problem);
   if (settings.json) {
-    const nlohmann::ordered_json json = {{"report", out}, {"runs", runs.size()}, {"notes", problems}};
+    const nlohmann::ordered_json json = {
+        {"report", out}, {"runs", runs.size()}, {"analyses", analyses.size()}, {"notes", problems}};
     fmt::print("{}\n", json.dump(2));
   } else {
     fmt::print("report: {}\n", out);
@@ -67,7 +80,8 @@ void register_report(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("report", "the pictures of one or many runs on one page");
   auto runs = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>("report.html");
-  command->add_option("runs", *runs, "folders of runs or of reproductions")->required();
+  command->add_option("runs", *runs, "folders of runs or of reproductions, and what analyze --out wrote")
+      ->required();
   command->add_option("-o,--out", *out, "the page; its figures go beside it")->capture_default_str();
   auto extras = std::make_shared<Extras>();
   command->add_flag(

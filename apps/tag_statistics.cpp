@@ -145,6 +145,19 @@ TagStatistics tag_statistics(const DataSet& set) {
   return s;
 }
 
+TagStatistics tag_statistics(const nlohmann::ordered_json& json) {
+  TagStatistics s;
+  s.clips = json.at("clips");
+  json.at("tags").get_to(s.tags);
+  json.at("tags_per_clip").get_to(s.tags_per_clip);
+  for (std::size_t r = 0; r < s.tags.size(); ++r) {
+    s.counts.push_back(json.at("counts").at(r));
+    for (std::size_t c = 0; c < s.tags.size(); ++c) s.together.push_back(json.at("together").at(r).at(c));
+  }
+  s.pairs = pairs_of(s);
+  return s;
+}
+
 nlohmann::ordered_json as_json(const TagStatistics& s, std::size_t top) {
   const std::size_t tags = s.tags.size();
   nlohmann::ordered_json out = {{"clips", s.clips},

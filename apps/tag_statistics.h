@@ -40,6 +40,8 @@ struct TagStatistics {
 };
 
 TagStatistics tag_statistics(const DataSet& set);
+// From the JSON below. Throws nlohmann::json::exception if it lacks something.
+TagStatistics tag_statistics(const nlohmann::ordered_json& json);
 
 // The matrices in full; of the pairs the `top` that attract each other most and the `top` that avoid each
 // other most, with how many there are.

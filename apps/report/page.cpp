@@ -138,6 +138,13 @@ std::string Page::html(const fs::path& figures) const {
   return out + (in_figures ? "</div>\n" : "") + "</main></body></html>\n";
 }
 
+void Page::append(Page section, const std::string& suffix) {
+  for (auto& item : section.items_) {
+    if (auto* plot = std::get_if<Plot>(&item)) plot->name += suffix;
+    items_.push_back(std::move(item));
+  }
+}
+
 std::vector<std::string> Page::write(const fs::path& path) const {
   fs::path figures = path;
   figures.replace_extension();

@@ -34,6 +34,8 @@ class Page {
     items_.emplace_back(Table{std::move(caption), std::move(rows)});
   }
   void plot(Plot plot) { items_.emplace_back(std::move(plot)); }
+  // All of `section` but its title; its figures' names end with `suffix`.
+  void append(Page section, const std::string& suffix);
 
   // Writes `path` and <path without extension>-figures/. Throws Error (output). Returns what could not be
   // drawn and why, a line each.

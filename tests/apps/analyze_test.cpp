@@ -2,8 +2,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
+#include <fmt/format.h>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "apps/tag_statistics.h"
 #include "io/audio.h"
@@ -212,6 +215,55 @@ TEST_F(AnalyzeSound, no_pair_is_compared_unless_named_or_known) {
       nlohmann::json::parse(run({"--json", "--pairs", "any:high"}).out)["content"]["comparisons"][0];
   EXPECT_FALSE(few["separability"].is_null());
   EXPECT_EQ(nlohmann::json::parse(run({"--json", "--labels-only"}).out)["no_content"], "--labels-only");
+}
+
+TEST_F(AnalyzeSound, its_report_draws_what_was_found) {
+  const std::string found = folder_ / "out.json", page = folder_ / "page.html";
+  run({"--pairs", "low:high", "--out", found});
+  const auto outcome = run_command(register_report, {"report", found, "--out", page});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const auto figure = [&](const char* name) {
+    return read_bytes(folder_ / (std::string("page-figures/") + name));
+  };
+  // 28 clips: 14 low, of which 12 any and one high; 15 high.
+  EXPECT_EQ(figure("tag-counts.csv"), "tag,clips\nhigh,15\nlow,14\nany,12\n");
+  EXPECT_EQ(figure("together.csv"),
+            ",high,low,any\nhigh,NaN,0.0667,0.0000\nlow,0.0714,NaN,0.8571\nany,0.0000,1.0000,NaN\n");
+  EXPECT_TRUE(has(figure("tag-graph.csv"), "\nany + low,")) << figure("tag-graph.csv");
+  const auto json = nlohmann::json::parse(read_bytes(found))["content"];
+  ASSERT_EQ(json["tags"][2]["tag"], "low");
+  const double delta = json["tags"][2]["tests"]["centroid"]["cliffs_delta"];
+  EXPECT_LT(delta, -0.9);
+  const std::string effects = figure("effects.csv"), row = effects.substr(effects.find("\nlow,"));
+  EXPECT_TRUE(has(row.substr(0, row.find('\n', 1)), fmt::format(",{:.6g},", delta))) << effects;
+  int first = 0, second = 0;
+  std::istringstream bins(figure("discriminant-1.csv"));
+  std::string line;
+  std::getline(bins, line);
+  EXPECT_EQ(line, "discriminant,low,high");
+  while (std::getline(bins, line)) {
+    first += std::stoi(line.substr(line.find(',') + 1));
+    second += std::stoi(line.substr(line.rfind(',') + 1));
+  }
+  EXPECT_EQ(first, 12);
+  EXPECT_EQ(second, 12);
+  for (const char* name : {"tags-per-clip", "measure-tempo", "principal-axes-1"})
+    EXPECT_TRUE(std::filesystem::exists(folder_ / fmt::format("page-figures/{}.csv", name))) << name;
+}
+
+TEST_F(AnalyzeSound, a_report_names_what_is_no_analysis) {
+  const std::string found = folder_ / "out.json", other = folder_ / "other.json",
+                    page = folder_ / "page.html";
+  run({"--labels-only", "--out", found});
+  test::write_bytes(other, R"({"labels": {"clips": 3}})");
+  auto outcome = run_command(register_report, {"report", other, found, "--out", page});
+  EXPECT_EQ(outcome.exit_code, kExitProblemsFound);
+  EXPECT_TRUE(has(outcome.err, other + ": left out, not a whole analysis: ")) << outcome.err;
+  EXPECT_TRUE(has(read_bytes(page), "The sound was not measured: --labels-only."));
+  test::write_bytes(other, "{]");
+  outcome = run_command(register_report, {"report", other, found, "--out", page});
+  EXPECT_EQ(outcome.exit_code, 3);
+  EXPECT_TRUE(has(outcome.err, other + ": not what")) << outcome.err;
 }
 
 TEST_F(AnalyzeSound, wrong_pairs_are_usage_errors) {
