@@ -19,7 +19,8 @@ struct Settings {
 };
 
 // Beside the exit codes of ErrorKind.
-constexpr int kExitProblemsFound = 6;  // `check` found something, `predict` or `extract` skipped files
+constexpr int kExitProblemsFound =
+    6;  // `check` or `verify` found something, `predict` or `extract` skipped files
 constexpr int kExitInterrupted = 130;  // Ctrl-C; the state was saved where there is one
 
 // What goes on takes all else from its folder: refuses `resume` beside every other option that `command` has
@@ -36,6 +37,7 @@ void register_analyze(CLI::App& root, Settings& settings);
 void register_extract(CLI::App& root, Settings& settings);
 void register_train(CLI::App& root, Settings& settings);
 void register_evaluate(CLI::App& root, Settings& settings);
+void register_verify(CLI::App& root, Settings& settings);
 void register_predict(CLI::App& root, Settings& settings);
 void register_report(CLI::App& root, Settings& settings);
 void register_reproduce(CLI::App& root, Settings& settings);

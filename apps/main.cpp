@@ -23,6 +23,7 @@ int main(int argc, char** argv) {
   register_extract(root, settings);
   register_train(root, settings);
   register_evaluate(root, settings);
+  register_verify(root, settings);
   register_predict(root, settings);
   register_report(root, settings);
   register_reproduce(root, settings);

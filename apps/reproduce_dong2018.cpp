@@ -99,7 +99,7 @@ class Reproduction {
  private:
   // The run folder: a new one that says what was asked for, or the one to go on with.
   static RunFolder prepare(const Arguments& args, Recipe& recipe) {
-    if (!args.resume.empty()) return RunFolder::open(args.resume);
+    if (!args.resume.empty()) return RunFolder::resume(args.resume);
     set_recipe_fields(recipe, args.set);
     if (!fs::exists(args.gtzan)) fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
     RunFolder folder = RunFolder::create(args.out, "reproduce-" + recipe.name);
@@ -121,7 +121,7 @@ class Reproduction {
   void one(const std::string& name, const Split& split, std::uint64_t k, Summary& summary) {
     const bool begun = fs::exists(folder_.path() / name / "run.json");
     const RunFolder folder =
-        begun ? RunFolder::open(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
+        begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
     if (fs::exists(folder.file("result.json"))) {
       summary.add(folder.read_json("result.json"));
       return;

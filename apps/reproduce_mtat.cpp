@@ -66,7 +66,7 @@ class Reproduction {
  private:
   // A new run folder that says what was asked for, or the one to go on with.
   static RunFolder prepare(const Arguments& args) {
-    if (!args.resume.empty()) return RunFolder::open(args.resume);
+    if (!args.resume.empty()) return RunFolder::resume(args.resume);
     const std::vector<std::string> models = chosen(args.models);
     for (const std::string& name : models) recipe_of(name, args.set);  // so that a wrong key is told now
     if (!is_mtat(args.data.path))
@@ -130,7 +130,7 @@ class Reproduction {
                           : recipe_of(name, asked_.at("set").get<std::vector<std::string>>());
     const TrainingData data(*device_, cache_of(recipe), recipe);
     const RunFolder folder =
-        begun ? RunFolder::open(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
+        begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
     const std::uint64_t seed = asked_.at("seed");
     const Split split = data.own_split();
     if (begun) warn_of_other_device(folder.read_json("run.json"), *device_);

@@ -20,6 +20,18 @@ std::string timestamp() {
   return text;
 }
 
+// Whether all there is comes from before run.json, which says that a run has begun: features, split, recipe.
+bool not_begun(const fs::path& folder) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("features") && name != "splits.json" && name != "recipe.toml" &&
+        !name.ends_with(".tmp"))
+      return false;
+  }
+  return !error;
+}
+
 }  // namespace
 
 RunFolder RunFolder::create(const std::string& asked, const std::string& name) {
@@ -30,13 +42,30 @@ RunFolder RunFolder::create(const std::string& asked, const std::string& name) {
     for (int n = 2; fs::exists(path); ++n) path = base + "-" + std::to_string(n);
   }
   std::error_code error;
-  if (fs::exists(path, error) && !(fs::is_directory(path, error) && fs::is_empty(path, error))) {
+  if (fs::exists(path, error) && !(fs::is_directory(path, error) && not_begun(path))) {
     fail(ErrorKind::output, "{}: exists already; choose another --out, or continue it with --resume",
          path.string());
   }
   fs::create_directories(path, error);
   if (error) fail(ErrorKind::output, "{}: cannot be created: {}", path.string(), error.message());
-  return RunFolder(path);
+  RunFolder folder(path);
+  folder.lock();
+  return folder;
+}
+
+RunFolder RunFolder::resume(const std::string& path) {
+  RunFolder folder = open(path);
+  folder.lock();
+  return folder;
+}
+
+// Whose files these are is certain once the folder is locked: nobody is still writing a temporary one.
+void RunFolder::lock() {
+  lock_ = std::make_shared<FolderLock>(path_, path_.string());
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path_, error)) {
+    if (entry.path().extension() == ".tmp") fs::remove(entry.path(), error);
+  }
 }
 
 RunFolder RunFolder::open(const std::string& path) {

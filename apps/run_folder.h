@@ -10,16 +10,22 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+
+#include "io/folder_lock.h"
 
 namespace melgrad {
 
 class RunFolder {
  public:
-  // `asked` or, if empty, runs/<name>-<date>-<time>. A new folder must not exist or be empty; Error (output).
+  // `asked` or, if empty, runs/<name>-<date>-<time>, locked. It must be new or hold nothing but what a run
+  // leaves that was killed before it had begun; Error (output).
   static RunFolder create(const std::string& asked, const std::string& name);
-  // An existing one; Error (input) if it is none.
+  // An existing one to go on in, locked; Error (input) if it is none, Error (output) if somebody works in it.
+  static RunFolder resume(const std::string& path);
+  // An existing one to read; Error (input) if it is none.
   static RunFolder open(const std::string& path);
 
   const std::filesystem::path& path() const { return path_; }
@@ -29,7 +35,10 @@ class RunFolder {
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  void lock();
+
   std::filesystem::path path_;
+  std::shared_ptr<FolderLock> lock_;  // of copies too
 };
 
 }  // namespace melgrad

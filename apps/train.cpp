@@ -100,7 +100,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     folder = RunFolder::create(out, recipe.name);
     cache = cache_for(request.data, recipe.features, *device, settings, folder->file("features.h5"));
   } else {
-    folder = RunFolder::open(resume);
+    folder = RunFolder::resume(resume);
     const auto run = folder->read_json("run.json");
     recipe = load_recipe(folder->file("recipe.toml"));
     set_ending(recipe, request.set);
@@ -122,7 +122,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   TrainingRun run(*device, data, split, recipe, request.seed);
   resume_in_folder(run, *folder);
   print_plan(run, data, recipe);
-  const bool done = train_in_folder(run, *folder, recipe, recipe.name);
+  const bool done = train_in_folder(run, *folder, recipe, recipe.name, request.save_every);
   const std::string where = folder->path().string();
   if (settings.json) {
     const nlohmann::ordered_json result = {{"run", where},
@@ -201,14 +201,16 @@ void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const Traini
 
 void resume_in_folder(TrainingRun& run, const RunFolder& folder) {
   const std::string path = folder.file(kCheckpoint);
-  if (!fs::exists(path)) return;
-  run.restore(load_checkpoint(path), path);
+  if (fs::exists(path)) run.restore(load_checkpoint(path), path);
   cut_metrics(folder, run.steps());
 }
 
+Checkpoint kept_model(TrainingRun& run, const Recipe& recipe) {
+  return run.model(recipe.train.weights == "best" && run.best_epoch() > 0);
+}
+
 bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
-                     const std::string& label) {
-  constexpr auto kSaveEvery = std::chrono::seconds(60);
+                     const std::string& label, double save_every) {
   EventFile events(folder.path().string(), run.steps());
   const auto save = [&] {
     const Checkpoint state = run.state();
@@ -225,7 +227,7 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
     run.run(
         [&](std::int64_t steps) {
           progress.update(steps, note);
-          if (Clock::now() - saved > kSaveEvery) {
+          if (std::chrono::duration<double>(Clock::now() - saved).count() > save_every) {
             save();
             saved = Clock::now();
           }
@@ -242,8 +244,7 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
   }
   save();
   if (run.finished()) {
-    save_checkpoint(folder.file("model.h5"),
-                    run.model(recipe.train.weights == "best" && run.best_epoch() > 0));
+    save_checkpoint(folder.file("model.h5"), kept_model(run, recipe));
   }
   return run.finished();
 }
@@ -292,9 +293,15 @@ TestOutcome test_tags(TrainingRun& run, const Recipe& recipe) {
 
 }  // namespace
 
+TestOutcome test_of(TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
+  TestOutcome outcome = data.tags() ? test_tags(run, recipe) : test_genres(run, data, recipe);
+  outcome.result["weights_digest"] = fmt::format("{:016x}", run.weights_digest());
+  return outcome;
+}
+
 TestOutcome test_in_folder(TrainingRun& run, const RunFolder& folder, const TrainingData& data,
                            const Recipe& recipe) {
-  TestOutcome outcome = data.tags() ? test_tags(run, recipe) : test_genres(run, data, recipe);
+  TestOutcome outcome = test_of(run, data, recipe);
   folder.write_json("result.json", outcome.result);
   return outcome;
 }
@@ -323,7 +330,10 @@ void register_train(CLI::App& root, Settings& settings) {
   command->add_option("--out", *out, "run folder (default runs/<recipe>-<time>)");
   auto* resumes = command->add_option(
       "--resume", *resume, "go on with an interrupted run, or, with --set train.epochs=N, a finished one");
-  goes_alone(*command, *resumes, {"--set", "--hold"});
+  command->add_option("--save-every", request->save_every, "seconds between checkpoints")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  goes_alone(*command, *resumes, {"--set", "--hold", "--save-every"});
   command->callback([=, &settings] {
     if (request->data.empty() && resume->empty())
       fail(ErrorKind::usage, "train: name the data, or --resume RUN");

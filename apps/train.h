@@ -9,6 +9,8 @@
 
 namespace melgrad {
 
+constexpr double kSaveEvery = 60;  // seconds between checkpoints
+
 struct TrainRequest {
   std::string data;  // as given by the user
   std::string recipe = "dong2018";
@@ -18,6 +20,7 @@ struct TrainRequest {
   bool random_split = false;  // even if the data set has a split of its own
   std::string split_lists;    // folder with name lists instead
   TrainingData::Hold hold = TrainingData::Hold::automatic;
+  double save_every = kSaveEvery;
 };
 
 std::unique_ptr<Device> open_device(const Settings& settings);
@@ -43,14 +46,18 @@ void resume_in_folder(TrainingRun& run, const RunFolder& folder);
 // Trains in `folder` until done or interrupted; writes metrics, checkpoints and the model. Returns whether it
 // finished.
 bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
-                     const std::string& label);
+                     const std::string& label, double save_every = kSaveEvery);
+
+// The weights that the recipe keeps, as model.h5 has them.
+Checkpoint kept_model(TrainingRun& run, const Recipe& recipe);
 
 // Tests the run's network on its test tracks, with the weights that the recipe keeps (genres: with the others
-// too), and writes result.json.
+// too); test_in_folder also writes result.json.
 struct TestOutcome {
   nlohmann::ordered_json result;  // what result.json holds
   std::string text;               // for the screen
 };
+TestOutcome test_of(TrainingRun& run, const TrainingData& data, const Recipe& recipe);
 TestOutcome test_in_folder(TrainingRun& run, const RunFolder& folder, const TrainingData& data,
                            const Recipe& recipe);
 

@@ -8,12 +8,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
+#include "io/folder_lock.h"
 #include "io/host_array.h"
 #include "kernels/mel.h"
 
@@ -131,8 +133,6 @@ class CacheWriter {
     CacheSource source;
   };
 
-  void lock_folder();
-  void release_folder();
   void adopt(const std::string& file, bool shard);
   void adopt_items(const Cache& cache, const std::string& file);
   void commit_pending();
@@ -141,7 +141,7 @@ class CacheWriter {
   std::string path_, folder_;
   Cache head_;     // without items
   Cache pending_;  // items not yet in a shard; features grow
-  int lock_ = -1;
+  std::optional<FolderLock> lock_;
   int next_shard_ = 0;
   std::int64_t resumed_ = 0;
   std::unordered_map<std::string, Done> done_;

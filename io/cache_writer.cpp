@@ -1,15 +1,10 @@
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <deque>
-#include <fcntl.h>
 #include <filesystem>
-#include <iterator>
 #include <limits>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "io/cache.h"
 #include "io/cache_file.h"
@@ -57,7 +52,9 @@ CacheWriter::CacheWriter(std::string path, Cache head)
     : path_(std::move(path)), folder_(path_ + ".partial"), head_(std::move(head)) {
   require(head_.items.empty() && head_.bands > 0 && (head_.dtype == DType::f16 || head_.dtype == DType::f32),
           "CacheWriter: {} bands of {}, {} items", head_.bands, name_of(head_.dtype), head_.items.size());
-  lock_folder();
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  lock_.emplace(folder_, path_);
   try {
     if (fs::exists(path_)) adopt(path_, false);
     std::vector<fs::path> shards;
@@ -67,7 +64,7 @@ CacheWriter::CacheWriter(std::string path, Cache head)
     std::sort(shards.begin(), shards.end());  // later shards replace items of earlier ones
     for (const fs::path& shard : shards) adopt(shard.string(), true);
   } catch (...) {
-    release_folder();
+    fs::remove(folder_, error);
     throw;
   }
   resumed_ = static_cast<std::int64_t>(done_.size());
@@ -78,28 +75,8 @@ CacheWriter::~CacheWriter() {
     flush();
   } catch (const std::exception&) {  // no room for the last shard: its items will be done again
   }
-  release_folder();
-}
-
-// One process at a time works in the folder; the kernel releases the lock of a killed one.
-void CacheWriter::lock_folder() {
   std::error_code error;
-  fs::create_directories(folder_, error);
-  const std::string name = folder_ + "/lock";
-  lock_ = ::open(name.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0666);
-  if (lock_ < 0) fail(ErrorKind::output, "{}: cannot be created ({})", folder_, std::strerror(errno));
-  if (::flock(lock_, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK) return;  // or locks are not supported
-  ::close(lock_);
-  fail(ErrorKind::output, "{}: another process is writing this cache; wait for it or choose another name",
-       path_);
-}
-
-// Removes the folder when it holds nothing but the lock.
-void CacheWriter::release_folder() {
-  std::error_code error;
-  const auto entries = fs::directory_iterator(folder_, error);
-  if (!error && std::distance(fs::begin(entries), fs::end(entries)) == 1) fs::remove_all(folder_, error);
-  ::close(lock_);
+  if (lock_) fs::remove(folder_, error);  // where no shards are left
 }
 
 // Takes over the intact items of a shard or of the finished cache. An unreadable shard is removed.
@@ -237,6 +214,7 @@ std::int64_t CacheWriter::finish(const std::vector<CacheEntry>& entries) {
     }
   });
   fs::remove_all(folder_);
+  lock_.reset();  // from now on a folder of this name is another process's
   return static_cast<std::int64_t>(cache.items.size());
 }
 

@@ -78,6 +78,28 @@ TEST_F(Pipeline, EvaluateAndPredict) {
   EXPECT_EQ(songs[0].at("segments").size(), 2U);  // 5 s: starts at 0 and 1.5 s
 }
 
+TEST_F(Pipeline, VerifyRepeatsTheResultOrSaysWhatDiffers) {
+  fs::copy(at("run"), at("verified"));
+  ASSERT_EQ(run("evaluate " + at("verified")).code, 0);
+  const Result same = run("verify " + at("verified"));
+  EXPECT_EQ(same.code, 0) << same.err;
+  EXPECT_NE(same.out.find("come out again to the bit; weights "), std::string::npos) << same.out;
+  const std::string path = at("verified") + "/result.json";
+  auto result = nlohmann::ordered_json::parse(read_bytes(path));
+  result["test"]["predictions"][0]["probabilities"][1] =
+      result["test"]["predictions"][0]["probabilities"][1].get<double>() + 0.25;
+  std::ofstream(path) << result.dump();
+  const Result other = run("--json verify " + at("verified"));
+  EXPECT_EQ(other.code, 6) << other.err;
+  const auto json = nlohmann::json::parse(other.out);
+  EXPECT_EQ(json["differ"], 1);
+  EXPECT_NEAR(json["largest_difference"].get<double>(), 0.25, 1e-12);
+  fs::copy_file(at("verified") + "/checkpoint.h5", at("verified") + "/model.h5",
+                fs::copy_options::overwrite_existing);
+  refuses("verify " + at("verified"), 3, {"verified/model.h5: is not the model of this run's checkpoint"});
+  fs::remove_all(at("verified"));
+}
+
 TEST_F(Pipeline, ExtractionResumesAndRepeatsToTheByte) {
   const std::string before = read_bytes(at("c.h5"));
   const Result again = run("--json extract " + at("music") + " --out " + at("c.h5"));
