@@ -54,6 +54,7 @@ CacheWriter::CacheWriter(std::string path, Cache head)
           "CacheWriter: {} bands of {}, {} items", head_.bands, name_of(head_.dtype), head_.items.size());
   std::error_code error;
   fs::create_directories(folder_, error);
+  if (error) fail(ErrorKind::output, "{}: cannot be created ({})", folder_, error.message());
   lock_.emplace(folder_, path_);
   try {
     if (fs::exists(path_)) adopt(path_, false);

@@ -1,68 +1,27 @@
 // The program killed at any instant: what it had finished stays, and going on ends in the same bits as
 // without the kills. MELGRAD_KILLS says how many kills a test deals out (default 100; tests/soak.sh takes
 // 1,000).
-#include <chrono>
-#include <csignal>
-#include <cstdlib>
-#include <fcntl.h>
 #include <filesystem>
 #include <functional>
-#include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <spawn.h>
 #include <sstream>
 #include <sys/file.h>
-#include <sys/wait.h>
-#include <thread>
-#include <unistd.h>
 
-#include "tests/io/scratch.h"
+#include "tests/apps/program.h"
 
 namespace melgrad {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
-using Arguments = std::vector<std::string>;
 
 int kills_wanted() {
   const char* text = std::getenv("MELGRAD_KILLS");
   return text == nullptr ? 100 : std::atoi(text);
 }
 
-class Crash : public ::testing::Test {
+class Crash : public test::Program {
  protected:
-  std::string at(const std::string& name) const { return scratch_ / name; }
-
-  // Starts the program; kills it after `limit`, unless it has ended by then. The exit code, or -1 if killed.
-  int run(const Arguments& arguments, std::chrono::microseconds limit = std::chrono::hours(1)) {
-    std::vector<char*> argv = {const_cast<char*>(MELGRAD_BIN)};
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    for (const auto& [fd, name] : {std::pair{1, "stdout"}, {2, "stderr"}})
-      posix_spawn_file_actions_addopen(&actions, fd, at(name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    pid_t process = 0;
-    const int error = posix_spawn(&process, MELGRAD_BIN, &actions, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    EXPECT_EQ(error, 0);
-    const auto start = Clock::now();
-    int status = 0;
-    while (waitpid(process, &status, WNOHANG) == 0) {
-      if (Clock::now() - start > limit) {
-        ::kill(process, SIGKILL);
-        waitpid(process, &status, 0);
-        break;
-      }
-      std::this_thread::sleep_for(std::chrono::microseconds(200));
-    }
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
-  std::string out() const { return read_bytes(at("stdout")); }
-  std::string err() const { return read_bytes(at("stderr")); }
-
   // Kills `next()` at random times until enough kills have hit; whenever it ends by itself, `finished` looks
   // at what is there and clears it away. What was begun last is brought to its end.
   void kill_often(const std::function<Arguments()>& next, std::chrono::microseconds whole,
@@ -96,8 +55,6 @@ class Crash : public ::testing::Test {
     EXPECT_EQ(run(arguments), 0) << err();
     return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start);
   }
-
-  Scratch scratch_;
 };
 
 // All of metrics.jsonl but the seconds.

@@ -1,0 +1,62 @@
+// The program as a process of its own, that can be killed or given an environment.
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <spawn.h>
+#include <string>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include "tests/io/scratch.h"
+
+namespace melgrad::test {
+
+class Program : public ::testing::Test {
+ protected:
+  using Arguments = std::vector<std::string>;
+  using Clock = std::chrono::steady_clock;
+
+  std::string at(const std::string& name) const { return scratch_ / name; }
+
+  // Starts the program; kills it after `limit`, unless it has ended by then. The exit code, or -1 if killed.
+  int run(const Arguments& arguments, std::chrono::microseconds limit = std::chrono::hours(1),
+          const Arguments& more_environment = {}) {
+    std::vector<char*> argv = {const_cast<char*>(MELGRAD_BIN)}, environment;
+    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
+    for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
+    for (const std::string& entry : more_environment) environment.push_back(const_cast<char*>(entry.c_str()));
+    argv.push_back(nullptr);
+    environment.push_back(nullptr);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    for (const auto& [fd, name] : {std::pair{1, "stdout"}, {2, "stderr"}})
+      posix_spawn_file_actions_addopen(&actions, fd, at(name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    pid_t process = 0;
+    const int error = posix_spawn(&process, MELGRAD_BIN, &actions, nullptr, argv.data(), environment.data());
+    posix_spawn_file_actions_destroy(&actions);
+    EXPECT_EQ(error, 0);
+    const auto start = Clock::now();
+    int status = 0;
+    while (waitpid(process, &status, WNOHANG) == 0) {
+      if (Clock::now() - start > limit) {
+        ::kill(process, SIGKILL);
+        waitpid(process, &status, 0);
+        break;
+      }
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  std::string out() const { return read_bytes(at("stdout")); }
+  std::string err() const { return read_bytes(at("stderr")); }
+
+  Scratch scratch_;
+};
+
+}  // namespace melgrad::test
