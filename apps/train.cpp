@@ -209,8 +209,25 @@ Checkpoint kept_model(TrainingRun& run, const Recipe& recipe) {
   return run.model(recipe.train.weights == "best" && run.best_epoch() > 0);
 }
 
-bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
-                     const std::string& label, double save_every) {
+namespace {
+
+// One line on a run that diverged: where, what did it first, what is still good.
+[[noreturn]] void explain(const Diverged& diverged, TrainingRun& run, const RunFolder& folder,
+                          const std::string& label) {
+  const std::string path = folder.file(kCheckpoint);
+  std::optional<Checkpoint> before;
+  if (fs::exists(path)) before = load_checkpoint(path);
+  fmt::print(stderr, "{}: {}; the steps since {} are done again to find the operation\n", label,
+             diverged.what(), before ? "the checkpoint" : "the beginning");
+  const std::string trouble = run.first_trouble(before ? &*before : nullptr, diverged.step);
+  fail(ErrorKind::diverged, "{}: {}: {}; lower train.rate or set train.clip_norm; {}", label, diverged.what(),
+       trouble,
+       before ? fmt::format("{} is of step {} and good", path,
+                            before->need_array("state/counter", path).as<std::int64_t>()[0])
+              : "no checkpoint was saved yet");
+}
+
+void train_and_save(TrainingRun& run, const RunFolder& folder, const std::string& label, double save_every) {
   EventFile events(folder.path().string(), run.steps());
   const auto save = [&] {
     const Checkpoint state = run.state();
@@ -243,6 +260,17 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
         });
   }
   save();
+}
+
+}  // namespace
+
+bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
+                     const std::string& label, double save_every) {
+  try {
+    train_and_save(run, folder, label, save_every);
+  } catch (const Diverged& diverged) {
+    explain(diverged, run, folder, label);
+  }
   if (run.finished()) {
     save_checkpoint(folder.file("model.h5"), kept_model(run, recipe));
   }

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "io/hash.h"
+#include "kernels/finite_ops.h"
 #include "kernels/math/philox.h"
 
 namespace melgrad {
@@ -123,6 +124,10 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
   }
 }
 
+Diverged::Diverged(std::int64_t at, double loss, double norm)
+    : Error(ErrorKind::diverged, fmt::format("step {} has loss {} and gradient norm {}", at, loss, norm)),
+      step(at) {}
+
 std::vector<std::int32_t> TrainingRun::order(std::int64_t epoch) const {
   std::vector<std::int32_t> order = split_.train;
   std::mt19937_64 random(seed_ * 0x9E3779B97F4A7C15ULL + static_cast<std::uint64_t>(epoch));
@@ -158,9 +163,7 @@ void TrainingRun::collect_reports() {
   for (const TrainingStep::Report& report : step_.reports(done - reported_)) {
     ++reported_;
     if (!std::isfinite(report.loss) || !std::isfinite(report.norm)) {
-      fail(ErrorKind::diverged,
-           "training: step {} has loss {} and gradient norm {}; lower train.rate or set train.clip_norm",
-           reported_, report.loss, report.norm);
+      throw Diverged(reported_, report.loss, report.norm);
     }
     loss_sum_ += report.loss;
     hit_sum_ += report.accuracy;
@@ -280,6 +283,29 @@ double TrainingRun::validate_on_last_crop(const std::vector<std::int32_t>& order
     right += std::max_element(p, p + classes) - p == label ? 1 : 0;
   }
   return static_cast<double>(right) / static_cast<double>(rows.size());
+}
+
+std::string TrainingRun::first_trouble(const Checkpoint* before, std::int64_t step) {
+  FiniteDevice device(*device_);
+  TrainingRun again(device, *data_, split_, recipe_, seed_);
+  if (before != nullptr) again.restore(*before, "checkpoint");
+  device.ops().name_of = [&](const Tensor& t) -> std::string {
+    for (const Param& p : again.model_->params().all()) {
+      if (t.numel() != p.shape.numel()) continue;
+      if (t.data == p.value.data) return p.name;
+      if (p.trainable && t.data == p.grad.data) return "the gradient of " + p.name;
+    }
+    return "";
+  };
+  const auto watch_next = [&](std::int64_t done) { return device.ops().watches = done + 1 == step; };
+  watch_next(again.steps());
+  try {
+    again.run([&](std::int64_t done) { return watch_next(done) || done < step; },
+              [](const Epoch&) { return true; });
+  } catch (const Error& error) {
+    if (device.ops().watches) return error.what();
+  }
+  return "it did not come again when the step was repeated";
 }
 
 Checkpoint TrainingRun::state() {

@@ -15,8 +15,16 @@
 #include "apps/evaluation.h"
 #include "apps/training_data.h"
 #include "io/checkpoint.h"
+#include "kernels/error.h"
 
 namespace melgrad {
+
+// A step whose loss or gradient is no number.
+class Diverged : public Error {
+ public:
+  Diverged(std::int64_t step, double loss, double norm);
+  const std::int64_t step;  // 1, 2, ...
+};
 
 class TrainingRun {
  public:
@@ -37,11 +45,16 @@ class TrainingRun {
     std::optional<Validation> valid;
   };
   // Trains until the recipe ends it or a callback returns false. `after_step` is told the number of finished
-  // steps, `after_epoch` how the epoch went.
+  // steps, `after_epoch` how the epoch went. Throws Diverged, at most a few steps late.
   void run(const std::function<bool(std::int64_t)>& after_step,
            const std::function<bool(const Epoch&)>& after_epoch);
   bool finished() const { return !ending_.empty(); }
   const std::string& ending() const { return ending_; }  // why it finished, for people
+
+  // The operation that wrote NaN or Inf first in a step that diverged, and the parameters it works with, in
+  // words: the steps behind `before` (null: the first) are done again by a network of its own on the same
+  // device.
+  std::string first_trouble(const Checkpoint* before, std::int64_t step);
 
   Checkpoint state();
   void restore(const Checkpoint& checkpoint, const std::string& path);

@@ -240,6 +240,25 @@ TEST_F(Pipeline, FilesThatCannotBePredictedAreNamedAndTheRestIsDone) {
   }
 }
 
+TEST_F(Pipeline, ADivergedRunNamesItsLastGoodCheckpoint) {
+  refuses("train " + at("c.h5") +
+              " --recipe dong2018-fixed --set train.epochs=12 --set train.batch=12 --set " +
+              "model.filters=8 --set train.optimizer=sgd --set train.rate=1e30 --out " + at("wild"),
+          7,
+          {"melgrad: dong2018-fixed: step 2 has loss ", " wrote ", "lower train.rate",
+           "no checkpoint was saved yet"});
+  // With one: the run of the other tests, whose checkpoint a wild rate drives on.
+  fs::copy(at("run"), at("driven"));
+  fs::remove(at("driven") + "/result.json");
+  std::string recipe = read_bytes(at("driven") + "/recipe.toml");
+  const std::size_t rate = recipe.find("\nrate = ");
+  ASSERT_NE(rate, std::string::npos) << recipe;
+  recipe.replace(rate, recipe.find('\n', rate + 1) - rate, "\nrate = 1e30");
+  std::ofstream(at("driven") + "/recipe.toml") << recipe;
+  refuses("train --resume " + at("driven") + " --set train.epochs=24", 7,
+          {"has loss ", " wrote ", at("driven") + "/checkpoint.h5 is of step ", " and good"});
+}
+
 TEST_F(Pipeline, OutputErrors) {
   refuses("train " + at("c.h5") + " --out " + at("music"), 4, {at("music"), "exists"});
   refuses("synth --out " + at("music"), 4, {at("music")});

@@ -120,11 +120,23 @@ TEST_F(Training, StandingStillEndsARun) {
   EXPECT_NE(ending_.find("stood still"), std::string::npos) << ending_;
 }
 
-TEST_F(Training, ADivergedRunSaysSo) {
-  recipe_.train.optimizer = "sgd";
-  recipe_.train.rate = 1e30;
-  const std::string message = error_of(ErrorKind::diverged, [&] { run(recipe_, nullptr, 0); });
-  EXPECT_NE(message.find("train.rate"), std::string::npos) << message;
+TEST_F(Training, ADivergedRunSaysWhereAndWhat) {
+  Checkpoint state = run(recipe_, nullptr, 5);
+  for (float& weight : state.arrays.at("param/conv2.weight").as<float>()) weight = 3e38F;
+  const TrainingData data(*device_, path_, recipe_);
+  TrainingRun run(*device_, data, data.random_split(recipe_.split, 1), recipe_, 7);
+  run.restore(state, "state");
+  try {
+    run.run([](std::int64_t) { return true; }, [](const TrainingRun::Epoch&) { return true; });
+    FAIL() << "the run went on";
+  } catch (const Diverged& diverged) {
+    EXPECT_EQ(diverged.step, 6);
+    EXPECT_EQ(diverged.kind(), ErrorKind::diverged);
+    const std::string message = diverged.what(), trouble = run.first_trouble(&state, diverged.step);
+    EXPECT_EQ(message.find("step 6 has loss "), 0U) << message;
+    EXPECT_EQ(trouble.find("conv2d_forward("), 0U) << trouble;
+    EXPECT_NE(trouble.find(", conv2.weight, conv2.bias) wrote "), std::string::npos) << trouble;
+  }
 }
 
 TEST_F(Training, ACheckpointOfAnotherNetworkIsRefused) {
