@@ -1,0 +1,87 @@
+// libFuzzer over everything that reads files from strangers. One program; MELGRAD_FUZZ names the reader:
+//   MELGRAD_FUZZ=checkpoint fuzz CORPUS        (tests/fuzz/run.sh does it for all, from valid files)
+// A reader may refuse a file with an Error (input) or (usage) and nothing else; anything but that is a crash.
+#include <cstdint>
+#include <cstdlib>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <string>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "io/audio.h"
+#include "io/cache.h"
+#include "io/checkpoint.h"
+#include "io/dataset.h"
+#include "io/mtat_tables.h"
+#include "io/npz.h"
+#include "models/recipe.h"
+
+namespace {
+
+using namespace melgrad;
+
+constexpr std::int64_t kMostBytes = 1 << 26;  // a reader may ask for no more, whatever the file says
+
+const std::map<std::string, std::function<void(const std::string&)>> kReaders = {
+    {"audio", [](const std::string& path) { read_audio(path, 22050, {.max_seconds = 30}); }},
+    {"cache",
+     [](const std::string& path) {
+       const CacheFile file(path);
+       if (file.rows() * file.description().bands < kMostBytes / 4) file.read_all();
+     }},
+    {"checkpoint", [](const std::string& path) { load_checkpoint(path, kMostBytes); }},
+    {"npz", [](const std::string& path) { read_npz(path, kMostBytes); }},
+    {"npy", [](const std::string& path) { read_npy(path, kMostBytes); }},
+    {"recipe",
+     [](const std::string& path) {
+       std::ifstream in(path);
+       parse_recipe({std::istreambuf_iterator<char>(in), {}}, path);
+     }},
+    {"manifest", [](const std::string& path) { open_data_set(path); }},
+    {"annotations", [](const std::string& path) { read_annotations(path); }},
+    {"clip-info",
+     [](const std::string& path) {
+       std::vector<LeftOut> skipped;
+       read_clip_info(path, skipped);
+     }},
+};
+
+const auto* reader = [] {
+  const char* name = std::getenv("MELGRAD_FUZZ");
+  const auto found = kReaders.find(name == nullptr ? "" : name);
+  if (found == kReaders.end()) {
+    std::fprintf(stderr, "MELGRAD_FUZZ must be one of:");
+    for (const auto& [known, run] : kReaders) std::fprintf(stderr, " %s", known.c_str());
+    std::fprintf(stderr, "\n");
+    std::exit(2);
+  }
+  return &found->second;
+}();
+
+// A file in memory whose name ends as the reader wants it.
+std::string place() {
+  const std::string name = std::getenv("MELGRAD_FUZZ");
+  return "/dev/shm/melgrad-fuzz-" + std::to_string(::getpid()) + (name == "manifest" ? ".csv" : "");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+  static const std::string path = place();
+  const int file = ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0600);
+  const bool written = ::write(file, bytes, size) == static_cast<ssize_t>(size);
+  ::close(file);
+  if (!written) std::abort();
+  try {
+    (*reader)(path);
+  } catch (const Error& error) {
+    if (error.kind() == ErrorKind::input || error.kind() == ErrorKind::usage) return 0;
+    std::fprintf(stderr, "not an input error: %s\n", error.what());
+    std::abort();
+  }
+  return 0;
+}
