@@ -38,6 +38,7 @@ void register_extract(CLI::App& root, Settings& settings);
 void register_train(CLI::App& root, Settings& settings);
 void register_evaluate(CLI::App& root, Settings& settings);
 void register_verify(CLI::App& root, Settings& settings);
+void register_export(CLI::App& root, Settings& settings);
 void register_predict(CLI::App& root, Settings& settings);
 void register_report(CLI::App& root, Settings& settings);
 void register_reproduce(CLI::App& root, Settings& settings);

@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   register_train(root, settings);
   register_evaluate(root, settings);
   register_verify(root, settings);
+  register_export(root, settings);
   register_predict(root, settings);
   register_report(root, settings);
   register_reproduce(root, settings);

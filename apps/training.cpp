@@ -7,6 +7,7 @@
 #include <random>
 
 #include "io/hash.h"
+#include "io/safetensors.h"
 #include "kernels/finite_ops.h"
 #include "kernels/math/philox.h"
 
@@ -411,7 +412,7 @@ std::uint64_t TrainingRun::weights_digest() {
 }
 
 LoadedModel load_model(Device& device, const std::string& path) {
-  const Checkpoint file = load_checkpoint(path);
+  const Checkpoint file = path.ends_with(".safetensors") ? load_safetensors(path) : load_checkpoint(path);
   LoadedModel out;
   out.recipe = parse_recipe(file.need_text("recipe", path), path);
   try {

@@ -100,6 +100,14 @@ TEST_F(Pipeline, VerifyRepeatsTheResultOrSaysWhatDiffers) {
   fs::remove_all(at("verified"));
 }
 
+TEST_F(Pipeline, AnExportedModelPredictsTheSame) {
+  ASSERT_EQ(run("export " + at("run") + " --out " + at("m.safetensors")).code, 0);
+  const std::string song = " " + (*fs::recursive_directory_iterator(at("music/genres"))).path().string();
+  const Result own = run("--json predict " + at("run") + song);
+  ASSERT_EQ(own.code, 0) << own.err;
+  EXPECT_EQ(run("--json predict " + at("m.safetensors") + song).out, own.out);
+}
+
 TEST_F(Pipeline, ExtractionResumesAndRepeatsToTheByte) {
   const std::string before = read_bytes(at("c.h5"));
   const Result again = run("--json extract " + at("music") + " --out " + at("c.h5"));

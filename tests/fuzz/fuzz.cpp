@@ -18,6 +18,7 @@
 #include "io/dataset.h"
 #include "io/mtat_tables.h"
 #include "io/npz.h"
+#include "io/safetensors.h"
 #include "models/recipe.h"
 
 namespace {
@@ -34,6 +35,7 @@ const std::map<std::string, std::function<void(const std::string&)>> kReaders = 
        if (file.rows() * file.description().bands < kMostBytes / 4) file.read_all();
      }},
     {"checkpoint", [](const std::string& path) { load_checkpoint(path, kMostBytes); }},
+    {"safetensors", [](const std::string& path) { load_safetensors(path, kMostBytes); }},
     {"npz", [](const std::string& path) { read_npz(path, kMostBytes); }},
     {"npy", [](const std::string& path) { read_npy(path, kMostBytes); }},
     {"recipe",

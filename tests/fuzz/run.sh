@@ -22,6 +22,7 @@ mkdir -p "$work" "$found"
   done
   "$program" extract music --out c.h5
   "$program" train c.h5 --recipe dong2018-fixed --set segment.frames=34 --set train.epochs=1 --set train.batch=2 --set model.filters=1 --out run
+  "$program" export run --out model.safetensors
   printf 'path,labels,split\nmusic/a.wav,"x;y",train\n' > manifest.csv
   python3 -c '
 import io, zipfile, struct
@@ -42,6 +43,7 @@ for format in music au aiff flac ogg opus mp3; do
 done
 seed cache "$work"/c.h5
 seed checkpoint "$work"/run/model.h5 "$work"/run/checkpoint.h5
+seed safetensors "$work"/model.safetensors
 seed npz "$work"/a.npz
 seed npy "$work"/a.npy
 seed recipe models/recipes/*.toml
@@ -50,7 +52,7 @@ seed annotations "$work"/mtat/annotations_final.csv
 seed clip-info "$work"/mtat/clip_info_final.csv
 
 failed=0
-for reader in audio cache checkpoint npz npy recipe manifest annotations clip-info; do
+for reader in audio cache checkpoint safetensors npz npy recipe manifest annotations clip-info; do
   mkdir -p "$found/$reader"
   log=build/fuzz/$reader.log
   MELGRAD_FUZZ=$reader build/fuzz/bin/fuzz -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -max_len=262144 \

@@ -1,0 +1,25 @@
+// melgrad export: a trained network as safetensors, for other programs. predict takes such a file too.
+#include "apps/cli.h"
+#include "apps/run_folder.h"
+#include "io/safetensors.h"
+
+namespace melgrad {
+
+void register_export(CLI::App& root, Settings& settings) {
+  auto* command = root.add_subcommand("export", "write a trained network as safetensors");
+  auto run = std::make_shared<std::string>(), out = std::make_shared<std::string>();
+  command->add_option("run", *run, "run folder")->required();
+  command->add_option("--out", *out, "file to write, FILE.safetensors")->required();
+  command->callback([=, &settings] {
+    const Checkpoint model = load_checkpoint(RunFolder::open(*run).file("model.h5"));
+    save_safetensors(*out, model);
+    if (settings.json) {
+      const nlohmann::ordered_json json = {{"file", *out}, {"tensors", model.arrays.size()}};
+      fmt::print("{}\n", json.dump(2));
+    } else {
+      fmt::print("{}: {} tensors\n", *out, model.arrays.size());
+    }
+  });
+}
+
+}  // namespace melgrad
