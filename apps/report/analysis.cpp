@@ -6,10 +6,9 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <map>
-#include <numbers>
 
 #include "apps/content.h"
-#include "apps/tag_statistics.h"
+#include "apps/report/labels.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -17,194 +16,12 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::size_t kRows = 20;     // tags in a picture, so that their names can be read
-constexpr std::size_t kNodes = 24;    // tags in the graph
-constexpr std::size_t kEdges = 40;    // pairs in the graph
-constexpr double kEdge = 0.1;         // the least phi of a pair in it
 constexpr std::size_t kCloud = 1000;  // clips, at most, behind those of two tags
 constexpr std::size_t kBins = 24;
 
 // JSON has null where a figure is undefined, gnuplot NaN.
 std::string number(const ordered_json& value) {
   return value.is_null() ? "NaN" : fmt::format("{:.6g}", value.get<double>());
-}
-
-// The most frequent tags.
-std::vector<std::size_t> frequent(const TagStatistics& labels) {
-  auto order = labels.by_count();
-  order.resize(std::min(kRows, order.size()));
-  return order;
-}
-
-std::string of_frequent(const TagStatistics& labels) {
-  return labels.tags.size() > kRows
-             ? fmt::format("the {} most frequent of {} tags", kRows, labels.tags.size())
-             : fmt::format("{} tags", labels.tags.size());
-}
-
-int height_of(std::size_t rows) { return 90 + 20 * static_cast<int>(rows); }
-
-// A row for each tag from above, its name at the left.
-std::string row_axis(std::size_t rows) {
-  return fmt::format("set yrange [{}-0.5:-0.5]\nset grid xtics noytics\nset ytics scale 0\n", rows);
-}
-
-Plot count_plot(const TagStatistics& labels) {
-  Plot plot;
-  plot.data = {{"tag", "clips"}};
-  const auto order = frequent(labels);
-  for (const std::size_t tag : order)
-    plot.data.push_back({labels.tags[tag], fmt::format("{}", labels.counts[tag])});
-  plot.name = "tag-counts";
-  plot.caption = fmt::format("Clips with a tag: {}.", of_frequent(labels));
-  plot.alt = fmt::format("Bars for {} tags, from {} with {} clips down to {} with {}.", order.size(),
-                         labels.tags[order.front()], labels.counts[order.front()], labels.tags[order.back()],
-                         labels.counts[order.back()]);
-  plot.commands = row_axis(order.size()) + R"(set xrange [0:*]
-set xlabel 'clips'
-set style fill solid noborder
-plot data using ($2/2):0:($2/2):(0.35):ytic(1) with boxxyerror lt 1)";
-  plot.height = height_of(order.size());
-  return plot;
-}
-
-Plot tags_per_clip_plot(const TagStatistics& labels) {
-  Plot plot;
-  plot.data = {{"tags", "clips"}};
-  for (std::size_t k = 0; k < labels.tags_per_clip.size(); ++k)
-    plot.data.push_back({fmt::format("{}", k), fmt::format("{}", labels.tags_per_clip[k])});
-  plot.name = "tags-per-clip";
-  plot.caption = "Clips by their number of tags.";
-  plot.alt = fmt::format("Bars: how many clips have 0 to {} tags; the numbers are in tags-per-clip.csv.",
-                         labels.tags_per_clip.size() - 1);
-  plot.commands = R"(set xrange [-0.6:*]
-set yrange [0:*]
-set xlabel 'tags of a clip'
-set ylabel 'clips'
-set style fill solid noborder
-plot data using 1:2:(0.8) with boxes lt 1)";
-  return plot;
-}
-
-Plot together_plot(const TagStatistics& labels) {
-  Plot plot;
-  plot.data = {{""}};
-  const auto order = frequent(labels);
-  for (const std::size_t tag : order) plot.data[0].push_back(labels.tags[tag]);
-  for (const std::size_t row : order) {
-    plot.data.push_back({labels.tags[row]});
-    for (const std::size_t column : order) {
-      const double p = row == column ? NAN : labels.conditional(row, column);
-      plot.data.back().push_back(std::isnan(p) ? "NaN" : fmt::format("{:.4f}", p));
-    }
-  }
-  plot.name = "together";
-  plot.caption = fmt::format(
-      "Of the clips with the tag of the row, the share that also has the tag of the "
-      "column: {}.",
-      of_frequent(labels));
-  const auto strongest = std::find_if(labels.pairs.begin(), labels.pairs.end(), [&](const TagPair& pair) {
-    const auto shown = [&](std::size_t tag) {
-      return std::find(order.begin(), order.end(), tag) != order.end();
-    };
-    return shown(pair.a) && shown(pair.b);
-  });
-  plot.alt = fmt::format("Heat map of {} by {} tags.", order.size(), order.size());
-  if (strongest != labels.pairs.end())
-    plot.alt += fmt::format(" The two most alike are {} and {}: {} clips have both.",
-                            labels.tags[strongest->a], labels.tags[strongest->b], strongest->both);
-  plot.commands = R"(set datafile nocolumnheaders
-set border 0
-unset grid
-set cbrange [0:*]
-set yrange [*:*] reverse
-set xtics rotate by 90 right scale 0
-set ytics scale 0
-plot data matrix rowheaders columnheaders using 1:2:3 with image pixels)";
-  plot.height = 480;
-  return plot;
-}
-
-// Tags on a circle, so that no name lies on another; neighbours on it are tags that come together.
-Plot graph_plot(const TagStatistics& labels) {
-  std::vector<TagPair> edges;
-  std::vector<std::size_t> nodes;
-  for (const TagPair& pair : labels.pairs) {
-    if (pair.phi < kEdge || edges.size() == kEdges) break;
-    std::vector<std::size_t> with = nodes;
-    for (const std::size_t tag : {pair.a, pair.b})
-      if (std::find(with.begin(), with.end(), tag) == with.end()) with.push_back(tag);
-    if (with.size() > kNodes) continue;
-    nodes = std::move(with);
-    edges.push_back(pair);
-  }
-  // From each tag to the one not yet placed that is most like it.
-  const auto phi = [&](std::size_t a, std::size_t b) {
-    const auto found = std::find_if(edges.begin(), edges.end(), [&](const TagPair& pair) {
-      return (pair.a == a && pair.b == b) || (pair.a == b && pair.b == a);
-    });
-    return found == edges.end() ? 0 : found->phi;
-  };
-  for (std::size_t i = 1; i < nodes.size(); ++i) {
-    const auto next =
-        std::max_element(nodes.begin() + static_cast<std::ptrdiff_t>(i), nodes.end(),
-                         [&](auto a, auto b) { return phi(nodes[i - 1], a) < phi(nodes[i - 1], b); });
-    std::rotate(nodes.begin() + static_cast<std::ptrdiff_t>(i), next, next + 1);
-  }
-  const auto place = [&](std::size_t tag) {
-    const auto i = std::find(nodes.begin(), nodes.end(), tag) - nodes.begin();
-    return 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(nodes.size());
-  };
-  const auto at = [](double value) { return fmt::format("{:.4f}", value); };
-  Plot plot;
-  // Rows of tags, whose names stand along the radius and never on their heads; then rows of pairs.
-  plot.data = {
-      {"tag", "x", "y", "name right of it", "degrees", "name left of it", "degrees", "to x", "to y", "phi"}};
-  for (const std::size_t tag : nodes) {
-    const double angle = place(tag);
-    const bool right = std::cos(angle) > -1e-9;
-    const std::string turn = at(angle * 180 / std::numbers::pi - (right ? 0 : 180));
-    plot.data.push_back({labels.tags[tag], at(std::cos(angle)), at(std::sin(angle)),
-                         right ? labels.tags[tag] : "", right ? turn : "", right ? "" : labels.tags[tag],
-                         right ? "" : turn, "", "", ""});
-  }
-  for (const TagPair& pair : edges) {
-    const double a = place(pair.a), b = place(pair.b);
-    plot.data.push_back({labels.tags[pair.a] + " + " + labels.tags[pair.b], at(std::cos(a)), at(std::sin(a)),
-                         "", "", "", "", at(std::cos(b)), at(std::sin(b)), at(pair.phi)});
-  }
-  plot.name = "tag-graph";
-  plot.caption = fmt::format(
-      "Tags that come together: the {} strongest pairs with a correlation (phi) of {} and more; thicker from "
-      "0.2, 0.4 and 0.6 on.",
-      edges.size(), kEdge);
-  plot.alt = fmt::format("Graph of {} tags on a circle, {} lines between those that come together.",
-                         nodes.size(), edges.size());
-  if (!edges.empty())
-    plot.alt += fmt::format(" The strongest line joins {} and {}, phi {:.2f}.", labels.tags[edges[0].a],
-                            labels.tags[edges[0].b], edges[0].phi);
-  plot.commands = R"(unset border
-unset tics
-unset grid
-set size ratio -1
-set margins 0, 0, 0, 0
-set xrange [-2:2]
-set yrange [-2:2]
-)";
-  plot.commands += "plot ";
-  for (const auto& [from, to, width] :
-       {std::array{kEdge, 0.2, 0.8}, {0.2, 0.4, 2.4}, {0.4, 0.6, 4.0}, {0.6, 2.0, 5.6}}) {
-    plot.commands += fmt::format(
-        "data using 2:($10 >= {} && $10 < {} ? $3 : NaN):($8-$2):($9-$3) with vectors nohead "
-        "lc 1 lw {}, ",
-        from, to, width);
-  }
-  plot.commands +=
-      R"(data using (1.06*$2):(1.06*$3):4:5 with labels left rotate variable tc rgb ink, \
-     data using (1.06*$2):(1.06*$3):6:7 with labels right rotate variable tc rgb ink, \
-     data using (valid(10) ? NaN : $2):3 with points pt 7 ps 0.7 lc 1)";
-  plot.width = plot.height = 460;
-  return plot;
 }
 
 // With a tag against without it: Cliff's delta of each measure.
@@ -372,15 +189,6 @@ void add_comparison(Page& page, const ordered_json& content, const ordered_json&
   if (comparison.at("separability").is_null()) return;
   page.plot(line_plot(comparison, pair));
   if (!content.at("principal_axes").is_null()) page.plot(axes_plot(content, comparison, pair));
-}
-
-void add_labels(Page& page, const TagStatistics& labels) {
-  if (labels.tags.empty()) return;
-  page.plot(count_plot(labels));
-  if (labels.tags_per_clip.size() <= 2) return;  // one tag a clip: nothing comes together
-  page.plot(tags_per_clip_plot(labels));
-  page.plot(together_plot(labels));
-  page.plot(graph_plot(labels));
 }
 
 void add_content(Page& page, const ordered_json& content, const TagStatistics& labels) {

@@ -117,25 +117,19 @@ int mkdir(const char* path, mode_t mode) {
 
 int open64(const char* path, int flags, ...) {
   static auto* const call = real<int(const char*, int, ...)>("open64");
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0) {
-    va_list more;
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-  }
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;
+  va_end(more);
   return guarded<int>((flags & O_CREAT) != 0 && below_folder(path), 0,
                       [&](size_t) { return call(path, flags, mode); });
 }
 
 int open(const char* path, int flags, ...) {
-  mode_t mode = 0;
-  if ((flags & O_CREAT) != 0) {
-    va_list more;
-    va_start(more, flags);
-    mode = va_arg(more, mode_t);
-    va_end(more);
-  }
+  va_list more;
+  va_start(more, flags);
+  const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(more, mode_t) : 0;
+  va_end(more);
   return open64(path, flags, mode);
 }
 
