@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <limits>
 #include <set>
 
 #include "apps/statistics.h"
@@ -89,6 +90,20 @@ std::vector<Groups> for_one_picture(const std::vector<RunGroup>& groups) {
   return pictures;
 }
 
+// Of rates: from 0, but logarithmic where some would lie flat on the axis of others.
+std::string rate_axis(const Groups& groups) {
+  double least = std::numeric_limits<double>::infinity(), most = 0;  // among the largest rates of each group
+  for (const RunGroup* group : groups) {
+    double largest = 0;
+    for (const ReportRun* run : group->runs)
+      for (const CurvePoint& point : run->curve) largest = std::max(largest, point.rate);
+    least = std::min(least, largest);
+    most = std::max(most, largest);
+  }
+  if (least <= 0 || most < 20 * least) return "set yrange [0:*]";
+  return fmt::format("set logscale y\nset format y '%g'\nset yrange [{:.3g}:*]", least / 100);
+}
+
 }  // namespace
 
 std::vector<RunGroup> group_runs(const std::vector<ReportRun>& runs) {
@@ -155,7 +170,7 @@ void add_learning_curves(Page& page, const std::vector<RunGroup>& groups) {
     add_curve(page, shown, &CurvePoint::valid, named("validation"),
               "validation " + shown[0]->runs[0]->best_by, "set ylabel 'validation'");
     add_curve(page, shown, &CurvePoint::rate, named("rate"), "learning rate",
-              "set ylabel 'rate'\nset yrange [0:*]");
+              "set ylabel 'rate'\n" + rate_axis(shown));
     add_curve(page, shown, &CurvePoint::seconds_per_step, named("step-time"),
               "seconds per step, validation included", "set ylabel 'seconds per step'\nset yrange [0:*]");
   }
