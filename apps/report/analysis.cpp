@@ -94,7 +94,10 @@ plot data using 5:0 with lines lc rgb ink lw 1 dt 2, data using 2:0:3:4:ytic(1) 
 }
 
 std::string shown(const ordered_json& value, int decimals) {
-  return value.is_null() ? "" : fmt::format("{:.{}f}", value.get<double>(), decimals);
+  if (value.is_null()) return "";
+  const auto x = value.get<double>();
+  const bool vanishes = x != 0 && std::abs(x) < 0.5 * std::pow(10, -decimals);
+  return vanishes ? fmt::format("{:.1e}", x) : fmt::format("{:.{}f}", x, decimals);
 }
 
 // How many clips of either tag lie where on the line that tells them apart best.

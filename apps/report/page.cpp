@@ -29,7 +29,7 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.9rem
 caption{text-align:left;color:var(--soft);padding-bottom:.3rem}
 th,td{padding:.2rem .9rem .2rem 0;text-align:left;border-bottom:1px solid var(--rule);font-weight:400;
 vertical-align:top}
-.n{text-align:right}thead th{color:var(--soft)}th[scope=row]{white-space:nowrap}
+.n{text-align:right;white-space:nowrap}thead th{color:var(--soft)}th[scope=row]{white-space:nowrap}
 .figures{display:flex;flex-wrap:wrap;gap:1rem 2rem}
 figure{flex:0 1 460px;min-width:0;margin:1rem 0;break-inside:avoid}
 figure img{width:100%;height:auto}
