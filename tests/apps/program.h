@@ -29,8 +29,9 @@ class Program : public ::testing::Test {
           const Arguments& more_environment = {}) {
     std::vector<char*> argv = {const_cast<char*>(MELGRAD_BIN)}, environment;
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
+    // First, because of two settings of one name the first counts.
     for (const std::string& entry : more_environment) environment.push_back(const_cast<char*>(entry.c_str()));
+    for (char** entry = environ; *entry != nullptr; ++entry) environment.push_back(*entry);
     argv.push_back(nullptr);
     environment.push_back(nullptr);
     posix_spawn_file_actions_t actions;
