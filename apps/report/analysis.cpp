@@ -8,6 +8,7 @@
 #include <map>
 
 #include "apps/content.h"
+#include "apps/report/gnuplot.h"
 #include "apps/report/labels.h"
 #include "kernels/error.h"
 
@@ -45,22 +46,16 @@ Plot effect_plot(const ordered_json& content, const TagStatistics& labels) {
   plot.name = "effects";
   plot.caption = fmt::format(
       "How the sound of clips with a tag differs from all others: Cliff's delta, from -1 (always lower with "
-      "the "
-      "tag) to 1 (always higher); {}.",
+      "the tag) to 1 (always higher); {}.",
       of_frequent(labels));
   plot.alt = fmt::format("Heat map of {} tags by {} measures; the largest effect is {}, {:+.2f}.",
                          order.size(), kMeasures.size(), what, largest);
   // The cells' letters are of fixed colours: the cells do not turn dark with the page.
-  plot.commands = R"(set datafile nocolumnheaders
-set border 0
-unset grid
-unset colorbox
+  plot.commands = R"(unset colorbox
 set palette defined (-1 '#b34700', -0.5 '#f0a060', 0 '#f7f7f7', 0.5 '#6baed6', 1 '#08519c')
 set cbrange [-1:1]
-set yrange [*:*] reverse
-set xtics rotate by 40 right scale 0
-set ytics scale 0
-plot data matrix rowheaders columnheaders using 1:2:3 with image pixels, \
+)" + heat_map(40) +
+                  R"(, \
      '' matrix rowheaders columnheaders using 1:2:(abs($3) >= 0.7 ? sprintf('%+.2f', $3) : '') with labels \
        font ',11' tc rgb '#fefefe', \
      '' matrix rowheaders columnheaders using 1:2:(abs($3) < 0.7 ? sprintf('%+.2f', $3) : '') \

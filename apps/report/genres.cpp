@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "apps/evaluation.h"
+#include "apps/report/gnuplot.h"
 #include "apps/report/sections.h"
 
 namespace melgrad {
@@ -68,15 +69,10 @@ Plot confusion_plot(const Pool& p, const RunGroup& group) {
       "its tracks.",
       p.classes.size(), p.classes[worst_row], p.classes[worst_column], 100 * worst);
   // The cells' letters are of fixed colours: the cells do not turn dark with the page.
-  plot.commands = R"(set datafile nocolumnheaders
-set border 0
-unset grid
-unset colorbox
+  plot.commands = R"(unset colorbox
 set cbrange [0:1]
-set yrange [*:*] reverse
-set xtics rotate by 40 right scale 0
-set ytics scale 0
-plot data matrix rowheaders columnheaders using 1:2:3 with image pixels, \
+)" + heat_map(40) +
+                  R"(, \
      '' matrix rowheaders columnheaders using 1:2:($3 >= 0.65 ? sprintf('%.2f', $3) : '') with labels \
        font ',11' tc rgb '#fefefe', \
      '' matrix rowheaders columnheaders using 1:2:($3 < 0.65 && $3 >= 0.005 ? sprintf('%.2f', $3) : '') \

@@ -115,6 +115,17 @@ bool add_style(const fs::path& svg) {
 
 }  // namespace
 
+std::string heat_map(int degrees) {
+  return fmt::format(R"(set datafile nocolumnheaders
+set border 0
+unset grid
+set yrange [*:*] reverse
+set xtics rotate by {} right scale 0
+set ytics scale 0
+plot data matrix rowheaders columnheaders using 1:2:3 with image pixels)",
+                     degrees);
+}
+
 std::string as_csv(const TextRows& rows) {
   std::string out;
   for (const auto& row : rows) {

@@ -15,6 +15,10 @@ namespace melgrad {
 // drawn and why. Throws Error (output).
 std::vector<std::string> draw(const std::vector<const Plot*>& plots, const std::filesystem::path& folder);
 
+// The commands that draw a table as cells, its first row below them turned by so many degrees, its first
+// column at their left. More of the same `plot` may follow behind a comma.
+std::string heat_map(int degrees);
+
 // RFC 4180.
 std::string as_csv(const TextRows& rows);
 

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <numbers>
 
+#include "apps/report/gnuplot.h"
+
 namespace melgrad {
 namespace {
 
@@ -100,14 +102,7 @@ Plot together_plot(const TagStatistics& labels) {
   if (strongest != labels.pairs.end())
     plot.alt += fmt::format(" The two most alike are {} and {}: {} clips have both.",
                             labels.tags[strongest->a], labels.tags[strongest->b], strongest->both);
-  plot.commands = R"(set datafile nocolumnheaders
-set border 0
-unset grid
-set cbrange [0:*]
-set yrange [*:*] reverse
-set xtics rotate by 90 right scale 0
-set ytics scale 0
-plot data matrix rowheaders columnheaders using 1:2:3 with image pixels)";
+  plot.commands = "set cbrange [0:*]\n" + heat_map(90);
   plot.height = 480;
   return plot;
 }
