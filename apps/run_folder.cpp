@@ -26,7 +26,7 @@ bool not_begun(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
     if (!name.starts_with("features") && name != "splits.json" && name != "recipe.toml" &&
-        !name.ends_with(".tmp"))
+        !is_left_over(name))
       return false;
   }
   return !error;
@@ -64,7 +64,7 @@ void RunFolder::lock() {
   lock_ = std::make_shared<FolderLock>(path_, path_.string());
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(path_, error)) {
-    if (entry.path().extension() == ".tmp") fs::remove(entry.path(), error);
+    if (is_left_over(entry.path().filename().string())) fs::remove(entry.path(), error);
   }
 }
 

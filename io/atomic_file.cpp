@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <regex>
 #include <unistd.h>
 
 #include "kernels/error.h"
@@ -90,6 +91,11 @@ void reserve_space(const std::string& path, const std::string& shown, std::int64
   }
   errno = reason;
   if (reason != 0) output_error(shown, "has no room on the disk");
+}
+
+bool is_left_over(const std::string& name) {
+  static const std::regex pattern(R"(.+\.[0-9]+-[0-9]+\.tmp)");
+  return std::regex_match(name, pattern);
 }
 
 void write_file_atomically(const std::string& path, std::string_view content) {

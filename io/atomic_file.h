@@ -1,7 +1,8 @@
 // AtomicFile: a file that appears whole or not at all. The content is written to a temporary file in the same
 // folder; commit() makes it durable (fsync), renames it over the target and makes the rename durable. Until
 // then the old file stays as it was, whatever happens to the process. Without commit() the temporary file is
-// removed. Of a killed process a file named <target>.<process>.tmp may stay behind; nothing ever reads it.
+// removed. Of a killed process a file named <target>.<process>-<number>.tmp may stay behind; nothing ever
+// reads it.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +32,9 @@ class AtomicFile {
 // beyond the end of the file where the file system can, compares with the free space otherwise. Throws Error
 // (output) that names `shown`.
 void reserve_space(const std::string& path, const std::string& shown, std::int64_t bytes);
+
+// Whether a file's name is one that a killed process may have left.
+bool is_left_over(const std::string& name);
 
 void write_file_atomically(const std::string& path, std::string_view content);
 

@@ -100,6 +100,13 @@ TEST_F(Pipeline, VerifyRepeatsTheResultOrSaysWhatDiffers) {
   fs::remove_all(at("verified"));
 }
 
+TEST_F(Pipeline, AFolderThatHoldsSomethingElseIsLeftAlone) {
+  fs::create_directory(at("mine"));
+  std::ofstream(at("mine/notes.tmp")) << "mine";
+  refuses("train " + at("c.h5") + " --out " + at("mine"), 4, {"mine: exists already"});
+  EXPECT_EQ(read_bytes(at("mine/notes.tmp")), "mine");
+}
+
 TEST_F(Pipeline, AnExportedModelPredictsTheSame) {
   ASSERT_EQ(run("export " + at("run") + " --out " + at("m.safetensors")).code, 0);
   const std::string song = " " + (*fs::recursive_directory_iterator(at("music/genres"))).path().string();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/devices.h"
 #include "tests/io/scratch.h"
 #include "tests/models/synthetic.h"
 
@@ -123,19 +124,23 @@ TEST_F(Training, StandingStillEndsARun) {
 TEST_F(Training, ADivergedRunSaysWhereAndWhat) {
   Checkpoint state = run(recipe_, nullptr, 5);
   for (float& weight : state.arrays.at("param/conv2.weight").as<float>()) weight = 3e38F;
-  const TrainingData data(*device_, path_, recipe_);
-  TrainingRun run(*device_, data, data.random_split(recipe_.split, 1), recipe_, 7);
-  run.restore(state, "state");
-  try {
-    run.run([](std::int64_t) { return true; }, [](const TrainingRun::Epoch&) { return true; });
-    FAIL() << "the run went on";
-  } catch (const Diverged& diverged) {
-    EXPECT_EQ(diverged.step, 6);
-    EXPECT_EQ(diverged.kind(), ErrorKind::diverged);
-    const std::string message = diverged.what(), trouble = run.first_trouble(&state, diverged.step);
-    EXPECT_EQ(message.find("step 6 has loss "), 0U) << message;
-    EXPECT_EQ(trouble.find("conv2d_forward("), 0U) << trouble;
-    EXPECT_NE(trouble.find(", conv2.weight, conv2.bias) wrote "), std::string::npos) << trouble;
+  for (const DeviceParam& param : model_device_params()) {
+    SCOPED_TRACE(param.name);
+    const auto device = param.make();
+    const TrainingData data(*device, path_, recipe_);
+    TrainingRun run(*device, data, data.random_split(recipe_.split, 1), recipe_, 7);
+    run.restore(state, "state");
+    try {
+      run.run([](std::int64_t) { return true; }, [](const TrainingRun::Epoch&) { return true; });
+      FAIL() << "the run went on";
+    } catch (const Diverged& diverged) {
+      EXPECT_EQ(diverged.step, 6);
+      EXPECT_EQ(diverged.kind(), ErrorKind::diverged);
+      const std::string message = diverged.what(), trouble = run.first_trouble(&state, diverged.step);
+      EXPECT_EQ(message.find("step 6 has loss "), 0U) << message;
+      EXPECT_EQ(trouble.find("conv2d_forward("), 0U) << trouble;
+      EXPECT_NE(trouble.find(", conv2.weight, conv2.bias) wrote "), std::string::npos) << trouble;
+    }
   }
 }
 

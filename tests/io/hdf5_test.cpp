@@ -226,6 +226,14 @@ TEST(AtomicFile, LeavesTheOldFileUntilCommitted) {
   EXPECT_EQ(read_bytes(path), "through the link");
 }
 
+TEST(AtomicFile, OnlyItsOwnTemporariesAreLeftOver) {
+  const Scratch scratch;
+  const AtomicFile file(scratch / "model.h5");
+  EXPECT_TRUE(is_left_over(std::filesystem::path(file.temp_path()).filename().string())) << file.temp_path();
+  for (const char* name : {"notes.tmp", "12-3.tmp", "model.h5.tmp", "model.h5.12-3.tmp.gz", "model.h5"})
+    EXPECT_FALSE(is_left_over(name)) << name;
+}
+
 TEST(AtomicFile, FailsBeforeALongWriteWhenTheDiskIsTooSmall) {
   const Scratch scratch;
   write_bytes(scratch / "f", "");
