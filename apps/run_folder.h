@@ -2,9 +2,10 @@
 //   run.json       what was asked for: recipe, data, seed, split, version, device
 //   recipe.toml    the recipe as used, every key
 //   splits.json    track names of train, valid and test
-//   metrics.jsonl  one line per epoch
+//   metrics.jsonl  one line per epoch, and one with "event" per skipped step and spike of the loss
 //   events.out.tfevents.*  the same for TensorBoard, with histograms of the parameters and the first kernels
-//   checkpoint.h5  the whole state, from which --resume goes on; holds the final and the best weights
+//   checkpoint.h5  the whole state, from which --resume goes on; holds the final and the best weights. It is
+//                  checkpoint-<step>.h5 under a second name; the last of those are kept (run_checkpoints.h)
 //   model.h5       the finished network: the weights the recipe keeps, classes, features (for predict)
 //   result.json    the test result (evaluate)
 #pragma once

@@ -20,7 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-constexpr const char* kCheckpoint = "checkpoint.h5";
 constexpr const char* kMetrics = "metrics.jsonl";
 
 // A resumed run goes on behind its checkpoint: later lines of the log are of work that is done again.
@@ -39,6 +38,7 @@ void cut_metrics(const RunFolder& folder, std::int64_t steps) {
 std::vector<std::pair<std::string, double>> figures_of(const TrainingRun::Epoch& epoch) {
   std::vector<std::pair<std::string, double>> figures = {
       {"loss", epoch.loss}, {"accuracy", epoch.accuracy}, {"norm", epoch.norm}, {"rate", epoch.rate}};
+  if (epoch.skipped > 0) figures.emplace_back("skipped", epoch.skipped);
   if (epoch.valid) figures.insert(figures.end(), epoch.valid->figures.begin(), epoch.valid->figures.end());
   return figures;
 }
@@ -49,12 +49,20 @@ class MetricsLog {
   void add(const TrainingRun::Epoch& e, double seconds) {
     nlohmann::ordered_json line = {{"epoch", e.epoch}, {"step", e.step}, {"seconds", seconds}};
     for (const auto& [name, value] : figures_of(e)) line[name] = value;
+    add(line);
+  }
+  void add(const TrainingRun::Incident& i) {
+    if (i.skipped) add({{"event", "skipped"}, {"step", i.step}});
+    else add({{"event", "loss_spike"}, {"step", i.step}, {"loss", i.loss}, {"usual", i.usual}});
+  }
+
+ private:
+  void add(const nlohmann::ordered_json& line) {
     file_ << line.dump() << "\n";
     file_.flush();
     if (!file_) fail(ErrorKind::output, "{}: cannot be written: disk full?", path_);
   }
 
- private:
   std::string path_;
   std::ofstream file_;
 };
@@ -77,12 +85,14 @@ void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& 
   }
 }
 
-// All that may change in a run that has begun: when it ends.
+// All that may change in a run that has begun: what ends it.
 void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
   for (const std::string& assignment : assignments) {
-    if (!assignment.starts_with("train.epochs=") && !assignment.starts_with("train.patience="))
+    if (!assignment.starts_with("train.epochs=") && !assignment.starts_with("train.patience=") &&
+        !assignment.starts_with("train.on_nan="))
       fail(ErrorKind::usage,
-           "--set {}: of a run that has begun only train.epochs and train.patience can change", assignment);
+           "--set {}: of a run that has begun only train.epochs, train.patience and train.on_nan can change",
+           assignment);
   }
   set_recipe_fields(recipe, assignments);
 }
@@ -122,7 +132,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   TrainingRun run(*device, data, split, recipe, request.seed);
   resume_in_folder(run, *folder);
   print_plan(run, data, recipe);
-  const bool done = train_in_folder(run, *folder, recipe, recipe.name, request.save_every);
+  const bool done = train_in_folder(run, *folder, recipe, recipe.name, request.saving);
   const std::string where = folder->path().string();
   if (settings.json) {
     const nlohmann::ordered_json result = {{"run", where},
@@ -130,6 +140,7 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
                                            {"steps", run.steps()},
                                            {"best_valid", run.best_valid()},
                                            {"best_epoch", run.best_epoch()},
+                                           {"skipped", run.skipped()},
                                            {"weights", fmt::format("{:016x}", run.weights_digest())}};
     fmt::print("{}\n", result.dump(2));
   } else if (done) {
@@ -200,8 +211,8 @@ void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const Traini
 }
 
 void resume_in_folder(TrainingRun& run, const RunFolder& folder) {
-  const std::string path = folder.file(kCheckpoint);
-  if (fs::exists(path)) run.restore(load_checkpoint(path), path);
+  const RunCheckpoints checkpoints(folder);
+  if (const auto state = checkpoints.load()) run.restore(*state, checkpoints.newest());
   cut_metrics(folder, run.steps());
 }
 
@@ -214,24 +225,30 @@ namespace {
 // One line on a run that diverged: where, what did it first, what is still good.
 [[noreturn]] void explain(const Diverged& diverged, TrainingRun& run, const RunFolder& folder,
                           const std::string& label) {
-  const std::string path = folder.file(kCheckpoint);
-  std::optional<Checkpoint> before;
-  if (fs::exists(path)) before = load_checkpoint(path);
+  const RunCheckpoints checkpoints(folder);
+  const std::string path = checkpoints.newest();
+  const std::optional<Checkpoint> before = checkpoints.load();
   fmt::print(stderr, "{}: {}; the steps since {} are done again to find the operation\n", label,
              diverged.what(), before ? "the checkpoint" : "the beginning");
   const std::string trouble = run.first_trouble(before ? &*before : nullptr, diverged.step);
   fail(ErrorKind::diverged, "{}: {}: {}; lower train.rate or set train.clip_norm; {}", label, diverged.what(),
        trouble,
-       before ? fmt::format("{} is of step {} and good", path,
-                            before->need_array("state/counter", path).as<std::int64_t>()[0])
+       before ? fmt::format("{} is of step {} and good", path, steps_of(*before, path))
               : "no checkpoint was saved yet");
 }
 
-void train_and_save(TrainingRun& run, const RunFolder& folder, const std::string& label, double save_every) {
+std::string describe(const std::string& label, const TrainingRun::Incident& i) {
+  if (i.skipped) return fmt::format("{}: step {} skipped: its gradient is no number", label, i.step);
+  return fmt::format("{}: step {}: loss {:.3g}, where {:.3g} was usual", label, i.step, i.loss, i.usual);
+}
+
+void train_and_save(TrainingRun& run, const RunFolder& folder, const std::string& label,
+                    const SaveOptions& saving) {
+  const RunCheckpoints checkpoints(folder, saving.keep);
   EventFile events(folder.path().string(), run.steps());
   const auto save = [&] {
     const Checkpoint state = run.state();
-    save_checkpoint(folder.file(kCheckpoint), state);
+    checkpoints.save(state);
     events.weights(run.steps(), state);
   };
   {
@@ -244,7 +261,7 @@ void train_and_save(TrainingRun& run, const RunFolder& folder, const std::string
     run.run(
         [&](std::int64_t steps) {
           progress.update(steps, note);
-          if (std::chrono::duration<double>(Clock::now() - saved).count() > save_every) {
+          if (std::chrono::duration<double>(Clock::now() - saved).count() > saving.every) {
             save();
             saved = Clock::now();
           }
@@ -257,6 +274,10 @@ void train_and_save(TrainingRun& run, const RunFolder& folder, const std::string
           metrics.add(epoch, std::chrono::duration<double>(Clock::now() - start).count());
           events.scalars(epoch.step, figures_of(epoch));
           return true;
+        },
+        [&](const TrainingRun::Incident& incident) {
+          metrics.add(incident);
+          progress.message(describe(label, incident));
         });
   }
   save();
@@ -265,9 +286,9 @@ void train_and_save(TrainingRun& run, const RunFolder& folder, const std::string
 }  // namespace
 
 bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
-                     const std::string& label, double save_every) {
+                     const std::string& label, const SaveOptions& saving) {
   try {
-    train_and_save(run, folder, label, save_every);
+    train_and_save(run, folder, label, saving);
   } catch (const Diverged& diverged) {
     explain(diverged, run, folder, label);
   }
@@ -358,10 +379,18 @@ void register_train(CLI::App& root, Settings& settings) {
   command->add_option("--out", *out, "run folder (default runs/<recipe>-<time>)");
   auto* resumes = command->add_option(
       "--resume", *resume, "go on with an interrupted run, or, with --set train.epochs=N, a finished one");
-  command->add_option("--save-every", request->save_every, "seconds between checkpoints")
+  command->add_option("--save-every", request->saving.every, "seconds between checkpoints")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  goes_alone(*command, *resumes, {"--set", "--hold", "--save-every"});
+  command->add_option("--keep", request->saving.keep, "how many of the last checkpoints stay")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  command
+      ->add_option_function<std::string>(
+          "--on-nan", [=](const std::string& what) { request->set.push_back("train.on_nan=" + what); },
+          "a step whose gradient is no number: stop there, or skip it (the same as --set train.on_nan)")
+      ->check(CLI::IsMember({"stop", "skip"}));
+  goes_alone(*command, *resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan"});
   command->callback([=, &settings] {
     if (request->data.empty() && resume->empty())
       fail(ErrorKind::usage, "train: name the data, or --resume RUN");

@@ -4,12 +4,16 @@
 #include <string>
 
 #include "apps/cli.h"
+#include "apps/run_checkpoints.h"
 #include "apps/run_folder.h"
 #include "apps/training.h"
 
 namespace melgrad {
 
-constexpr double kSaveEvery = 60;  // seconds between checkpoints
+struct SaveOptions {
+  double every = 60;                 // seconds between checkpoints
+  int keep = RunCheckpoints::kKeep;  // of the last
+};
 
 struct TrainRequest {
   std::string data;  // as given by the user
@@ -20,7 +24,7 @@ struct TrainRequest {
   bool random_split = false;  // even if the data set has a split of its own
   std::string split_lists;    // folder with name lists instead
   TrainingData::Hold hold = TrainingData::Hold::automatic;
-  double save_every = kSaveEvery;
+  SaveOptions saving;
 };
 
 std::unique_ptr<Device> open_device(const Settings& settings);
@@ -46,7 +50,7 @@ void resume_in_folder(TrainingRun& run, const RunFolder& folder);
 // Trains in `folder` until done or interrupted; writes metrics, checkpoints and the model. Returns whether it
 // finished.
 bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
-                     const std::string& label, double save_every = kSaveEvery);
+                     const std::string& label, const SaveOptions& saving = {});
 
 // The weights that the recipe keeps, as model.h5 has them.
 Checkpoint kept_model(TrainingRun& run, const Recipe& recipe);

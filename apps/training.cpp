@@ -14,6 +14,8 @@
 namespace melgrad {
 namespace {
 
+constexpr std::int64_t kMaxSkippedInARow = 10;
+
 HostArray to_array(Device& device, Tensor tensor) {
   std::vector<std::int64_t> shape;
   for (int axis = 0; axis < tensor.shape.rank(); ++axis) shape.push_back(tensor.shape[axis]);
@@ -125,8 +127,9 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
   }
 }
 
-Diverged::Diverged(std::int64_t at, double loss, double norm)
-    : Error(ErrorKind::diverged, fmt::format("step {} has loss {} and gradient norm {}", at, loss, norm)),
+Diverged::Diverged(std::int64_t at, double loss, double norm, const std::string& more)
+    : Error(ErrorKind::diverged,
+            fmt::format("step {} has loss {} and gradient norm {}{}", at, loss, norm, more)),
       step(at) {}
 
 std::vector<std::int32_t> TrainingRun::order(std::int64_t epoch) const {
@@ -138,7 +141,9 @@ std::vector<std::int32_t> TrainingRun::order(std::int64_t epoch) const {
 }
 
 void TrainingRun::run(const std::function<bool(std::int64_t)>& after_step,
-                      const std::function<bool(const Epoch&)>& after_epoch) {
+                      const std::function<bool(const Epoch&)>& after_epoch,
+                      const std::function<void(const Incident&)>& on_incident) {
+  on_incident_ = on_incident;
   reported_ = step_.counter();
   bool go_on = true;
   while (go_on && !finished()) {
@@ -163,23 +168,47 @@ void TrainingRun::collect_reports() {
   if (done == reported_) return;
   for (const TrainingStep::Report& report : step_.reports(done - reported_)) {
     ++reported_;
-    if (!std::isfinite(report.loss) || !std::isfinite(report.norm)) {
-      throw Diverged(reported_, report.loss, report.norm);
+    if (!std::isfinite(report.norm)) {
+      skip(report);
+      continue;
     }
+    if (!std::isfinite(report.loss)) throw Diverged(reported_, report.loss, report.norm);
+    skipped_in_a_row_ = 0;
+    ++summed_;
     loss_sum_ += report.loss;
     hit_sum_ += report.accuracy;
+    const double usual = loss_watch_.mean;
+    if (loss_watch_.add(report.loss)) on_incident_({reported_, false, report.loss, usual});
     last_ = report;
   }
+}
+
+// A step that the optimizer has left out, because its gradient is no number.
+void TrainingRun::skip(const TrainingStep::Report& report) {
+  if (recipe_.train.on_nan != "skip") throw Diverged(reported_, report.loss, report.norm);
+  ++skipped_;
+  if (++skipped_in_a_row_ == kMaxSkippedInARow)
+    throw Diverged(reported_, report.loss, report.norm,
+                   fmt::format(", the {}th in a row", kMaxSkippedInARow));
+  if (reported_ % steps_per_epoch_ == 0 && summed_ == 0)
+    throw Diverged(reported_, report.loss, report.norm, ", like every step of its epoch");
+  on_incident_({reported_, true, report.loss, loss_watch_.mean});
 }
 
 void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
                                const std::function<bool(const Epoch&)>& after_epoch, bool& go_on) {
   const TrainOptions& train = recipe_.train;
-  const auto steps = static_cast<double>(steps_per_epoch_);
-  Epoch report{
-      epoch,       epoch * steps_per_epoch_, loss_sum_ / steps, hit_sum_ / steps, last_.norm, last_.rate,
-      std::nullopt};
+  const auto steps = static_cast<double>(summed_);
+  Epoch report{epoch,
+               epoch * steps_per_epoch_,
+               loss_sum_ / steps,
+               hit_sum_ / steps,
+               last_.norm,
+               last_.rate,
+               skipped_,
+               std::nullopt};
   loss_sum_ = hit_sum_ = 0;
+  summed_ = 0;
   if (!split_.valid.empty() && (epoch % train.validate_every == 0 || epoch == train.epochs)) {
     report.valid = validate(order);
     follow_validation(epoch, report.valid->score);
@@ -325,6 +354,8 @@ Checkpoint TrainingRun::state() {
   out.text["seed"] = std::to_string(seed_);
   out.text["sums"] = fmt::format("{} {} {}", sums[0], sums[1], sums[2]);
   out.text["plateau"] = fmt::format("{} {}", plateau_, last_drop_);
+  out.text["watch"] = fmt::format("{} {} {} {} {} {}", summed_, skipped_, skipped_in_a_row_,
+                                  loss_watch_.steps, loss_watch_.mean, loss_watch_.variance);
   out.arrays["state/counter"] = HostArray::scalar<std::int64_t>(step_.counter());
   out.arrays["state/best_epoch"] = HostArray::scalar<std::int64_t>(best_epoch_);
   if (validations > 0) {
@@ -355,6 +386,14 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
   if (std::sscanf(in.need_text("sums", path).c_str(), "%lf %lf %lf", &loss_sum_, &hit_sum_, &best_score_) !=
       3) {
     fail(ErrorKind::input, "{}: sums cannot be read", path);
+  }
+  const auto watch = in.text.find("watch");
+  if (watch == in.text.end()) {
+    summed_ = steps % steps_per_epoch_;  // a checkpoint from before steps could be skipped
+  } else if (std::sscanf(watch->second.c_str(), "%ld %ld %ld %ld %lf %lf", &summed_, &skipped_,
+                         &skipped_in_a_row_, &loss_watch_.steps, &loss_watch_.mean,
+                         &loss_watch_.variance) != 6) {
+    fail(ErrorKind::input, "{}: watch cannot be read", path);
   }
   if (in.arrays.contains("history/epoch")) {
     const auto epochs = in.need_array("history/epoch", path).as<std::int64_t>();

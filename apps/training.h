@@ -13,16 +13,17 @@
 #include <vector>
 
 #include "apps/evaluation.h"
+#include "apps/loss_watch.h"
 #include "apps/training_data.h"
 #include "io/checkpoint.h"
 #include "kernels/error.h"
 
 namespace melgrad {
 
-// A step whose loss or gradient is no number.
+// A step whose loss or gradient is no number, or with train.on_nan = "skip" one too many of them.
 class Diverged : public Error {
  public:
-  Diverged(std::int64_t step, double loss, double norm);
+  Diverged(std::int64_t step, double loss, double norm, const std::string& more = "");
   const std::int64_t step;  // 1, 2, ...
 };
 
@@ -36,18 +37,27 @@ class TrainingRun {
     std::vector<std::pair<std::string, double>> figures;  // for the log; the first is the one compared
   };
   struct Epoch {
-    std::int64_t epoch = 0;  // finished epochs
-    std::int64_t step = 0;   // finished steps
-    double loss = 0;         // mean over the epoch, with penalties
-    double accuracy = 0;     // of the training batches; of tags: the share of right decisions
-    double norm = 0;         // of the last step's gradient
-    double rate = 0;         // of the last step
+    std::int64_t epoch = 0;    // finished epochs
+    std::int64_t step = 0;     // finished steps
+    double loss = 0;           // mean over the epoch, with penalties
+    double accuracy = 0;       // of the training batches; of tags: the share of right decisions
+    double norm = 0;           // of the last step's gradient
+    double rate = 0;           // of the last step
+    std::int64_t skipped = 0;  // steps, since the beginning
     std::optional<Validation> valid;
+  };
+  // A step that is worth a line: one that was skipped, or a loss far above the usual.
+  struct Incident {
+    std::int64_t step = 0;  // 1, 2, ...
+    bool skipped = false;
+    double loss = 0, usual = 0;
   };
   // Trains until the recipe ends it or a callback returns false. `after_step` is told the number of finished
   // steps, `after_epoch` how the epoch went. Throws Diverged, at most a few steps late.
-  void run(const std::function<bool(std::int64_t)>& after_step,
-           const std::function<bool(const Epoch&)>& after_epoch);
+  void run(
+      const std::function<bool(std::int64_t)>& after_step,
+      const std::function<bool(const Epoch&)>& after_epoch,
+      const std::function<void(const Incident&)>& on_incident = [](const Incident&) {});
   bool finished() const { return !ending_.empty(); }
   const std::string& ending() const { return ending_; }  // why it finished, for people
 
@@ -71,6 +81,7 @@ class TrainingRun {
   // The best validation figure, as the recipe names it; -1 before the first.
   double best_valid() const { return best_epoch_ == 0 ? -1 : shown(best_score_); }
   std::int64_t best_epoch() const { return best_epoch_; }
+  std::int64_t skipped() const { return skipped_; }
   std::int64_t parameters() const { return model_->params().count(); }
   const Split& split() const { return split_; }
   // XXH3 of the current weights: equal for equal runs.
@@ -81,6 +92,7 @@ class TrainingRun {
   void finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
                     const std::function<bool(const Epoch&)>& after_epoch, bool& go_on);
   void collect_reports();
+  void skip(const TrainingStep::Report& report);
   Validation validate(const std::vector<std::int32_t>& order);
   Validation validate_tags();
   void follow_validation(std::int64_t epoch, double score);
@@ -111,7 +123,11 @@ class TrainingRun {
   double plateau_ = 1;                 // factor of the rate
   std::int64_t last_drop_ = 0;         // epoch of its last change
   double loss_sum_ = 0, hit_sum_ = 0;  // of the running epoch
-  std::int64_t reported_ = 0;          // steps whose reports are in the sums
+  std::int64_t summed_ = 0;            // its steps in the sums: those that were not skipped
+  std::int64_t reported_ = 0;          // steps that the device has reported
+  std::int64_t skipped_ = 0, skipped_in_a_row_ = 0;
+  LossWatch loss_watch_;
+  std::function<void(const Incident&)> on_incident_;
   TrainingStep::Report last_;
   std::string ending_;
 };

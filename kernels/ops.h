@@ -175,7 +175,8 @@ class Ops {
   // ---- batch normalisation over all axes but the last: x, y [..., C], of M = numel / C rows; all else [C]
   // mean = mean of x; scale = 1 / sqrt(variance + epsilon) with variance = sum (x - mean)^2 / M;
   // y = gamma (x - mean) scale + beta;  running_mean += momentum (mean - running_mean);
-  // running_variance += momentum (variance M / (M - 1) - running_variance)     (M = 1: the variance itself)
+  // running_variance += momentum (variance M / (M - 1) - running_variance)     (M = 1: the variance itself);
+  // a channel whose mean or variance is not finite leaves its running ones as they are
   virtual void batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Tensor y,
                                   Tensor mean, Tensor scale, Tensor running_mean,
                                   Tensor running_variance) = 0;
@@ -252,8 +253,9 @@ class Ops {
   virtual void l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Tensor dw, Write write) = 0;
 
   // ---- optimizers: w, g and the moments are whole slabs of the same length
-  // `rate` and `scale` are device scalars; every update uses the gradient scale[0] g. `l2` adds l2 w to it
-  // (PyTorch's weight_decay of sgd and adam), after the scale.
+  // `rate` and `scale` are device scalars; every update uses the gradient scale[0] g, and with a scale of 0
+  // changes nothing, whatever g holds. `l2` adds l2 w to the gradient (PyTorch's weight_decay of sgd and
+  // adam), after the scale.
   // v = momentum v + g;  w -= rate (nesterov ? g + momentum v : v)
   virtual void sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum,
                           bool nesterov, float l2) = 0;
@@ -265,7 +267,8 @@ class Ops {
   // d = rho d + (1 - rho) u^2                                              (Zeiler 2012, Keras's form)
   virtual void adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate, Tensor scale, float rho,
                                float epsilon) = 0;
-  // norm [2] = { ||g||_2, scale }, scale = max_norm > 0 ? min(1, max_norm / ||g||) : 1
+  // norm [2] = { ||g||_2, scale }, scale = max_norm > 0 ? min(1, max_norm / ||g||) : 1, and 0 if ||g|| is not
+  // finite: a step whose gradient is no number leaves no trace in the weights and moments
   virtual void gradient_norm(Tensor g, float max_norm, Tensor norm) = 0;
 
   // ---- the step's own state

@@ -73,6 +73,7 @@ void visit_fields(R& r, const Visit& visit) {
   visit("train.weight_decay", r.train.weight_decay);
   visit("train.l2", r.train.l2);
   visit("train.clip_norm", r.train.clip_norm);
+  visit("train.on_nan", r.train.on_nan);
   visit("train.plateau_factor", r.train.plateau_factor);
   visit("train.plateau_patience", r.train.plateau_patience);
   visit("train.phases", r.train.phases);
@@ -226,6 +227,7 @@ void validate(const Recipe& r) {
   one_of("input.standardise", r.input.standardise, Names{"none", "bands"});
   one_of("train.validation", r.train.validation, Names{"vote", "crop"});
   one_of("train.weights", r.train.weights, Names{"best", "final"});
+  one_of("train.on_nan", r.train.on_nan, Names{"stop", "skip"});
   one_of("train.optimizer", r.train.optimizer, Names{"sgd", "adam", "adadelta"});
   one_of("train.schedule", r.train.schedule, Names{"constant", "inverse_time", "step", "cosine"});
   one_of("train.tag_weights", r.train.tag_weights, Names{"none", "balanced"});

@@ -81,6 +81,7 @@ struct TrainOptions {
   double weight_decay = 0;  // decoupled (AdamW)
   double l2 = 0;            // coupled: PyTorch's weight_decay of Adam and SGD
   double clip_norm = 0;
+  std::string on_nan = "stop";        // a step whose gradient is no number: "stop" there, or "skip" it
   double plateau_factor = 1;          // the rate is multiplied by this after
   std::int64_t plateau_patience = 0;  // so many epochs without a better validation; 0 = never
   // "80 adam 1e-4, 20 sgd 1e-3": epochs, optimizer and rate one after another, each from the best weights so

@@ -54,6 +54,7 @@ void read_metrics(const std::string& path, ReportRun& run) {
     ++number;
     const ordered_json at = ordered_json::parse(line, nullptr, false);
     const auto whole = [&](const char* key) { return at.contains(key) && at[key].is_number_integer(); };
+    if (at.is_object() && at.contains("event")) continue;  // a skipped step, a spike of the loss
     if (!at.is_object() || !whole("epoch") || !whole("step")) {
       run.notes.push_back(fmt::format("metrics.jsonl, line {}: cannot be read, left out", number));
       continue;

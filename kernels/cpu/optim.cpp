@@ -17,6 +17,7 @@ void CpuOps::sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale,
                         bool nesterov, float l2) {
   float *pw = w.f32(), *pv = v.f32();
   const float *pg = g.f32(), lr = *rate.f32(), s = *scale.f32();
+  if (s == 0) return;
   parallel_blocks(w.numel(), threads_, kBlock, [=](std::int64_t first, std::int64_t last) {
 #pragma omp simd
     for (std::int64_t i = first; i < last; ++i)
@@ -36,6 +37,7 @@ void CpuOps::adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Te
                               static_cast<float>(1 - std::pow(static_cast<double>(beta2), t))};
   float *pw = w.f32(), *pm = m.f32(), *pv = v.f32();
   const float *pg = g.f32(), lr = *rate.f32(), s = *scale.f32();
+  if (s == 0) return;
   parallel_blocks(w.numel(), threads_, kBlock, [=](std::int64_t first, std::int64_t last) {
 #pragma omp simd
     for (std::int64_t i = first; i < last; ++i) adam_element(pw[i], s * pg[i], pm[i], pv[i], lr, settings);
@@ -46,6 +48,7 @@ void CpuOps::adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate
                              float epsilon) {
   float *pw = w.f32(), *pa = a.f32(), *pd = d.f32();
   const float *pg = g.f32(), lr = *rate.f32(), s = *scale.f32();
+  if (s == 0) return;
   parallel_blocks(w.numel(), threads_, kBlock, [=](std::int64_t first, std::int64_t last) {
 #pragma omp simd
     for (std::int64_t i = first; i < last; ++i)
@@ -62,7 +65,7 @@ void CpuOps::gradient_norm(Tensor g, float max_norm, Tensor norm) {
   });
   const double length = std::sqrt(squares);
   norm.f32()[0] = static_cast<float>(length);
-  norm.f32()[1] = max_norm > 0 && length > max_norm ? static_cast<float>(max_norm / length) : 1.0F;
+  norm.f32()[1] = gradient_scale(length, max_norm);
 }
 
 void CpuOps::learning_rate(const Schedule& schedule, Tensor counter, Tensor rate) {

@@ -18,7 +18,7 @@ struct UpdateSlab {
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
     const float s = *scale;
-    for (std::int64_t i = t.first(); i < n; i += t.stride()) update(i, s * g[i]);
+    for (std::int64_t i = t.first(); s != 0 && i < n; i += t.stride()) update(i, s * g[i]);
   }
 };
 
@@ -67,8 +67,9 @@ struct AdamSlab {
     AdamSettings now = settings;
     now.correction1 = correction[0];
     now.correction2 = correction[1];
-    for (std::int64_t i = t.first(); i < n; i += t.stride()) {
-      adam_element(w[i], *scale * g[i], m[i], v[i], *rate, now);
+    const float s = *scale;
+    for (std::int64_t i = t.first(); s != 0 && i < n; i += t.stride()) {
+      adam_element(w[i], s * g[i], m[i], v[i], *rate, now);
     }
   }
 };
@@ -79,7 +80,7 @@ struct FinishNorm {
   MELGRAD_DEVICE void operator()(double squares) const {
     const double length = std::sqrt(squares);
     norm[0] = static_cast<float>(length);
-    norm[1] = max_norm > 0 && length > max_norm ? static_cast<float>(max_norm / length) : 1.0F;
+    norm[1] = gradient_scale(length, max_norm);
   }
 };
 

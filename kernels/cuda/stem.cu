@@ -80,13 +80,14 @@ struct StemForward {
       }
       for (int f = at.lane; f < s.out_f; f += at.lanes) {
         const std::int64_t to = (t.block() * s.out_f + f) * s.channels + at.channel;
-        float best = 0;  // ReLU: a window without a positive value keeps 0 at its first position
+        // ReLU: a window without a positive value keeps 0 at its first position; what is no number wins.
+        float best = 0;
         int where = 0;
 #pragma unroll
         for (int p = 0; p < s.pool_t() * s.pool_f(); ++p) {
           const float* in = patch + p / s.pool_f() * s.bands + f * s.pool_f() + p % s.pool_f();
           const float sum = convolved(in, weight, at.channel);
-          if (sum > best) {
+          if (!(sum <= best)) {
             best = sum;
             where = p;
           }

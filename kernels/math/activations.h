@@ -12,7 +12,7 @@ constexpr float kQuietestPower = 1e-10F, kQuietestDecibels = -100;
 
 template <Activation kF>
 MELGRAD_HD inline float activated(float x) {
-  if constexpr (kF == Activation::relu) return x > 0 ? x : 0.0F;
+  if constexpr (kF == Activation::relu) return x < 0 ? 0.0F : x;  // what is no number stays none
   if constexpr (kF == Activation::elu) return x > 0 ? x : std::expm1(x);
   if constexpr (kF == Activation::sigmoid) return 1 / (1 + std::exp(-x));
   if constexpr (kF == Activation::decibels)

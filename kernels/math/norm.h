@@ -33,9 +33,11 @@ struct NormForward {
     const double s = 1 / std::sqrt(variance + epsilon), factor = static_cast<double>(gamma[c]) * s;
     mean[c] = static_cast<float>(m);
     scale[c] = static_cast<float>(s);
-    running_mean[c] = static_cast<float>(running_mean[c] + momentum * (m - running_mean[c]));
-    running_variance[c] =
-        static_cast<float>(running_variance[c] + momentum * (unbiased - running_variance[c]));
+    if (std::isfinite(m) && std::isfinite(unbiased)) {
+      running_mean[c] = static_cast<float>(running_mean[c] + momentum * (m - running_mean[c]));
+      running_variance[c] =
+          static_cast<float>(running_variance[c] + momentum * (unbiased - running_variance[c]));
+    }
     const double rest = m - static_cast<double>(mean[c]);
     return {mean[c], static_cast<float>(factor), static_cast<float>(beta[c] - factor * rest)};
   }

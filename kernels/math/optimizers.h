@@ -1,4 +1,4 @@
-// One element's update of each optimizer; the formulas stand in kernels/ops.h.
+// The scale of a gradient and one element's update of each optimizer; the formulas stand in kernels/ops.h.
 #pragma once
 
 #include <cmath>
@@ -6,6 +6,11 @@
 #include "kernels/math/qualifier.h"
 
 namespace melgrad {
+
+MELGRAD_HD inline float gradient_scale(double length, float max_norm) {
+  if (!std::isfinite(static_cast<float>(length))) return 0;
+  return max_norm > 0 && length > max_norm ? static_cast<float>(max_norm / length) : 1.0F;
+}
 
 MELGRAD_HD inline void sgd_element(float& w, float g, float& v, float rate, float momentum, bool nesterov,
                                    float l2) {

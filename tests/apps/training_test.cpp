@@ -1,7 +1,10 @@
 // Training runs: exact resume, the stopping rule, splits that keep identical tracks together.
 #include "apps/training.h"
 
+#include <algorithm>
+#include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 
 #include "tests/devices.h"
 #include "tests/io/scratch.h"
@@ -12,9 +15,10 @@ namespace {
 
 constexpr int kTracks = 40, kClasses = 4, kRows = 60, kBands = 16;
 
-// The synthetic data set as a cache file; tracks 0 and 4 are the same.
-std::string write_synthetic_cache(const Scratch& scratch) {
-  const auto data = testing::synthetic(kTracks, kClasses, kRows, kBands);
+// The synthetic data set as a cache file; tracks 0 and 4 are the same. The features of track `wild`, if any,
+// are infinite.
+std::string write_synthetic_cache(const Scratch& scratch, int wild = -1) {
+  auto data = testing::synthetic(kTracks, kClasses, kRows, kBands);
   Cache cache;
   cache.mel.preset = "imported";
   cache.dtype = DType::f32;
@@ -30,6 +34,9 @@ std::string write_synthetic_cache(const Scratch& scratch) {
     item.labels[static_cast<std::size_t>(k % kClasses)] = 1;
     cache.items.push_back(item);
   }
+  for (int i = 0; wild >= 0 && i < kRows * kBands; ++i)
+    data.features[static_cast<std::size_t>(wild * kRows * kBands + i)] =
+        std::numeric_limits<float>::infinity();
   cache.features = HostArray::of<float>({kTracks * kRows, kBands}, data.features);
   const std::string path = scratch / "cache.h5";
   write_cache(path, cache);
@@ -52,7 +59,8 @@ class Training : public ::testing::Test {
     const TrainingData data(*device_, path_, used, hold);
     TrainingRun run(*device_, data, data.random_split(used.split, 1), used, 7);
     if (state != nullptr) run.restore(*state, "state");
-    run.run([&](std::int64_t done) { return done != steps; }, [](const TrainingRun::Epoch&) { return true; });
+    run.run([&](std::int64_t done) { return done != steps; }, [](const TrainingRun::Epoch&) { return true; },
+            [&](const TrainingRun::Incident& incident) { incidents_.push_back(incident); });
     ending_ = run.ending();
     return run.state();
   }
@@ -61,6 +69,7 @@ class Training : public ::testing::Test {
   std::unique_ptr<Device> device_ = make_device("cpu");
   Recipe recipe_;
   std::string path_, ending_;
+  std::vector<TrainingRun::Incident> incidents_;
 };
 
 TEST_F(Training, ResumesToTheSameBitsFromAnyStep) {
@@ -142,6 +151,84 @@ TEST_F(Training, ADivergedRunSaysWhereAndWhat) {
       EXPECT_NE(trouble.find(", conv2.weight, conv2.bias) wrote "), std::string::npos) << trouble;
     }
   }
+}
+
+TEST_F(Training, ASkippedStepLeavesNoTrace) {
+  const TrainingData data(*device_, path_, recipe_);
+  const Split split = data.random_split(recipe_.split, 1);
+  const std::int32_t wild = *std::find_if(split.train.begin(), split.train.end(),
+                                          [](std::int32_t track) { return track != 0 && track != 4; });
+  path_ = write_synthetic_cache(scratch_, wild);
+  recipe_.input.standardise = "none";  // or the mean over all tracks would be infinite as well
+  const Error stopped = [&] {
+    try {
+      run(recipe_, nullptr, 0);
+    } catch (const Error& error) {
+      return error;
+    }
+    return Error(ErrorKind::internal, "the run went on");
+  }();
+  EXPECT_EQ(stopped.kind(), ErrorKind::diverged) << stopped.what();
+  recipe_.train.on_nan = "skip";
+  for (const char* optimizer : {"adam", "adadelta", "sgd"}) {
+    SCOPED_TRACE(optimizer);
+    recipe_.train.optimizer = optimizer;
+    incidents_.clear();
+    const Checkpoint straight = run(recipe_, nullptr, 0);
+    const auto all = incidents_;
+    ASSERT_EQ(all.size(), 8U);  // once an epoch
+    for (std::size_t epoch = 0; epoch < all.size(); ++epoch) {
+      EXPECT_TRUE(all[epoch].skipped);
+      EXPECT_EQ((all[epoch].step - 1) / 4, static_cast<std::int64_t>(epoch));
+    }
+    for (const auto& [name, array] : straight.arrays) {
+      if (array.dtype != DType::f32) continue;
+      for (const float value : array.as<float>()) ASSERT_TRUE(std::isfinite(value)) << name;
+    }
+    const Checkpoint before = run(recipe_, nullptr, all[1].step - 1);
+    Checkpoint after = run(recipe_, nullptr, all[1].step);
+    for (auto& [name, array] : after.arrays) {
+      if (!name.starts_with("param/") && !name.starts_with("moment")) continue;
+      EXPECT_EQ(array, before.arrays.at(name)) << name;
+    }
+    const Checkpoint resumed = run(recipe_, &after, 0);
+    EXPECT_EQ(resumed.arrays, straight.arrays);
+    EXPECT_EQ(resumed.text, straight.text);
+  }
+}
+
+TEST_F(Training, TooManySkippedStepsEndARun) {
+  recipe_.train.on_nan = "skip";
+  const auto message = [&] {
+    Checkpoint state = run(recipe_, nullptr, 5);
+    for (float& weight : state.arrays.at("param/conv2.weight").as<float>()) weight = 3e38F;
+    return error_of(ErrorKind::diverged, [&] { run(recipe_, &state, 0); });
+  };
+  const std::string epoch = message();  // of 4 steps: 5 to 8, 9 to 12
+  EXPECT_EQ(epoch.find("step 12 has loss "), 0U) << epoch;
+  EXPECT_NE(epoch.find(", like every step of its epoch"), std::string::npos) << epoch;
+  recipe_.train.batch = 1;
+  const std::string row = message();
+  EXPECT_EQ(row.find("step 15 has loss "), 0U) << row;
+  EXPECT_NE(row.find(", the 10th in a row"), std::string::npos) << row;
+}
+
+TEST(LossWatch, NoticesWhatIsFarAboveTheUsual) {
+  LossWatch watch;
+  const auto usual = [](int step) { return 2 + 0.1 * std::sin(step * 1.7); };
+  for (int step = 0; step < 99; ++step) EXPECT_FALSE(watch.add(usual(step)));
+  LossWatch early = watch;
+  EXPECT_FALSE(early.add(100));  // it does not know enough yet
+  EXPECT_FALSE(watch.add(usual(99)));
+  EXPECT_NEAR(watch.mean, 2, 0.01);
+  EXPECT_NEAR(std::sqrt(watch.variance), 0.1 / std::sqrt(2.0), 0.01);
+  for (const double loss : {2.3, 0.0}) {  // four deviations above, and below
+    LossWatch other = watch;
+    EXPECT_FALSE(other.add(loss)) << loss;
+  }
+  EXPECT_TRUE(watch.add(2.6));
+  EXPECT_FALSE(watch.add(usual(100)));
+  EXPECT_LT(watch.mean, 2.1);
 }
 
 TEST_F(Training, ACheckpointOfAnotherNetworkIsRefused) {

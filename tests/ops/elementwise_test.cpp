@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "tests/ops/op_test.h"
 
@@ -61,6 +62,15 @@ TEST_P(OpTest, activation_backward) {
                                    std::max(limit_of(f), tolerance::kElementwise));
       c.run([&](Ops& ops, Write write) { ops.activation_backward(ty, tdy, f, dx, write); });
     }
+}
+
+// Trouble goes on to the loss, where it is noticed.
+TEST_P(OpTest, activation_forward__not_a_number) {
+  Array<float> x({9}, -1.0F), expected({9});
+  x[3] = expected[3] = std::numeric_limits<float>::quiet_NaN();
+  Check c = check("activation_forward");
+  const Tensor from = c.input(x), to = c.output_exact(expected);
+  c.run([&](Ops& ops, Write) { ops.activation_forward(from, Activation::relu, to); });
 }
 
 // Far outside: no overflow, no NaN.

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "tests/ops/op_test.h"
 
@@ -63,6 +64,28 @@ TEST_P(OpTest, batch_norm_forward__constant) {
   Arguments a({33, 3});
   for (float& v : a.x.v) v = 0.1F;
   check_forward(check("batch_norm_forward"), a);
+}
+
+// A channel that is no number somewhere keeps its running statistics; its neighbours go on.
+TEST_P(OpTest, batch_norm_forward__not_finite) {
+  for (const float value :
+       {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    Arguments a({257, 33});
+    a.x(Index{100}, Index{5}) = value;
+    const auto expected = a.reference();
+    EXPECT_EQ(expected.running_mean[5], static_cast<double>(a.running_mean[5]));
+    Check c = check("batch_norm_forward");
+    const Buffer y(device(), a.x.shape, DType::f32), mean(device(), {33}, DType::f32),
+        scale(device(), {33}, DType::f32);
+    const Tensor x = c.input(a.x), gamma = c.input(a.gamma), beta = c.input(a.beta),
+                 running_mean = c.state(a.running_mean, expected.running_mean, tolerance::kReduction),
+                 running_variance =
+                     c.state(a.running_variance, expected.running_variance, tolerance::kReduction);
+    c.run([&](Ops& ops, Write) {
+      ops.batch_norm_forward(x, gamma, beta, kNorm, y.tensor(), mean.tensor(), scale.tensor(), running_mean,
+                             running_variance);
+    });
+  }
 }
 
 TEST_P(OpTest, batch_norm_inference) {

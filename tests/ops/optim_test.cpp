@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "tests/ops/op_test.h"
 
 namespace melgrad {
@@ -23,6 +25,47 @@ struct Scalars {
       : rate(c.input(Array<float>({1}, kRate))), scale(c.input(Array<float>({1}, kScale))) {}
   Tensor rate, scale;
 };
+
+// A scale of 0: the gradient is no number, and nothing changes.
+struct Dropped {
+  Dropped(Check& c, Index n)
+      : slabs(n),
+        g(c.input(Array<float>({n}, std::numeric_limits<float>::quiet_NaN()))),
+        w(c.state_exact(slabs.w, slabs.w)),
+        m(c.state_exact(slabs.m, slabs.m)),
+        rate(c.input(Array<float>({1}, kRate))),
+        scale(c.input(Array<float>({1}, 0.0F))) {}
+  Slabs slabs;
+  Tensor g, w, m, rate, scale;
+};
+
+TEST_P(OpTest, sgd_update__dropped) {
+  for (const Index n : cases::lengths()) {
+    Check c = check("sgd_update");
+    const Dropped d(c, n);
+    c.run([&](Ops& ops, Write) { ops.sgd_update(d.w, d.g, d.m, d.rate, d.scale, 0.9F, true, 0.05F); });
+  }
+}
+
+TEST_P(OpTest, adam_update__dropped) {
+  for (const Index n : cases::lengths()) {
+    Check c = check("adam_update");
+    const Dropped d(c, n);
+    const Tensor v = c.state_exact(d.slabs.v, d.slabs.v), counter = c.input(Array<std::int64_t>({1}, 7));
+    c.run([&](Ops& ops, Write) {
+      ops.adam_update(d.w, d.g, d.m, v, d.rate, d.scale, counter, 0.9F, 0.999F, 1e-8F, 0.01F, 0.1F);
+    });
+  }
+}
+
+TEST_P(OpTest, adadelta_update__dropped) {
+  for (const Index n : cases::lengths()) {
+    Check c = check("adadelta_update");
+    const Dropped d(c, n);
+    const Tensor v = c.state_exact(d.slabs.v, d.slabs.v);
+    c.run([&](Ops& ops, Write) { ops.adadelta_update(d.w, d.g, d.m, v, d.rate, d.scale, 0.95F, 1e-7F); });
+  }
+}
 
 TEST_P(OpTest, sgd_update) {
   for (const Index n : cases::lengths())

@@ -1,3 +1,6 @@
+#include <cmath>
+#include <limits>
+
 #include "tests/ops/op_test.h"
 
 namespace melgrad {
@@ -72,6 +75,24 @@ TEST_P(OpTest, stem_forward__rounding) {
             off = std::max(off, expected.y(n, t, f, o) - there);
           }
     EXPECT_LE(off, 1e-5) << "argmax points at a smaller element";
+  }
+}
+
+// Trouble goes on to the loss, where it is noticed.
+TEST_P(OpTest, stem_forward__not_a_number) {
+  for (const cases::Stem& s : cases::stem()) {
+    SCOPED_TRACE(s.name);
+    Operands in = exact_operands(s);
+    const Shape shape = reference::stem_forward(in.x, in.w, in.b, s.pool).y.shape;
+    in.b[0] = std::numeric_limits<float>::quiet_NaN();
+    Buffer y(device(), shape, DType::f32), argmax(device(), shape, DType::u8);
+    y.fill_with_nan();
+    argmax.fill_with_nan();
+    Check c = check("stem_forward");
+    const Tensor x = c.input(in.x), w = c.input(in.w), b = c.input(in.b);
+    c.run([&](Ops& ops, Write) { ops.stem_forward(x, w, b, s.pool, y.tensor(), argmax.tensor()); });
+    const auto got = host_array<float>(y);
+    for (Index i = 0; i < got.size(); ++i) ASSERT_EQ(std::isnan(got[i]), i % shape[3] == 0) << i;
   }
 }
 

@@ -1,4 +1,5 @@
 #include <cmath>
+#include <limits>
 
 #include "tests/ops/op_test.h"
 
@@ -23,6 +24,21 @@ TEST_P(OpTest, gradient_norm__zero) {
   expected[1] = 1;
   const Tensor g = c.input(Array<float>({33})), norm = c.output_exact(expected);
   c.run([&](Ops& ops, Write) { ops.gradient_norm(g, 1.0F, norm); });
+}
+
+// What is no number, or too long for one, is left out of the update.
+TEST_P(OpTest, gradient_norm__not_finite) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  for (const float value : {kInfinity, -kInfinity, 3e38F})
+    for (const float max_norm : {0.0F, 1.0F})
+      for (const Index at : {Index{0}, Index{40000}}) {
+        Check c = check("gradient_norm");
+        Array<float> content({40001}, value == 3e38F ? value : 0.0F), expected({2});
+        content[at] = value;
+        expected[0] = kInfinity;
+        const Tensor g = c.input(content), norm = c.output_exact(expected);
+        c.run([&](Ops& ops, Write) { ops.gradient_norm(g, max_norm, norm); });
+      }
 }
 
 TEST_P(OpTest, learning_rate) {

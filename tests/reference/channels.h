@@ -96,8 +96,9 @@ BatchNormed<R> batch_norm_forward(const Array<R>& x, const Array<R>& gamma, cons
       variance[c] += d * d / m;
     }
     b.scale[c] = static_cast<R>(1 / std::sqrt(variance[c] + epsilon));
-    b.running_mean[c] += share * (b.mean[c] - b.running_mean[c]);
     const R unbiased = rows > 1 ? variance[c] * m / (m - 1) : variance[c];
+    if (!std::isfinite(unbiased)) continue;  // nor is it if the mean is not
+    b.running_mean[c] += share * (b.mean[c] - b.running_mean[c]);
     b.running_variance[c] += share * (unbiased - b.running_variance[c]);
   }
   b.y = batch_norm_inference(x, gamma, beta, b.mean, variance, epsilon);

@@ -114,6 +114,7 @@ Array<R> l2_penalty_backward(Array<R> w, double lambda, R dloss) {
 template <typename R>
 void sgd_update(Array<R>& w, const Array<R>& g, Array<R>& v, R rate, R scale, R momentum, bool nesterov,
                 R l2 = 0) {
+  if (scale == 0) return;
   for (Index i = 0; i < w.size(); ++i) {
     const R gi = scale * g[i] + l2 * w[i];
     v[i] = momentum * v[i] + gi;
@@ -129,6 +130,7 @@ struct Adam {
 template <typename R>
 void adam_update(Array<R>& w, const Array<R>& g, Array<R>& m, Array<R>& v, R rate, R scale, Index counter,
                  const Adam<R>& adam) {
+  if (scale == 0) return;
   const R t = static_cast<R>(counter + 1);
   const R correct1 = 1 - std::pow(adam.beta1, t), correct2 = 1 - std::pow(adam.beta2, t);
   for (Index i = 0; i < w.size(); ++i) {
@@ -142,6 +144,7 @@ void adam_update(Array<R>& w, const Array<R>& g, Array<R>& m, Array<R>& v, R rat
 template <typename R>
 void adadelta_update(Array<R>& w, const Array<R>& g, Array<R>& a, Array<R>& d, R rate, R scale, R rho,
                      R epsilon) {
+  if (scale == 0) return;
   for (Index i = 0; i < w.size(); ++i) {
     const R gi = scale * g[i];
     a[i] = rho * a[i] + (1 - rho) * gi * gi;
@@ -158,6 +161,7 @@ Array<R> gradient_norm(const Array<R>& g, double max_norm) {
   Array<R> result({2});
   result[0] = static_cast<R>(norm);
   result[1] = static_cast<R>(max_norm > 0 ? std::min(1.0, max_norm / norm) : 1.0);
+  if (!std::isfinite(static_cast<float>(norm))) result[1] = 0;  // norms are kept in float
   return result;
 }
 

@@ -1,0 +1,102 @@
+#include "apps/run_checkpoints.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+
+#include "io/atomic_file.h"
+#include "kernels/error.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "checkpoint-", kSuffix = ".h5";
+
+// The step in "checkpoint-<step>.h5".
+std::optional<std::int64_t> step_in(const std::string& name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
+  std::int64_t step = 0;
+  const char *first = name.data() + kPrefix.size(), *last = name.data() + name.size() - kSuffix.size();
+  const auto [end, error] = std::from_chars(first, last, step);
+  if (first >= last || end != last || error != std::errc{}) return std::nullopt;
+  return step;
+}
+
+// Lets `path` name the file `other` as well, instead of what it named before.
+void name_as_well(const std::string& other, const std::string& path) {
+  AtomicFile link(path);
+  std::error_code error;
+  fs::remove(link.temp_path(), error);
+  fs::create_hard_link(other, link.temp_path(), error);
+  if (error) {  // a file system without hard links
+    error.clear();
+    fs::copy_file(other, link.temp_path(), error);
+  }
+  if (error) fail(ErrorKind::output, "{}: cannot be written: {}", path, error.message());
+  link.commit();
+}
+
+}  // namespace
+
+std::int64_t steps_of(const Checkpoint& state, const std::string& path) {
+  const HostArray& counter = state.need_array("state/counter", path);
+  if (counter.dtype != DType::i64 || counter.numel() != 1)
+    fail(ErrorKind::input, "{}: state/counter is no scalar", path);
+  return counter.as<std::int64_t>()[0];
+}
+
+std::vector<std::string> RunCheckpoints::by_age() const {
+  std::vector<std::pair<std::int64_t, std::string>> found;
+  for (const auto& entry : fs::directory_iterator(folder_->path())) {
+    if (const auto step = step_in(entry.path().filename().string())) found.emplace_back(*step, entry.path());
+  }
+  std::sort(found.rbegin(), found.rend());
+  std::vector<std::string> paths;
+  for (auto& [step, path] : found) paths.push_back(std::move(path));
+  return paths;
+}
+
+std::optional<Checkpoint> RunCheckpoints::load() const {
+  if (!fs::exists(newest())) return std::nullopt;
+  std::string why;
+  try {
+    return load_checkpoint(newest());
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::input) throw;
+    why = error.what();
+  }
+  std::vector<std::string> damaged;
+  for (const std::string& path : by_age()) {
+    try {
+      Checkpoint state = load_checkpoint(path);
+      fs::rename(newest(), folder_->file("checkpoint-damaged.h5"));
+      name_as_well(path, newest());
+      for (const std::string& other : damaged) fs::remove(other);
+      fmt::print(stderr, "{}; put aside as checkpoint-damaged.h5; going on from {}\n", why, path);
+      return state;
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::input) throw;
+      damaged.push_back(path);  // the newest's other name first
+    }
+  }
+  fail(ErrorKind::input, "{}; no checkpoint before it is whole", why);
+}
+
+void RunCheckpoints::save(const Checkpoint& state) const {
+  if (keep_ > 1) {
+    const std::string path =
+        folder_->file(fmt::format("{}{}{}", kPrefix, steps_of(state, newest()), kSuffix));
+    save_checkpoint(path, state);
+    name_as_well(path, newest());
+  } else {
+    save_checkpoint(newest(), state);
+  }
+  const std::vector<std::string> all = by_age();
+  std::error_code error;
+  for (auto i = static_cast<std::size_t>(keep_ > 1 ? keep_ : 0); i < all.size(); ++i)
+    fs::remove(all[i], error);
+}
+
+}  // namespace melgrad
