@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
+#include <functional>
 #include <gtest/gtest.h>
 #include <spawn.h>
 #include <string>
@@ -24,9 +25,10 @@ class Program : public ::testing::Test {
 
   std::string at(const std::string& name) const { return scratch_ / name; }
 
-  // Starts the program; kills it after `limit`, unless it has ended by then. The exit code, or -1 if killed.
+  // Starts the program; kills it after `limit`, unless it has ended by then. `meanwhile` is called often,
+  // with the process. The exit code, or -1 if killed.
   int run(const Arguments& arguments, std::chrono::microseconds limit = std::chrono::hours(1),
-          const Arguments& more_environment = {}) {
+          const Arguments& more_environment = {}, const std::function<void(pid_t)>& meanwhile = {}) {
     std::vector<char*> argv = {const_cast<char*>(MELGRAD_BIN)}, environment;
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     // First, because of two settings of one name the first counts.
@@ -50,6 +52,7 @@ class Program : public ::testing::Test {
         waitpid(process, &status, 0);
         break;
       }
+      if (meanwhile) meanwhile(process);
       std::this_thread::sleep_for(std::chrono::microseconds(200));
     }
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
