@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# ThreadSanitizer over everything that works on several threads of its own: the worker pool, caches and the commands that
+# read many files. OpenMP is held to one thread, because GCC's does not tell ThreadSanitizer of its barriers; training
+# and prediction have no threads but OpenMP's.
+#   bash tests/races.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source apps/packages.sh
+configure_and_build cpu-tsan melgrad > /dev/null
+cmake --build --preset cpu-tsan --target io_test > /dev/null
+
+export OMP_THREAD_LIMIT=1 TSAN_OPTIONS=halt_on_error=1:exitcode=66
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+# ThreadSanitizer cannot place its shadow where addresses are laid out at random with 32 bits.
+bin() { setarch -R "build/cpu-tsan/bin/$@"; }
+run() {
+  if bin melgrad --threads 4 "$@" > "$work/log" 2>&1; then
+    echo "clean: melgrad --threads 4 $1"
+  else
+    echo "melgrad $*: code $?"; cat "$work/log"; exit 1
+  fi
+}
+
+bin io_test --gtest_brief=1 --gtest_filter=-MtatSize.*  # which asks for a speed that nothing has here
+run synth --out "$work/music" --classes 4 --tracks-per-class 10 --seconds 3
+run synth --layout mtat --out "$work/mtat" --clips 24
+run check "$work/music"
+run extract "$work/music" --out "$work/c.h5"
+run extract "$work/mtat" --protocol all --tags top10 --out "$work/t.h5" --recipe mtat-musicnn
+run analyze "$work/mtat"
