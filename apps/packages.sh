@@ -32,11 +32,12 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# configure_and_build PRESET [TARGET]: build/PRESET, on all cores, with ccache if it is there.
+# configure_and_build PRESET [TARGET...]: build/PRESET, on all cores, with ccache if it is there.
 configure_and_build() {
   local launcher=()
   command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
   [ ${#launcher[@]} -gt 0 ] && [ "$1" = cuda ] && launcher+=(-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
   cmake --preset "$1" "${launcher[@]}" | sed -n '/^-- melgrad/,/^-- $/p'  # errors go to stderr all the same
-  cmake --build --preset "$1" --target "${2:-all}"
+  local targets=("${@:2}")
+  cmake --build --preset "$1" --target "${targets[@]:-all}"
 }

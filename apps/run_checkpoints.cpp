@@ -41,10 +41,7 @@ void name_as_well(const std::string& other, const std::string& path) {
 }  // namespace
 
 std::int64_t steps_of(const Checkpoint& state, const std::string& path) {
-  const HostArray& counter = state.need_array("state/counter", path);
-  if (counter.dtype != DType::i64 || counter.numel() != 1)
-    fail(ErrorKind::input, "{}: state/counter is no scalar", path);
-  return counter.as<std::int64_t>()[0];
+  return state.need_scalar<std::int64_t>("state/counter", path);
 }
 
 std::vector<std::string> RunCheckpoints::by_age() const {

@@ -92,14 +92,6 @@ std::optional<TagTable> tag_table(Device& device, const TrainingData& data, cons
                                  data.tag_weights(recipe.train.tag_weights, split.train));
 }
 
-template <typename T>
-T scalar(const Checkpoint& checkpoint, const std::string& name, const std::string& path) {
-  const HostArray& array = checkpoint.need_array(name, path);
-  if (array.dtype != dtype_of<T>() || array.numel() != 1)
-    fail(ErrorKind::input, "{}: {} is no scalar", path, name);
-  return array.as<T>()[0];
-}
-
 }  // namespace
 
 TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe,
@@ -369,7 +361,7 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
   const ParamStore& params = model_->params();
   load_slab(*device_, params, nullptr, "param", in, path);
   load_slab(*device_, params, &best_, "best", in, path);
-  const auto steps = scalar<std::int64_t>(in, "state/counter", path);
+  const auto steps = in.need_scalar<std::int64_t>("state/counter", path);
   phase_ = phase_of(phases_, steps / steps_per_epoch_);
   step_.begin_phase(phase_, first_epoch(phases_, phase_) * steps_per_epoch_);
   auto& moments = step_.optimizer().moments();
@@ -382,7 +374,7 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
       std::sscanf(plateau->second.c_str(), "%lf %ld", &plateau_, &last_drop_) != 2)
     fail(ErrorKind::input, "{}: plateau cannot be read", path);
   step_.optimizer().set_factor(plateau_);
-  best_epoch_ = scalar<std::int64_t>(in, "state/best_epoch", path);
+  best_epoch_ = in.need_scalar<std::int64_t>("state/best_epoch", path);
   if (std::sscanf(in.need_text("sums", path).c_str(), "%lf %lf %lf", &loss_sum_, &hit_sum_, &best_score_) !=
       3) {
     fail(ErrorKind::input, "{}: sums cannot be read", path);
@@ -459,7 +451,7 @@ LoadedModel load_model(Device& device, const std::string& path) {
   } catch (const nlohmann::json::exception& e) {
     fail(ErrorKind::input, "{}: classes: {}", path, e.what());
   }
-  out.bands = scalar<std::int64_t>(file, "bands", path);
+  out.bands = file.need_scalar<std::int64_t>("bands", path);
   out.model = new_model(device, out.recipe, out.bands, out.classes.size());
   load_slab(device, out.model->params(), nullptr, "param", file, path);
   if (out.recipe.input.standardise == "bands") {

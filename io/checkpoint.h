@@ -9,6 +9,7 @@
 #include <string>
 
 #include "io/host_array.h"
+#include "kernels/error.h"
 
 namespace melgrad {
 
@@ -19,6 +20,14 @@ struct Checkpoint {
   // The named value. Throws Error (input) naming `path`, for the message, when it is missing.
   const std::string& need_text(const std::string& name, const std::string& path) const;
   const HostArray& need_array(const std::string& name, const std::string& path) const;
+  // The same of an array of one element, which must be of type T.
+  template <typename T>
+  T need_scalar(const std::string& name, const std::string& path) const {
+    const HostArray& array = need_array(name, path);
+    if (array.dtype != dtype_of<T>() || array.numel() != 1)
+      fail(ErrorKind::input, "{}: {} is no scalar", path, name);
+    return array.as<T>()[0];
+  }
 };
 
 // Throws Error (output); the old file is untouched then.

@@ -33,7 +33,7 @@ struct Conv2d {
 
 // Each gradient follows from y alone.
 enum class Activation {
-  relu,      // max(x, 0)
+  relu,      // max(x, 0), NaN for NaN
   elu,       // x > 0 ? x : exp(x) - 1                         (Clevert et al. 2015, alpha 1)
   sigmoid,   // 1 / (1 + exp(-x))
   decibels,  // 10 log10(max(x, 1e-10)); the gradient is 0 where y is -100

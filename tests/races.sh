@@ -6,8 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
-configure_and_build cpu-tsan melgrad > /dev/null
-cmake --build --preset cpu-tsan --target io_test > /dev/null
+install_packages "${melgrad_packages[@]}" python3-h5py
+configure_and_build cpu-tsan melgrad io_test | { grep -v '^\[' || true; }  # a failed build ends this script
 
 export OMP_THREAD_LIMIT=1 TSAN_OPTIONS=halt_on_error=1:exitcode=66
 work=$(mktemp -d)

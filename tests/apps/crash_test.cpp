@@ -15,11 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-int kills_wanted() {
-  const char* text = std::getenv("MELGRAD_KILLS");
-  return text == nullptr ? 100 : std::atoi(text);
-}
-
 class Crash : public test::Program {
  protected:
   // Kills `next()` at random times until enough kills have hit; whenever it ends by itself, `finished` looks
@@ -29,7 +24,7 @@ class Crash : public test::Program {
     std::mt19937 random(7);
     std::uniform_real_distribution<double> share(0, 1.3);
     int kills = 0, ends = 0;
-    const int wanted = kills_wanted();
+    const int wanted = test::wanted("MELGRAD_KILLS", 100);
     while (kills < wanted) {
       const Arguments arguments = next();
       const auto limit =

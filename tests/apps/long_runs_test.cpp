@@ -2,12 +2,12 @@
 // MELGRAD_LONG_SECONDS says how long a training runs (default 10), MELGRAD_LONG_CLIPS how many clips are
 // predicted (default 800); tests/soak.sh takes an hour and 100,000. Only a long run tells anything of its
 // speed.
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "apps/statistics.h"
 #include "tests/apps/program.h"
 
 namespace melgrad {
@@ -18,17 +18,6 @@ namespace fs = std::filesystem;
 constexpr int kLong = 600;  // seconds from which on the speed counts
 // AddressSanitizer keeps freed memory, up to 256 MB if not told.
 const std::vector<std::string> kEnvironment = {"ASAN_OPTIONS=detect_leaks=1:quarantine_size_mb=4"};
-
-int wanted(const char* variable, int otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::atoi(text);
-}
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + std::ssize(values) / 2;
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 // What a process holds, looked at up to a hundred times a second.
 class Holdings {
@@ -52,12 +41,12 @@ class Holdings {
   // The second quarter against the last: the first is for warming up.
   void expect_flat() const {
     ASSERT_GE(megabytes_.size(), 20U) << "too short to tell";
-    const auto at = [](const std::vector<double>& all, int quarter) {
+    const auto median_in = [](const std::vector<double>& all, int quarter) {
       const auto size = std::ssize(all) / 4;
-      return std::vector<double>(all.begin() + quarter * size, all.begin() + (quarter + 1) * size);
+      return quartiles({all.begin() + quarter * size, all.begin() + (quarter + 1) * size}).median;
     };
-    const double before = median(at(megabytes_, 1)), after = median(at(megabytes_, 3)),
-                 files_before = median(at(files_, 1)), files_after = median(at(files_, 3));
+    const double before = median_in(megabytes_, 1), after = median_in(megabytes_, 3),
+                 files_before = median_in(files_, 1), files_after = median_in(files_, 3);
     std::printf("%zu looks: %.1f MB, then %.1f MB; %g open files, then %g\n", megabytes_.size(), before,
                 after, files_before, files_after);
     EXPECT_LE(after, 1.02 * before + 1);
@@ -86,7 +75,7 @@ class LongRuns : public test::Program {
 };
 
 TEST_F(LongRuns, TrainingHoldsNoMoreAndGetsNoSlower) {
-  const int seconds = wanted("MELGRAD_LONG_SECONDS", 10);
+  const int seconds = test::wanted("MELGRAD_LONG_SECONDS", 10);
   Holdings holdings;
   train(at("run"), "100000000", std::chrono::seconds(seconds),
         [&](pid_t process) { holdings.look(process); });
@@ -112,7 +101,7 @@ TEST_F(LongRuns, TrainingHoldsNoMoreAndGetsNoSlower) {
 }
 
 TEST_F(LongRuns, PredictionHoldsNoMore) {
-  const int clips = wanted("MELGRAD_LONG_CLIPS", 800);
+  const int clips = test::wanted("MELGRAD_LONG_CLIPS", 800);
   train(at("run"), "1", std::chrono::hours(1));
   if (HasFatalFailure()) return;
   std::vector<fs::path> songs;

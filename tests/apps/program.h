@@ -18,6 +18,12 @@
 
 namespace melgrad::test {
 
+// How much of a test is asked for: the number in the environment, else `otherwise`.
+inline int wanted(const char* variable, int otherwise) {
+  const char* text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::atoi(text);
+}
+
 class Program : public ::testing::Test {
  protected:
   using Arguments = std::vector<std::string>;
