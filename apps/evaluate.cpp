@@ -12,10 +12,10 @@ struct Restored {
   Restored(const Settings& settings, const std::string& path, const std::string& cache)
       : device(open_device(settings)),
         folder(RunFolder::open(path)),
-        asked(folder.read_json("run.json")),
+        origin(origin_of(folder)),
         recipe(load_recipe(folder.file("recipe.toml"))),
-        data(*device, cache.empty() ? asked.at("cache").get<std::string>() : cache, recipe),
-        run(*device, data, read_split(folder.file("splits.json"), data.names()), recipe, asked.at("seed")) {
+        data(*device, cache.empty() ? origin.cache : cache, recipe),
+        run(*device, data, read_split(folder.file("splits.json"), data.names()), recipe, origin.seed) {
     const std::string checkpoint = folder.file("checkpoint.h5");
     run.restore(load_checkpoint(checkpoint), checkpoint);
     if (run.split().test.empty()) fail(ErrorKind::input, "{}: the split has no test tracks", path);
@@ -23,7 +23,7 @@ struct Restored {
 
   std::unique_ptr<Device> device;
   RunFolder folder;
-  nlohmann::ordered_json asked;
+  RunOrigin origin;
   Recipe recipe;
   TrainingData data;
   TrainingRun run;
@@ -81,14 +81,16 @@ void expect_same_model(Restored& at) {
 
 void verify(Settings& settings, const std::string& path, const std::string& cache) {
   Restored at(settings, path, cache);
-  warn_of_other_device(at.asked, *at.device);
+  warn_of_other_device(at.origin, *at.device);
   if (!at.run.finished())
     fail(ErrorKind::input, "{}: is not finished; go on with: melgrad train --resume {}", path, path);
   expect_same_model(at);
   const auto recorded = at.folder.read_json("result.json");
   const auto now = nlohmann::ordered_json::parse(test_of(at.run, at.data, at.recipe).result.dump());
   const Differences found = differences(recorded, now);
-  const std::string weights = recorded.value("weights_digest", "unrecorded");
+  const std::string weights = reading_json(at.folder.file("result.json"), [&] {
+    return recorded.value("weights_digest", std::string("unrecorded"));
+  });
   if (found.differ > 0) settings.exit_code = kExitProblemsFound;
   if (settings.json) {
     const nlohmann::ordered_json json = {{"run", path},

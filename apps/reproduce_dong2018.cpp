@@ -21,12 +21,19 @@ struct Summary {
   std::vector<double> kept, final_weights, best_weights;  // accuracy per split
   std::vector<std::vector<std::int64_t>> confusion;       // pooled over the splits
 
-  void add(const nlohmann::ordered_json& result) {
-    kept.push_back(result.at("accuracy"));
-    final_weights.push_back(result.at("accuracy_final"));
-    best_weights.push_back(result.at("accuracy_best"));
-    const auto matrix = result.at("test").at("confusion").get<std::vector<std::vector<std::int64_t>>>();
+  void add(const RunFolder& folder) {
+    std::vector<std::vector<std::int64_t>> matrix;
+    folder.read("result.json", [&](const nlohmann::ordered_json& result) {
+      kept.push_back(result.at("accuracy"));
+      final_weights.push_back(result.at("accuracy_final"));
+      best_weights.push_back(result.at("accuracy_best"));
+      result.at("test").at("confusion").get_to(matrix);
+    });
     if (confusion.empty()) confusion.assign(matrix.size(), std::vector<std::int64_t>(matrix.size(), 0));
+    const auto fits = [&](const auto& row) { return row.size() == confusion.size(); };
+    if (!fits(matrix) || !std::all_of(matrix.begin(), matrix.end(), fits))
+      fail(ErrorKind::input, "{}: its confusion matrix is not {} by {}", folder.file("result.json"),
+           confusion.size(), confusion.size());
     for (std::size_t r = 0; r < matrix.size(); ++r) {
       for (std::size_t c = 0; c < matrix.size(); ++c) confusion[r][c] += matrix[r][c];
     }
@@ -69,21 +76,20 @@ class Reproduction {
         recipe_(args.resume.empty() ? load_recipe(args.recipe)
                                     : load_recipe((fs::path(args.resume) / "recipe.toml").string())),
         folder_(prepare(args, recipe_)),
-        asked_(folder_.read_json("run.json")),
-        data_(
-            *device_,
-            cache_for(asked_.at("gtzan"), recipe_.features, *device_, settings, folder_.file("features.h5")),
-            recipe_) {}
+        asked_(asked_of(folder_)),
+        data_(*device_,
+              cache_for(asked_.gtzan, recipe_.features, *device_, settings, folder_.file("features.h5")),
+              recipe_) {}
 
   void run() {
     const std::string identical = data_.identical_tracks();
     if (!identical.empty()) fmt::print(stderr, "{}\n", identical);
     Summary random, filtered;
-    for (int k = 0; k < asked_.at("splits"); ++k) {
+    for (int k = 0; k < asked_.splits; ++k) {
       const Split split = data_.random_split(recipe_.split, static_cast<std::uint64_t>(k));
       one(fmt::format("split-{:02}", k), split, static_cast<std::uint64_t>(k), random);
     }
-    const std::string lists = find_lists(asked_.at("gtzan"), asked_.at("split_lists"));
+    const std::string lists = find_lists(asked_.gtzan, asked_.split_lists);
     if (lists.empty()) {
       fmt::print(
           stderr,
@@ -116,6 +122,17 @@ class Reproduction {
     return folder;
   }
 
+  static Arguments asked_of(const RunFolder& folder) {
+    return folder.read("run.json", [](const nlohmann::ordered_json& json) {
+      Arguments asked;
+      json.at("gtzan").get_to(asked.gtzan);
+      json.at("splits").get_to(asked.splits);
+      json.at("seed").get_to(asked.seed);
+      json.at("split_lists").get_to(asked.split_lists);
+      return asked;
+    });
+  }
+
   // Trains and tests one split in a folder of its own, or takes over what an interrupted run left there. Run
   // `k` has its own seed: the spread over the splits is that of initial weights and crops too.
   void one(const std::string& name, const Split& split, std::uint64_t k, Summary& summary) {
@@ -123,20 +140,25 @@ class Reproduction {
     const RunFolder folder =
         begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
     if (fs::exists(folder.file("result.json"))) {
-      summary.add(folder.read_json("result.json"));
+      summary.add(folder);
       return;
     }
-    const std::uint64_t seed = begun ? folder.read_json("run.json").at("seed").get<std::uint64_t>()
-                                     : asked_.at("seed").get<std::uint64_t>() + k;
-    if (begun) warn_of_other_device(folder.read_json("run.json"), *device_);
-    if (!begun) begin_in_folder(folder, recipe_, data_, split, seed, *device_);
+    std::uint64_t seed = asked_.seed + k;
+    if (begun) {
+      const RunOrigin origin = origin_of(folder);
+      warn_of_other_device(origin, *device_);
+      seed = origin.seed;
+    } else {
+      begin_in_folder(folder, recipe_, data_, split, seed, *device_);
+    }
     TrainingRun run(*device_, data_, split, recipe_, seed);
     resume_in_folder(run, folder);
     if (!train_in_folder(run, folder, recipe_, name)) {
       throw Interrupted{
           fmt::format("saved; go on with: melgrad reproduce dong2018 --resume {}", folder_.path().string())};
     }
-    summary.add(test_in_folder(run, folder, data_, recipe_).result);
+    test_in_folder(run, folder, data_, recipe_);
+    summary.add(folder);
     fmt::print(stderr, "{}: test accuracy {:.3f} ({}), weights {:016x}\n", name, summary.kept.back(),
                run.ending(), run.weights_digest());
   }
@@ -147,14 +169,14 @@ class Reproduction {
   std::unique_ptr<Device> device_;
   Recipe recipe_;
   RunFolder folder_;
-  nlohmann::ordered_json asked_;
+  Arguments asked_;
   TrainingData data_;
 };
 
 void Reproduction::report(const Summary& random, const Summary& filtered) const {
   nlohmann::ordered_json out = {{"recipe", recipe_.name},
                                 {"title", recipe_.title},
-                                {"seed", asked_.at("seed")},
+                                {"seed", asked_.seed},
                                 {"classes", data_.classes()},
                                 {"device", device_->description()}};
   if (!random.kept.empty()) out["random_splits"] = as_json(random);

@@ -51,14 +51,12 @@ class Reproduction {
       : settings_(&settings),
         device_(open_device(settings)),
         folder_(prepare(args)),
-        asked_(folder_.read_json("run.json")),
-        request_(request_of(asked_)) {}
+        asked_(asked_of(folder_)) {}
 
   void run() {
-    for (const std::string name : asked_.at("models")) {
-      const auto result = one(name);
-      results_.push_back({name, result});
-      print_row(name, result);
+    for (const std::string& name : asked_.models) {
+      results_.emplace_back(name, one(name));
+      reading_json(folder_.file(name + "/result.json"), [&] { print_row(name, results_.back().second); });
     }
     finish();
   }
@@ -90,16 +88,22 @@ class Reproduction {
     return folder;
   }
 
-  static DataSetRequest request_of(const nlohmann::ordered_json& asked) {
-    DataSetRequest request;
-    request.path = asked.at("data");
-    request.protocol = asked.at("protocol");
-    request.split_by = asked.at("split_by");
-    request.mtat.tags = asked.at("tags");
-    request.mtat.merge_synonyms = asked.at("merge_tags");
-    request.mtat.split_seed = asked.at("split_seed");
-    request.mtat.split_lists = asked.at("split_lists").get<std::string>();
-    return request;
+  static Arguments asked_of(const RunFolder& folder) {
+    return folder.read("run.json", [](const nlohmann::ordered_json& json) {
+      Arguments asked;
+      asked.data.path = json.at("data");
+      asked.data.protocol = json.at("protocol");
+      asked.data.split_by = json.at("split_by");
+      asked.data.mtat.tags = json.at("tags");
+      asked.data.mtat.merge_synonyms = json.at("merge_tags");
+      asked.data.mtat.split_seed = json.at("split_seed");
+      asked.data.mtat.split_lists = json.at("split_lists").get<std::string>();
+      json.at("models").get_to(asked.models);
+      json.at("set").get_to(asked.set);
+      json.at("dtype").get_to(asked.dtype);
+      json.at("seed").get_to(asked.seed);
+      return asked;
+    });
   }
 
   static Recipe recipe_of(const std::string& model, const std::vector<std::string>& set) {
@@ -113,9 +117,9 @@ class Reproduction {
     const std::string path = folder_.file("features-" + recipe.features.preset + ".h5");
     if (fs::exists(path)) return path;
     const DType dtype =
-        asked_.at("dtype") == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
+        asked_.dtype == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
     fmt::print(stderr, "features {}:\n", recipe.features.preset);
-    if (!data_set_) data_set_ = open_data_set(request_);
+    if (!data_set_) data_set_ = open_data_set(asked_.data);
     const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path);
     if (r.interrupted) interrupt();
     return path;
@@ -126,16 +130,14 @@ class Reproduction {
     const bool begun = fs::exists(folder_.path() / name / "run.json");
     if (begun && fs::exists(folder_.path() / name / "result.json"))
       return RunFolder::open(folder_.file(name)).read_json("result.json");
-    Recipe recipe = begun ? load_recipe(folder_.file(name) + "/recipe.toml")
-                          : recipe_of(name, asked_.at("set").get<std::vector<std::string>>());
+    Recipe recipe = begun ? load_recipe(folder_.file(name) + "/recipe.toml") : recipe_of(name, asked_.set);
     const TrainingData data(*device_, cache_of(recipe), recipe);
     const RunFolder folder =
         begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
-    const std::uint64_t seed = asked_.at("seed");
     const Split split = data.own_split();
-    if (begun) warn_of_other_device(folder.read_json("run.json"), *device_);
-    if (!begun) begin_in_folder(folder, recipe, data, split, seed, *device_);
-    TrainingRun run(*device_, data, split, recipe, seed);
+    if (begun) warn_of_other_device(origin_of(folder), *device_);
+    if (!begun) begin_in_folder(folder, recipe, data, split, asked_.seed, *device_);
+    TrainingRun run(*device_, data, split, recipe, asked_.seed);
     resume_in_folder(run, folder);
     if (!train_in_folder(run, folder, recipe, name)) interrupt();
     return test_in_folder(run, folder, data, recipe).result;
@@ -147,6 +149,7 @@ class Reproduction {
   }
 
   void print_row(const std::string& name, const nlohmann::ordered_json& result) {
+    const auto& macro = result.at("test").at("macro");
     if (settings_->json) return;
     const auto cell = [](const nlohmann::ordered_json& figure) {
       const auto number = [](const nlohmann::ordered_json& v) {
@@ -155,7 +158,6 @@ class Reproduction {
       return fmt::format("{} ({} to {})", number(figure.at("value")), number(figure.at("interval")[0]),
                          number(figure.at("interval")[1]));
     };
-    const auto& macro = result.at("test").at("macro");
     if (!header_printed_) {
       header_printed_ = true;
       fmt::print("{:<16}{:>11}  {:<24}{:<24}{:<7}{:<9}\n", "macro over tags", "parameters", "ROC-AUC (95 %)",
@@ -173,7 +175,8 @@ class Reproduction {
   }
 
   void finish() const {
-    nlohmann::ordered_json out = {{"asked", asked_}, {"device", device_->description()}};
+    nlohmann::ordered_json out = {{"asked", folder_.read_json("run.json")},
+                                  {"device", device_->description()}};
     auto& list = out["models"] = nlohmann::ordered_json::array();
     for (const auto& [name, result] : results_) {
       list.push_back({{"model", name}, {"result", result}});
@@ -190,8 +193,7 @@ class Reproduction {
   Settings* settings_;
   std::unique_ptr<Device> device_;
   RunFolder folder_;
-  nlohmann::ordered_json asked_;
-  DataSetRequest request_;
+  Arguments asked_;
   std::optional<DataSet> data_set_;  // opened when features are first missing
   std::vector<std::pair<std::string, nlohmann::ordered_json>> results_;
   bool header_printed_ = false;

@@ -82,11 +82,13 @@ void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json
 nlohmann::ordered_json RunFolder::read_json(const std::string& name) const {
   std::ifstream in(file(name));
   if (!in) fail(ErrorKind::input, "{}: cannot be read", file(name));
-  try {
-    return nlohmann::ordered_json::parse(in);
-  } catch (const nlohmann::json::exception& e) {
-    fail(ErrorKind::input, "{}: {}", file(name), e.what());
-  }
+  return reading_json(file(name), [&] { return nlohmann::ordered_json::parse(in); });
+}
+
+RunOrigin origin_of(const RunFolder& folder) {
+  return folder.read("run.json", [](const nlohmann::ordered_json& run) {
+    return RunOrigin{run.at("cache"), run.at("device"), run.value("precision", "f32"), run.at("seed")};
+  });
 }
 
 }  // namespace melgrad

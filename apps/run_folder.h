@@ -12,10 +12,10 @@
 
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "io/folder_lock.h"
+#include "io/json.h"
 
 namespace melgrad {
 
@@ -33,6 +33,12 @@ class RunFolder {
   std::string file(const std::string& name) const { return (path_ / name).string(); }
   void write_json(const std::string& name, const nlohmann::ordered_json& json) const;
   nlohmann::ordered_json read_json(const std::string& name) const;
+  // What `take` makes of it; Error (input) naming the file if that is not what it expects (io/json.h).
+  template <class Take>
+  auto read(const std::string& name, const Take& take) const {
+    const nlohmann::ordered_json json = read_json(name);
+    return reading_json(file(name), [&] { return take(json); });
+  }
 
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
@@ -41,5 +47,12 @@ class RunFolder {
   std::filesystem::path path_;
   std::shared_ptr<FolderLock> lock_;  // of copies too
 };
+
+// What run.json says of the data and of what else decides a run's bits.
+struct RunOrigin {
+  std::string cache, device, precision;
+  std::uint64_t seed = 0;
+};
+RunOrigin origin_of(const RunFolder& folder);
 
 }  // namespace melgrad

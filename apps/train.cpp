@@ -28,7 +28,8 @@ void cut_metrics(const RunFolder& folder, std::int64_t steps) {
   std::string kept;
   for (std::string line; std::getline(in, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
-    if (json.is_discarded() || json.value("step", std::int64_t{0}) > steps) break;
+    const auto step = json.is_object() ? json.value("step", nlohmann::json()) : nlohmann::json();
+    if (!step.is_number_integer() || step.get<std::int64_t>() > steps) break;
     kept += line + "\n";
   }
   write_file_atomically(folder.file(kMetrics), kept);
@@ -111,11 +112,11 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     cache = cache_for(request.data, recipe.features, *device, settings, folder->file("features.h5"));
   } else {
     folder = RunFolder::resume(resume);
-    const auto run = folder->read_json("run.json");
+    const RunOrigin run = origin_of(*folder);
     recipe = load_recipe(folder->file("recipe.toml"));
     set_ending(recipe, request.set);
-    cache = run.at("cache");
-    request.seed = run.at("seed");
+    cache = run.cache;
+    request.seed = run.seed;
     warn_of_other_device(run, *device);
   }
   const TrainingData data(*device, cache, recipe, request.hold);
@@ -158,12 +159,11 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
 
 }  // namespace
 
-void warn_of_other_device(const nlohmann::ordered_json& run, const Device& device) {
-  const std::string name = run.at("device"), precision = run.value("precision", "f32");
-  if (name == device.name() && precision == name_of(device.precision())) return;
+void warn_of_other_device(const RunOrigin& run, const Device& device) {
+  if (run.device == device.name() && run.precision == name_of(device.precision())) return;
   fmt::print(stderr,
-             "begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption\n", name,
-             precision, device.name(), name_of(device.precision()));
+             "begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption\n",
+             run.device, run.precision, device.name(), name_of(device.precision()));
 }
 
 std::unique_ptr<Device> open_device(const Settings& settings) {

@@ -42,7 +42,7 @@ void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const Traini
                      const nlohmann::ordered_json& more = nlohmann::ordered_json::object());
 
 // A line on stderr if a run that is resumed was begun on another device or in another precision.
-void warn_of_other_device(const nlohmann::ordered_json& run, const Device& device);
+void warn_of_other_device(const RunOrigin& run, const Device& device);
 
 // Takes over the folder's checkpoint, if there is one.
 void resume_in_folder(TrainingRun& run, const RunFolder& folder);

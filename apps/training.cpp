@@ -7,6 +7,7 @@
 #include <random>
 
 #include "io/hash.h"
+#include "io/json.h"
 #include "io/safetensors.h"
 #include "kernels/finite_ops.h"
 #include "kernels/math/philox.h"
@@ -446,11 +447,8 @@ LoadedModel load_model(Device& device, const std::string& path) {
   const Checkpoint file = path.ends_with(".safetensors") ? load_safetensors(path) : load_checkpoint(path);
   LoadedModel out;
   out.recipe = parse_recipe(file.need_text("recipe", path), path);
-  try {
-    out.classes = nlohmann::json::parse(file.need_text("classes", path)).get<std::vector<std::string>>();
-  } catch (const nlohmann::json::exception& e) {
-    fail(ErrorKind::input, "{}: classes: {}", path, e.what());
-  }
+  reading_json(path + ": classes",
+               [&] { nlohmann::json::parse(file.need_text("classes", path)).get_to(out.classes); });
   out.bands = file.need_scalar<std::int64_t>("bands", path);
   out.model = new_model(device, out.recipe, out.bands, out.classes.size());
   load_slab(device, out.model->params(), nullptr, "param", file, path);

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "io/atomic_file.h"
+#include "io/json.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -108,7 +108,7 @@ Checkpoint load_safetensors(const std::string& path, std::int64_t max_bytes) {
   const std::uint64_t data = size - sizeof length - length;
   Checkpoint out;
   std::vector<std::pair<std::string, Entry>> entries;
-  try {
+  reading_json(path + ": its header cannot be read", [&] {
     const auto header = ordered_json::parse(text);
     for (const auto& [name, json] : header.items()) {
       if (name == "__metadata__") {
@@ -117,9 +117,7 @@ Checkpoint load_safetensors(const std::string& path, std::int64_t max_bytes) {
         entries.emplace_back(name, parse_entry(json, data, path + ": " + name));
       }
     }
-  } catch (const nlohmann::json::exception& e) {
-    fail(ErrorKind::input, "{}: its header cannot be read: {}", path, e.what());
-  }
+  });
   std::sort(entries.begin(), entries.end(),
             [](const auto& x, const auto& y) { return x.second.begin < y.second.begin; });
   std::uint64_t at = 0;

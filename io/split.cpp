@@ -4,13 +4,13 @@
 #include <cmath>
 #include <fstream>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
 #include <unordered_map>
 
 #include "io/atomic_file.h"
 #include "io/audio.h"
+#include "io/json.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -160,7 +160,7 @@ Split read_split(const fs::path& path, const std::vector<std::string>& names) {
   std::unordered_map<std::string, std::int32_t> index;
   for (std::size_t i = 0; i < names.size(); ++i) index[names[i]] = static_cast<std::int32_t>(i);
   Split split;
-  try {
+  reading_json(path.string(), [&] {
     const auto json = nlohmann::json::parse(file);
     const std::pair<const char*, std::vector<std::int32_t>*> parts[] = {
         {"train", &split.train}, {"valid", &split.valid}, {"test", &split.test}};
@@ -173,9 +173,7 @@ Split read_split(const fs::path& path, const std::vector<std::string>& names) {
         tracks->push_back(found->second);
       }
     }
-  } catch (const nlohmann::json::exception& e) {
-    fail(ErrorKind::input, "{}: {}", path.string(), e.what());
-  }
+  });
   sort_all(split);
   return split;
 }

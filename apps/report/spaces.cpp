@@ -98,7 +98,7 @@ void add_spaces_of(Page& page, const RunGroup& group, Device& device) {
   const RunFolder folder = RunFolder::open(run.path);
   LoadedModel loaded = load_model(device, folder.file("model.h5"));
   Recipe recipe = load_recipe(folder.file("recipe.toml"));
-  const TrainingData data(device, folder.read_json("run.json").at("cache").get<std::string>(), recipe);
+  const TrainingData data(device, origin_of(folder).cache, recipe);
   const Split split = read_split(folder.file("splits.json"), data.names());
   const Segments train = segments_of(split.train, data.table(), recipe.segment),
                  test = segments_of(split.test, data.table(), recipe.segment);

@@ -238,6 +238,59 @@ TEST_F(Pipeline, InputErrors) {
   refuses("train " + at("run/model.h5") + " --out " + at("y3"), 3, {"model.h5"});
 }
 
+TEST_F(Pipeline, RunFilesOfAnotherKindAreNamed) {
+  fs::copy(at("run"), at("odd"));
+  ASSERT_EQ(run("evaluate " + at("odd")).code, 0);
+  const auto with = [&](const std::string& file, const std::string& text, const std::string& command,
+                        const std::string& said) {
+    const std::string path = at("odd/") + file, before = read_bytes(path);
+    write_bytes(path, text);
+    refuses(command + " " + at("odd"), 3, {path + ": " + said});
+    write_bytes(path, before);
+  };
+  const auto asked = nlohmann::json::parse(read_bytes(at("odd/run.json")));
+  for (const std::string command : {"evaluate", "verify", "train --resume"}) {
+    for (const std::string text : {"[]", "3", "null"}) {
+      with("run.json", text, command, "cannot use at() with ");
+      with("splits.json", text, command, "cannot use at() with ");
+    }
+    with("run.json", "{", command, "parse error at line 1");
+    for (const std::string key : {"cache", "seed", "device"}) {
+      nlohmann::json odd = asked;
+      odd[key] = {{"no", "value"}};
+      with("run.json", odd.dump(), command, "type must be ");
+      odd.erase(key);
+      with("run.json", odd.dump(), command, "key '" + key + "' not found");
+    }
+  }
+  with("result.json", "[]", "verify", "cannot use value() with array");
+  with("result.json", R"({"weights_digest": 3})", "verify", "type must be string");
+  // A log that cannot be read is cut there and the run goes on.
+  write_bytes(at("odd/metrics.jsonl"), "[1]\n" + read_bytes(at("odd/metrics.jsonl")));
+  EXPECT_EQ(run("train --resume " + at("odd")).code, 0);
+  fs::remove_all(at("odd"));
+}
+
+TEST_F(Pipeline, ReproductionsOfAnotherKindAreNamed) {
+  ASSERT_EQ(run("reproduce dong2018 --gtzan " + at("c.h5") +
+                " --splits 1 --set train.epochs=1 --set model.filters=1 --out " + at("odd"))
+                .code,
+            0);
+  const auto with = [&](const std::string& file, const char* key, const nlohmann::json& value) {
+    const std::string path = at("odd/") + file, before = read_bytes(path);
+    auto json = nlohmann::json::parse(before);
+    json[nlohmann::json::json_pointer(key)] = value;
+    write_bytes(path, json.dump());
+    refuses("reproduce dong2018 --resume " + at("odd"), 3, {path + ": "});
+    write_bytes(path, before);
+  };
+  with("run.json", "/splits", "many");
+  with("run.json", "/gtzan", 1);
+  with("split-00/result.json", "/accuracy", "good");
+  with("split-00/result.json", "/test/confusion/1", {1});  // shorter than the rest
+  fs::remove_all(at("odd"));
+}
+
 TEST_F(Pipeline, FilesThatCannotBePredictedAreNamedAndTheRestIsDone) {
   const std::vector<float> tone(22050 * 4, 0.1F);
   const std::vector<float> brief(11025, 0.1F);
