@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Installs the packages, builds, runs all tests, then runs them again under AddressSanitizer and UBSan.
+# Installs the packages, builds, runs all tests, runs them again under AddressSanitizer and UBSan, fuzzes every reader of
+# files for a minute (tests/fuzz/run.sh) and reads the sources for mistakes (tests/lint.sh).
 # With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would.
-# Closes with the count of passed, failed and skipped over both; skips are listed with their cause.
-#   bash tests/run.sh            both
-#   bash tests/run.sh cpu        one preset
+# Closes with the count of passed, failed and skipped over all; skips are listed with their cause.
+#   bash tests/run.sh            all of it
+#   bash tests/run.sh cpu        the tests of one preset
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
 install_packages "${melgrad_packages[@]}" python3-h5py
 
-presets=("$@")
+presets=("$@") others=()
 if [ ${#presets[@]} -eq 0 ]; then
+  others=(fuzz/run.sh lint.sh)
   command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=$PATH:/usr/local/cuda/bin
   presets=("$(command -v nvcc >/dev/null && echo cuda || echo cpu)" cpu-asan)
 fi
@@ -40,6 +42,11 @@ for preset in "${presets[@]}"; do
     awk '/<testcase /{name=$0; sub(/.*name="/,"",name); sub(/".*/,"",name)} /Skipped$/{getline; print "  " name ": " $0}' "$report"
   fi
   passed=$((passed + tests - failures - skips)) failed=$((failed + failures)) skipped=$((skipped + skips))
+done
+
+for script in "${others[@]}"; do
+  printf '\n== tests/%s\n' "$script"
+  if MELGRAD=build/${presets[0]}/bin/melgrad bash "tests/$script"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
 done
 
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

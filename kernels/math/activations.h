@@ -16,7 +16,7 @@ MELGRAD_HD inline float activated(float x) {
   if constexpr (kF == Activation::elu) return x > 0 ? x : std::expm1(x);
   if constexpr (kF == Activation::sigmoid) return 1 / (1 + std::exp(-x));
   if constexpr (kF == Activation::decibels)
-    return x > kQuietestPower ? 10 * std::log10(x) : kQuietestDecibels;
+    return x < kQuietestPower ? kQuietestDecibels : 10 * std::log10(x);  // as above
 }
 
 // f'(x), from y = f(x)

@@ -19,6 +19,7 @@
 #include "io/mtat_tables.h"
 #include "io/npz.h"
 #include "io/safetensors.h"
+#include "io/split.h"
 #include "models/recipe.h"
 
 namespace {
@@ -49,6 +50,10 @@ const std::map<std::string, std::function<void(const std::string&)>> kReaders = 
      [](const std::string& path) {
        std::vector<LeftOut> skipped;
        read_clip_info(path, skipped);
+     }},
+    {"split",
+     [](const std::string& path) {
+       read_split(path, {"a", "b", "c"});
      }},
 };
 

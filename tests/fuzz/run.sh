@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
-# Fuzzes every reader for some seconds each, from valid files that the program makes; needs a build of the program.
-#   bash tests/fuzz/run.sh [SECONDS [PROGRAM]]         60 and build/cpu/bin/melgrad if not said
-# Closes with a line a reader: executions, edges seen. A crash ends it with code 1; its input stays in build/fuzz/found and
-# belongs, once mended, into a test. What libFuzzer cannot see is the inside of libsndfile and HDF5.
+# Fuzzes every reader for some seconds each, as many at once as there are cores, from valid files that the program makes;
+# needs a build of the program.
+#   bash tests/fuzz/run.sh [SECONDS [READER...]]     60 and all if not said; MELGRAD is the program, build/cpu's if not said
+# Closes with a line a reader: executions, edges seen, files kept. A crash ends it with code 1; its input stays in
+# build/fuzz/found and belongs, once mended, into a test. The corpus stays in build/fuzz/corpus: the next call goes on from
+# it. What libFuzzer cannot see is the inside of libsndfile and HDF5.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source apps/packages.sh
-seconds=${1:-60} program=$(realpath "${2:-build/cpu/bin/melgrad}")
+seconds=${1:-60} program=$(realpath "${MELGRAD:-build/cpu/bin/melgrad}")
+readers=("${@:2}")
+[ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy recipe manifest annotations clip-info split)
 install_packages clang-14 libclang-rt-14-dev libomp-14-dev
-cmake --preset fuzz > build/fuzz.log && cmake --build --preset fuzz >> build/fuzz.log
+configure_and_build fuzz fuzz | { grep -v '^\[' || true; }  # a failed build ends this script
 
-work=build/fuzz/work corpus=$PWD/build/fuzz/corpus found=$PWD/build/fuzz/found
+export work=$PWD/build/fuzz/work corpus=$PWD/build/fuzz/corpus found=$PWD/build/fuzz/found seconds
 rm -rf "$work"
 mkdir -p "$work" "$found"
 (
@@ -21,9 +25,11 @@ mkdir -p "$work" "$found"
     "$program" synth --out "$format" --classes 2 --tracks-per-class 1 --seconds 1 --format "$format"
   done
   "$program" extract music --out c.h5
-  "$program" train c.h5 --recipe dong2018-fixed --set segment.frames=34 --set train.epochs=1 --set train.batch=2 --set model.filters=1 --out run
+  "$program" train c.h5 --recipe dong2018-fixed --set segment.frames=34 --set train.epochs=1 --set train.batch=2 \
+    --set model.filters=1 --out run
   "$program" export run --out model.safetensors
   printf 'path,labels,split\nmusic/a.wav,"x;y",train\n' > manifest.csv
+  printf '{"train": ["a"], "valid": ["b"], "test": ["c", "a"]}\n' > splits.json
   python3 -c '
 import io, zipfile, struct
 def npy(shape, kind, data):
@@ -35,8 +41,11 @@ with zipfile.ZipFile("a.npz", "w", zipfile.ZIP_DEFLATED) as z:
     z.writestr("X.npy", a)
     z.writestr("T.npy", npy((2,), "<U3", bytes(24)))
 '
-) > build/fuzz/seeds.log 2>&1
-seed() { mkdir -p "$corpus/$1"; shift_to=$corpus/$1; shift; cp -n "$@" "$shift_to/"; }
+) > build/fuzz/seeds.log 2>&1 || { cat build/fuzz/seeds.log >&2; exit 1; }
+seed() {  # READER FILE...
+  mkdir -p "$corpus/$1"
+  cp -n "${@:2}" "$corpus/$1/"
+}
 for format in music au aiff flac ogg opus mp3; do
   mkdir -p "$corpus/audio"
   cp -n "$(find "$work/$format" -type f | sort | head -n 1)" "$corpus/audio/$format"
@@ -50,17 +59,21 @@ seed recipe models/recipes/*.toml
 seed manifest "$work"/manifest.csv
 seed annotations "$work"/mtat/annotations_final.csv
 seed clip-info "$work"/mtat/clip_info_final.csv
+seed split "$work"/splits.json
 
-failed=0
-for reader in audio cache checkpoint safetensors npz npy recipe manifest annotations clip-info; do
-  mkdir -p "$found/$reader"
-  log=build/fuzz/$reader.log
-  MELGRAD_FUZZ=$reader build/fuzz/bin/fuzz -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 -max_len=262144 \
-    -print_final_stats=1 -artifact_prefix="$found/$reader/" "$corpus/$reader" > "$log" 2>&1 || failed=1
-  printf '%-12s %s executions, %s edges, %s files kept\n' "$reader" \
+fuzz() {  # READER
+  mkdir -p "$found/$1"
+  local log=build/fuzz/$1.log code=0
+  MELGRAD_FUZZ=$1 OMP_NUM_THREADS=1 build/fuzz/bin/fuzz -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
+    -max_len=262144 -print_final_stats=1 -artifact_prefix="$found/$1/" "$corpus/$1" > "$log" 2>&1 || code=1
+  printf '%-12s %s executions, %s edges, %s files kept\n' "$1" \
     "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" "$(grep -o 'cov: [0-9]*' "$log" | tail -n 1 | cut -c6-)" \
-    "$(find "$corpus/$reader" -type f | wc -l)"
-  find "$found/$reader" -type f -printf "  crash: %p\n"
-done
+    "$(find "$corpus/$1" -type f | wc -l)"
+  [ $code -eq 0 ] || { printf '  crash: %s\n' "$(find "$found/$1" -type f)"; tail -n 30 "$log"; }
+  return $code
+}
+export -f fuzz
+status=0
+printf '%s\n' "${readers[@]}" | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}' || status=1
 rm -f /dev/shm/melgrad-fuzz-*
-exit $failed
+exit $status

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Static analysis of the program's sources, CUDA kernels as the simulator compiles them included: clang-tidy with the
+# checks of .clang-tidy, cppcheck with the exceptions of tests/cppcheck.txt. Every finding ends it with code 1.
+#   bash tests/lint.sh [FILE...]     all if none is named
+set -euo pipefail
+cd "$(dirname "$0")/.."
+source apps/packages.sh
+install_packages "${melgrad_packages[@]}" clang-14 libclang-rt-14-dev libomp-14-dev clang-tidy-14 cppcheck
+configure_and_build fuzz apps/events.pb.h > build/lint.log  # how Clang compiles each file, and what is generated
+
+folders=(kernels engine models io apps bench)
+files=("$@")
+[ ${#files[@]} -gt 0 ] || mapfile -t files < <(find "${folders[@]}" -name '*.cpp' -o -name '*.cu' | sort)
+start=$SECONDS
+status=0
+printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy-14 -p build/fuzz --quiet 2> build/lint.log ||
+  { status=1; grep -v 'warnings generated' build/lint.log >&2 || true; }
+echo "clang-tidy: ${#files[@]} files in $((SECONDS - start)) s"
+cppcheck -q -j "$(nproc)" --std=c++20 --language=c++ --enable=warning,performance,portability --inline-suppr \
+  --suppressions-list=tests/cppcheck.txt --error-exitcode=1 -I. "${folders[@]}" || status=1
+[ $status -eq 0 ] && echo "lint: clean"
+exit $status
