@@ -28,11 +28,10 @@ void wait_without_spinning(int argc, char** argv) {
   ::execv("/proc/self/exe", argv);  // returns if it cannot: then as it is
 }
 
-}  // namespace
+using namespace melgrad;
 
-int main(int argc, char** argv) {
-  wait_without_spinning(argc, argv);
-  using namespace melgrad;
+// The exit code.
+int run(int argc, char** argv) {
   Settings settings;
   CLI::App root{"melgrad: classify music from log-mel spectrograms"};
   root.require_subcommand(1);
@@ -58,13 +57,21 @@ int main(int argc, char** argv) {
   register_synth(root, settings);
   register_import(root, settings);
 
+  install_interrupt_handler();
   try {
-    install_interrupt_handler();
     root.parse(argc, argv);
     return settings.exit_code;
   } catch (const CLI::ParseError& e) {
-    const int code = root.exit(e);
-    return code == 0 ? 0 : static_cast<int>(ErrorKind::usage);
+    return root.exit(e) == 0 ? 0 : static_cast<int>(ErrorKind::usage);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  wait_without_spinning(argc, argv);
+  try {
+    return run(argc, argv);
   } catch (const Error& e) {
     std::fprintf(stderr, "melgrad: %s\n", e.what());
     return static_cast<int>(e.kind());

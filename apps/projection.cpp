@@ -10,12 +10,12 @@
 #include "kernels/error.h"
 
 // LAPACK, part of OpenBLAS: eigenvectors of a symmetric matrix; solution of a positive definite system.
-extern "C" {
+extern "C" {  // NOLINTBEGIN(readability-identifier-naming)
 void dsyevd_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda, double* w,
              double* work, const int* lwork, int* iwork, const int* liwork, int* info);
 void dposv_(const char* uplo, const int* n, const int* nrhs, double* a, const int* lda, double* b,
             const int* ldb, int* info);
-}
+}  // NOLINTEND(readability-identifier-naming)
 
 namespace melgrad {
 namespace {

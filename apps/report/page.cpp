@@ -153,7 +153,7 @@ std::vector<std::string> Page::write(const fs::path& path) const {
   for (const auto& item : items_) {
     if (const auto* plot = std::get_if<Plot>(&item)) plots.push_back(plot);
   }
-  const std::vector<std::string> problems = draw(plots, figures);
+  std::vector<std::string> problems = draw(plots, figures);
   write_file_atomically(path.string(), html(figures));
   return problems;
 }

@@ -31,8 +31,8 @@ Plot waveform(const Audio& audio, double segment_seconds) {
     const auto from = audio.samples.begin() + static_cast<std::ptrdiff_t>(c * n / columns),
                to = audio.samples.begin() + static_cast<std::ptrdiff_t>((c + 1) * n / columns);
     const auto [least, most] = std::minmax_element(from, to);
-    plot.data.push_back(
-        {number(static_cast<double>(c * n / columns) / audio.sample_rate), number(*least), number(*most)});
+    plot.data.push_back({number(static_cast<double>(from - audio.samples.begin()) / audio.sample_rate),
+                         number(*least), number(*most)});
   }
   plot.caption = "The waveform, least and most of every stretch; the frame is the first segment.";
   plot.alt = fmt::format("Waveform of {:.1f} seconds.", audio.seconds());
