@@ -93,6 +93,9 @@ std::optional<TagTable> tag_table(Device& device, const TrainingData& data, cons
                                  data.tag_weights(recipe.train.tag_weights, split.train));
 }
 
+// Of no use to a reader: "-nan".
+double without_sign_of_nan(double v) { return std::isnan(v) ? std::abs(v) : v; }
+
 }  // namespace
 
 TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe,
@@ -121,8 +124,8 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
 }
 
 Diverged::Diverged(std::int64_t at, double loss, double norm, const std::string& more)
-    : Error(ErrorKind::diverged,
-            fmt::format("step {} has loss {} and gradient norm {}{}", at, loss, norm, more)),
+    : Error(ErrorKind::diverged, fmt::format("step {} has loss {} and gradient norm {}{}", at,
+                                             without_sign_of_nan(loss), without_sign_of_nan(norm), more)),
       step(at) {}
 
 std::vector<std::int32_t> TrainingRun::order(std::int64_t epoch) const {
