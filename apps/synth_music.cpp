@@ -55,7 +55,7 @@ constexpr std::size_t kStyles = 10;  // of the table; behind them stand scores f
 using T = Timbre;
 
 // Sounds, tempi and scales overlap on purpose: no single one of them gives a style away.
-const std::vector<Style>& styles() {
+const std::vector<Style>& styles() {  // NOLINT(readability-function-size): a table
   static const std::vector<Style> table = {
       {"ambient",
        {55, 90, 4},
@@ -203,7 +203,10 @@ class Band {
     const int skipped = dice_.below(8);
     // The recording starts anywhere in the piece, as an excerpt does.
     double start = -bar * dice_.unit() - bar;
-    for (int b = skipped; start < seconds_; ++b, start += bar) play_bar(b, start);
+    for (int b = skipped; start < seconds_; ++b) {
+      play_bar(b, start);
+      start += bar;
+    }
     add_echo(step_ * 3, style_.echo * dice_.between(0.5, 1.2), canvas_);
     tilt();
     level();

@@ -186,6 +186,7 @@ std::vector<std::int64_t> NpyArray::to_i64() const {
   std::vector<std::int64_t> values(static_cast<std::size_t>(numel()));
   for (std::size_t i = 0; i < values.size(); ++i) {
     visit_number(*this, bytes.data() + i * static_cast<std::size_t>(itemsize),
+                 // NOLINTNEXTLINE(bugprone-signed-char-misuse): a small number, no character
                  [&](auto value) { values[i] = static_cast<std::int64_t>(value); });
   }
   return values;
@@ -213,7 +214,7 @@ NpyArray parse_npy(const std::string& label, std::uint64_t size,
   if (size < head.size()) broken(label, "is not an .npy array");
   read(head.data(), 10);
   if (std::memcmp(head.data(), "\x93NUMPY", 6) != 0) broken(label, "is not an .npy array");
-  const int version = head[6];
+  const int version = static_cast<unsigned char>(head[6]);
   if (version < 1 || version > 3)
     broken(label, fmt::format("is of .npy version {}; 1 to 3 are read", version));
   const std::size_t length_bytes = version == 1 ? 2 : 4;

@@ -49,7 +49,7 @@ void CpuOps::gather_labels(Tensor table, Tensor track, Tensor targets) {
 }
 
 void CpuOps::standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) {
-  const std::int64_t bands = mean.numel();
+  const std::int64_t bands = mean.dim(0);
   const float *in = x.f32(), *shift = mean.f32(), *factor = scale.f32();
   float* out = y.f32();
   parallel_for(x.numel() / bands, threads_, 256, [=](std::int64_t row) {

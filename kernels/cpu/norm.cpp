@@ -9,7 +9,7 @@ namespace melgrad {
 namespace {
 
 ChannelLoop loop_over(Tensor x, Tensor gamma, int threads) {
-  return {1, x.numel() / gamma.numel(), gamma.numel(), threads};
+  return {1, x.numel() / gamma.dim(0), gamma.dim(0), threads};
 }
 
 // finish(c, sums) for every channel; sums as ChannelLoop::sums gives them.

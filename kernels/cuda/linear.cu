@@ -18,7 +18,7 @@ struct StoreColumn {
 }  // namespace
 
 void CudaOps::column_sums(Tensor x, Tensor to, Write write) {
-  const std::int64_t columns = to.numel(), rows = x.numel() / columns;
+  const std::int64_t columns = to.dim(0), rows = x.numel() / columns;
   auto* part = static_cast<double*>(scratch({column_pieces(rows), columns, 2}).data);
   with_type_of(x, [&](auto type) {
     launch_column_sums(stream_, elements<decltype(type)>(x), rows, columns, part,

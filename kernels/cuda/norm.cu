@@ -115,7 +115,7 @@ struct NormaliseBackward {
   }
 };
 
-ChannelGrid grid_over(Tensor x, Tensor gamma) { return {1, x.numel() / gamma.numel(), gamma.numel()}; }
+ChannelGrid grid_over(Tensor x, Tensor gamma) { return {1, x.numel() / gamma.dim(0), gamma.dim(0)}; }
 
 }  // namespace
 
