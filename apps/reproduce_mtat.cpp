@@ -155,8 +155,8 @@ class Reproduction {
       const auto number = [](const nlohmann::ordered_json& v) {
         return v.is_null() ? std::string("-") : fmt::format("{:.3f}", v.get<double>());
       };
-      return fmt::format("{} ({} to {})", number(figure.at("value")), number(figure.at("interval")[0]),
-                         number(figure.at("interval")[1]));
+      return fmt::format("{} ({} to {})", number(figure.at("value")), number(figure.at("interval").at(0)),
+                         number(figure.at("interval").at(1)));
     };
     if (!header_printed_) {
       header_printed_ = true;
