@@ -70,6 +70,7 @@ TEST_P(OpTest, activation_forward__not_a_number) {
     Array<float> x({9}, 1.0F);
     x[3] = std::numeric_limits<float>::quiet_NaN();
     Buffer y(device(), {9}, DType::f32);
+    y.fill_with_nan();
     Check c = check("activation_forward");
     const Tensor from = c.input(x);
     c.run([&](Ops& ops, Write) { ops.activation_forward(from, f, y.tensor()); });
