@@ -1,5 +1,6 @@
 #include "kernels/cpu/cpu_device.h"
 
+#include <algorithm>
 #include <cblas.h>
 #include <fstream>
 #include <omp.h>
@@ -55,7 +56,9 @@ std::unique_ptr<Device> make_cpu_device(const DeviceOptions& options) {
   if (options.precision != Precision::f32) {
     fail(ErrorKind::usage, "precision {}: the CPU computes in f32 only", name_of(options.precision));
   }
-  const int threads = options.threads > 0 ? options.threads : omp_get_num_procs();
+  // OpenBLAS waits for ever for threads that OMP_THREAD_LIMIT denies it.
+  const int threads =
+      std::min(options.threads > 0 ? options.threads : omp_get_num_procs(), omp_get_thread_limit());
   omp_set_num_threads(threads);  // what oneDNN and OpenBLAS use
   openblas_set_num_threads(threads);
   return std::make_unique<CpuDevice>(threads);

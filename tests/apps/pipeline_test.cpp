@@ -327,6 +327,13 @@ TEST_F(Pipeline, ADivergedRunNamesItsLastGoodCheckpoint) {
           {"has loss ", " wrote ", at("driven") + "/checkpoint.h5 is of step ", " and good"});
 }
 
+TEST_F(Pipeline, AThreadLimitBelowTheThreadsAskedForIsNoHang) {
+  ASSERT_EQ(::setenv("OMP_THREAD_LIMIT", "1", 1), 0);
+  const Result r = run("--threads 4 evaluate " + at("run"));
+  ::unsetenv("OMP_THREAD_LIMIT");
+  EXPECT_EQ(r.code, 0) << r.err;
+}
+
 TEST_F(Pipeline, OutputErrors) {
   refuses("train " + at("c.h5") + " --out " + at("music"), 4, {at("music"), "exists"});
   refuses("synth --out " + at("music"), 4, {at("music")});
