@@ -16,8 +16,8 @@ auto reading_json(const std::string& where, const Take& take) {
   try {
     return take();
   } catch (const nlohmann::json::exception& e) {
-    const std::string_view text =
-        e.what();  // "[json.exception.type_error.302] type must be string, but is null"
+    // "[json.exception.type_error.302] type must be string, but is null"
+    const std::string_view text = e.what();
     const auto end = text.find("] ");
     fail(ErrorKind::input, "{}: {}", where, end == std::string_view::npos ? text : text.substr(end + 2));
   }

@@ -88,7 +88,7 @@ class Device {
 };
 
 struct DeviceOptions {
-  int threads = 0;                       // CPU threads; 0 = all cores this process may use
+  int threads = 0;                       // CPU threads; 0 = all cores; never more than OMP_THREAD_LIMIT
   Precision precision = Precision::f32;  // the CPU has f32 only
 };
 

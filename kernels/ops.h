@@ -31,9 +31,9 @@ struct Conv2d {
   std::int64_t pad_t = 0, pad_f = 0;  // zeros added on both sides
 };
 
-// Each gradient follows from y alone.
+// Each gradient follows from y alone. NaN stays NaN.
 enum class Activation {
-  relu,      // max(x, 0), NaN for NaN
+  relu,      // max(x, 0)
   elu,       // x > 0 ? x : exp(x) - 1                         (Clevert et al. 2015, alpha 1)
   sigmoid,   // 1 / (1 + exp(-x))
   decibels,  // 10 log10(max(x, 1e-10)); the gradient is 0 where y is -100
