@@ -46,8 +46,20 @@ class Thread {
   int used_ = 0;
 };
 
+// Blocks of which a multiprocessor shall hold so many at once, kResidentBlocks of the kernel: the compiler
+// keeps to the registers that are left to each.
 template <typename Kernel>
-__global__ void __launch_bounds__(Kernel::kThreads) run(const __grid_constant__ Kernel kernel) {
+constexpr int resident_blocks() {
+  if constexpr (requires { Kernel::kResidentBlocks; }) {
+    return Kernel::kResidentBlocks;
+  } else {
+    return 1;
+  }
+}
+
+template <typename Kernel>
+__global__ void __launch_bounds__(Kernel::kThreads, resident_blocks<Kernel>())
+    run(const __grid_constant__ Kernel kernel) {
   Thread thread;
   kernel(thread);
 }

@@ -1,9 +1,10 @@
-// Log-mel features: kernels/mel.h holds the maths. A clip goes through in chunks of frames, bounded so that
-// the memory in between stays small for a clip of any length: windowed frames, their spectra (Libraries),
-// band values.
+// Log-mel features: kernels/mel.h holds the maths. The usual sizes go through one kernel (fused_log_mel.h).
+// For all others a clip goes through in chunks of frames, bounded so that the memory in between stays small
+// for a clip of any length: windowed frames, their spectra (Libraries), band values.
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
+#include "kernels/cuda/fused_log_mel.h"
 #include "kernels/math/mel_math.h"
 
 namespace melgrad {
@@ -15,6 +16,7 @@ class DeviceMelTables {
     std::vector<float> scaled;  // the window times input_scale
     for (const float w : mel.window) scaled.push_back(w * static_cast<float>(options.input_scale));
     window = upload(scaled);
+    roots = upload(mel.roots);
     if (options.n_mels == 0) return;
     first = upload(mel.filter_first);
     offset = upload(mel.filter_offset);
@@ -27,7 +29,7 @@ class DeviceMelTables {
   DeviceMelTables& operator=(const DeviceMelTables&) = delete;
 
   MelOptions options;
-  const float* window = nullptr;
+  const float *window = nullptr, *roots = nullptr;
   const std::int32_t *first = nullptr, *offset = nullptr;
   const float* weight = nullptr;
 
@@ -165,6 +167,45 @@ struct LimitToRange {
   }
 };
 
+// The second pass of the laws that look at the whole clip: n values in `highest`, room for one more behind
+// them.
+void limit_to_highest(Stream stream, const LogLaw& law, Tensor y, float* highest, std::int64_t n) {
+  launch(stream, 1, LargestOfAll{highest, n});
+  launch_elements(stream, y.f32(), y.numel(), Write::overwrite, LimitToRange{law, y.f32(), highest + n});
+}
+
+// Blocks of the fused kernel that all work at once on any GPU, each on one group of frames after the other.
+constexpr std::int64_t kFusedBlocks = 1024;
+
+bool is_fused(const MelOptions& o) {
+  return o.n_fft >= 256 && o.n_fft <= 4096 && (o.n_fft & (o.n_fft - 1)) == 0 && o.win_length == o.n_fft &&
+         o.hop_length <= o.n_fft && o.n_mels <= o.n_fft / 2 && !o.remove_dc && o.pre_emphasis == 0;
+}
+
+// Calls action(FusedLogMel<...>) for the size of a frame.
+template <typename Action>
+void with_fused_kernel(const MelOptions& o, const FusedLogMelArguments& arguments, const Action& action) {
+  const auto sized = [&]<int Half>(std::integral_constant<int, Half>) {
+    if (o.hop_length % 2 == 0) {
+      action(FusedLogMel<Half, true>{arguments});
+    } else {
+      action(FusedLogMel<Half, false>{arguments});
+    }
+  };
+  switch (o.n_fft) {
+    case 256:
+      return sized(std::integral_constant<int, 128>{});
+    case 512:
+      return sized(std::integral_constant<int, 256>{});
+    case 1024:
+      return sized(std::integral_constant<int, 512>{});
+    case 2048:
+      return sized(std::integral_constant<int, 1024>{});
+    case 4096:
+      return sized(std::integral_constant<int, 2048>{});
+  }
+}
+
 // Frames that go through together: a power of two, so that few sizes need a plan of the FFT, and at most 16
 // MB.
 std::int64_t frames_of_chunk(std::int64_t frames, std::int64_t n_fft) {
@@ -196,10 +237,37 @@ void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
   }
   workspace_.restart();
   const DeviceMelTables& tables = tables_of(mel);
-  const std::int64_t frames = y.dim(0), bins = o.n_fft / 2 + 1, chunk = frames_of_chunk(frames, o.n_fft);
+  const std::int64_t frames = y.dim(0);
+  const LogLaw law = log_law(o);
+  if (is_fused(o)) {
+    float* highest = law.range > 0 ? scratch({kFusedBlocks + 1}).f32() : nullptr;
+    const FusedLogMelArguments arguments{pcm.f32(),
+                                         pcm.numel(),
+                                         frames,
+                                         mel.first_sample(),
+                                         o.hop_length,
+                                         static_cast<int>(mel.bands()),
+                                         o.padding == Padding::reflect,
+                                         o.power == 2,
+                                         o.n_mels > 0,
+                                         reinterpret_cast<const Complex*>(tables.window),
+                                         reinterpret_cast<const Complex*>(tables.roots),
+                                         tables.first,
+                                         tables.offset,
+                                         tables.weight,
+                                         law,
+                                         y.f32(),
+                                         highest};
+    with_fused_kernel(o, arguments, [&](const auto& kernel) {
+      const std::int64_t blocks = std::min(kernel.groups(), kFusedBlocks);
+      launch(stream_, blocks, kernel);
+      if (highest != nullptr) limit_to_highest(stream_, law, y, highest, blocks);
+    });
+    return;
+  }
+  const std::int64_t bins = o.n_fft / 2 + 1, chunk = frames_of_chunk(frames, o.n_fft);
   const Tensor samples = scratch({chunk, o.n_fft}), spectrum = scratch({chunk, bins, 2}),
                highest = scratch({frames + 1});
-  const LogLaw law = log_law(o);
   for (std::int64_t from = 0; from < frames; from += chunk) {
     launch(stream_, chunk,
            FrameSamples{pcm.f32(), pcm.numel(), frames, from, mel.first_sample(), o.hop_length, o.n_fft,
@@ -211,11 +279,7 @@ void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
                       o.n_mels > 0, tables.first, tables.offset, tables.weight, law,
                       y.f32() + from * mel.bands(), law.range > 0 ? highest.f32() + from : nullptr});
   }
-  if (law.range > 0) {
-    launch(stream_, 1, LargestOfAll{highest.f32(), frames});
-    launch_elements(stream_, y.f32(), y.numel(), Write::overwrite,
-                    LimitToRange{law, y.f32(), highest.f32() + frames});
-  }
+  if (law.range > 0) limit_to_highest(stream_, law, y, highest.f32(), frames);
 }
 
 }  // namespace melgrad

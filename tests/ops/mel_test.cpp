@@ -416,6 +416,50 @@ TEST_P(LogMel, OddSettingsEqualReference) {
   }
 }
 
+// Powers of two, which the GPU takes in one kernel: few and many frames of a block, even and odd hops.
+TEST_P(LogMel, PowersOfTwoEqualReference) {
+  std::vector<float> pcm = read_golden("input");
+  pcm.resize(5001);
+  for (const int n_fft : {128, 256, 512, 1024, 2048, 4096, 8192}) {
+    for (const int hop : {n_fft / 2, n_fft / 3 | 1}) {
+      for (const char* bands : {"40", "0"}) {
+        const std::string size = std::to_string(n_fft);
+        const MelOptions o = with(MelOptions{}, {{"n_fft", size},
+                                                 {"win_length", size},
+                                                 {"hop_length", std::to_string(hop)},
+                                                 {"n_mels", bands},
+                                                 {"power", hop % 2 == 0 ? "2" : "1"},
+                                                 {"log", "none"}});
+        const std::string name = size + " hop " + std::to_string(hop) + ", " + bands + " bands";
+        RecordProperty(name, std::to_string(expect_equals_reference(pcm, o, name)));
+      }
+    }
+  }
+}
+
+// More frames than the GPU's blocks take in one go: the same as in pieces, and the largest of all is found.
+TEST_P(LogMel, ManyFrames) {
+  const MelOptions whole = with(MelOptions{}, {{"n_fft", "256"},
+                                               {"win_length", "256"},
+                                               {"hop_length", "1"},
+                                               {"n_mels", "8"},
+                                               {"padding", "none"},
+                                               {"log", "db"},
+                                               {"log_floor", "1e-10"}});
+  std::vector<float> pcm = noise(17000);
+  pcm[16990] = 30;  // the loudest frames come last
+  std::vector<float> want;
+  for (const std::ptrdiff_t first : {0, 6000, 12000}) {
+    const std::ptrdiff_t last = std::min<std::ptrdiff_t>(first + 6000 + 255, 17000);
+    const std::vector<float> piece = features({pcm.begin() + first, pcm.begin() + last}, whole);
+    want.insert(want.end(), piece.begin(), piece.end());
+  }
+  EXPECT_EQ(features(pcm, whole), want);
+  const float lowest = *std::max_element(want.begin(), want.end()) - 20;
+  for (float& x : want) x = std::max(x, lowest);
+  EXPECT_EQ(features(pcm, with(whole, {{"top_db", "20"}})), want);
+}
+
 TEST_P(LogMel, ShortClips) {
   const std::vector<float> pcm = noise(700);
   for (const std::string& name : spectral_presets()) {
