@@ -1,6 +1,9 @@
 // melgrad predict: the genre of songs.
 #include <algorithm>
+#include <deque>
 #include <filesystem>
+#include <future>
+#include <thread>
 
 #include "apps/interrupt.h"
 #include "apps/predictor.h"
@@ -77,17 +80,46 @@ void print_text(const fs::path& file, const Prediction& p, const std::vector<std
   }
 }
 
+// Decodes files in order, ahead of whoever asks for them, as many at once as there are threads. With one
+// thread a file is decoded when it is asked for.
+class DecodeAhead {
+ public:
+  DecodeAhead(const std::vector<fs::path>& files, int sample_rate, int threads)
+      : files_(files),
+        rate_(sample_rate),
+        threads_(threads > 0 ? static_cast<std::size_t>(threads)
+                             : std::max<std::size_t>(1, std::thread::hardware_concurrency())) {}
+
+  // Throws what read_audio threw for that file.
+  Audio next() {
+    const auto policy = threads_ == 1 ? std::launch::deferred : std::launch::async | std::launch::deferred;
+    for (; started_ < files_.size() && ahead_.size() <= threads_; ++started_)
+      ahead_.push_back(std::async(policy, read_audio, files_[started_], rate_, AudioLimits{}));
+    std::future<Audio> first = std::move(ahead_.front());
+    ahead_.pop_front();
+    return first.get();
+  }
+
+ private:
+  const std::vector<fs::path>& files_;
+  int rate_;
+  std::size_t threads_, started_ = 0;
+  std::deque<std::future<Audio>> ahead_;
+};
+
 void predict(Settings& settings, const Arguments& args) {
   const auto device = open_device(settings);
   Predictor predictor(*device, args.model);
   auto results = nlohmann::ordered_json::array();
-  for (const fs::path& file : audio_files(args.inputs)) {
+  const std::vector<fs::path> files = audio_files(args.inputs);
+  DecodeAhead audio(files, predictor.recipe().features.sample_rate, settings.threads);
+  for (const fs::path& file : files) {
     if (interrupted()) {
       settings.exit_code = kExitInterrupted;
       break;
     }
     try {
-      const Prediction p = predictor(file);
+      const Prediction p = predictor(audio.next(), file.string());
       if (settings.json) results.push_back(as_json(file, p, predictor.classes(), args));
       else print_text(file, p, predictor.classes(), args);
     } catch (const Error& e) {

@@ -34,8 +34,8 @@ double Predictor::frame_seconds() const {
   return static_cast<double>(loaded_.recipe.features.hop_length) / loaded_.recipe.features.sample_rate;
 }
 
-Prediction Predictor::operator()(const fs::path& path) {
-  return of_features(features(read_audio(path, loaded_.recipe.features.sample_rate)), path.string());
+Prediction Predictor::operator()(const Audio& audio, const std::string& name) {
+  return of_features(features(audio), name);
 }
 
 Prediction Predictor::of_features(const std::vector<float>& values, const std::string& name) {

@@ -1,7 +1,6 @@
 // From audio to the answer of a trained network: features, segments, mean probabilities.
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -23,9 +22,10 @@ class Predictor {
   // imported features.
   Predictor(Device& device, const std::string& path);
 
-  // Throws Error (input) for a file that cannot be read or is shorter than a segment.
-  Prediction operator()(const std::filesystem::path& audio);
-  // Of [frames, bands], as features() makes them; `name` is for the message.
+  // Of sound at the features' sample rate. Throws Error (input) that begins with `name` where it is shorter
+  // than a segment.
+  Prediction operator()(const Audio& audio, const std::string& name);
+  // Of [frames, bands], as features() makes them.
   Prediction of_features(const std::vector<float>& values, const std::string& name);
   std::vector<float> features(const Audio& audio) { return features_(audio.samples); }
 

@@ -64,6 +64,17 @@ __global__ void __launch_bounds__(Kernel::kThreads, resident_blocks<Kernel>())
   kernel(thread);
 }
 
+// Shared memory that a block can have at most on this GPU, in bytes.
+inline std::int64_t largest_shared_bytes() {
+  static const int bytes = [] {
+    int device = 0, value = 48 * 1024;
+    cudaGetDevice(&device);
+    cudaDeviceGetAttribute(&value, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
+    return value;
+  }();
+  return bytes;
+}
+
 template <typename Kernel>
 void launch(Stream stream, std::int64_t blocks, const Kernel& kernel) {
   if (blocks == 0) return;

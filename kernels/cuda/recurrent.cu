@@ -1,9 +1,10 @@
-// Recurrent layers: for each step one product by Libraries and one kernel; the gradient of the weights is one
-// product over all steps. One thread per element of the state, which runs fastest, so that a warp reads and
-// writes whole lines of every gate.
+// Recurrent layers. Where the weights fit in a block's shared memory, one kernel goes over all steps
+// (persistent_recurrent.h); else a step is one product by Libraries and one kernel, one thread per element of
+// the state, which runs fastest, so that a warp reads and writes whole lines of every gate. The gradient of
+// the weights is one product over all steps.
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/launch.h"
-#include "kernels/math/recurrent.h"
+#include "kernels/cuda/persistent_recurrent.h"
 
 namespace melgrad {
 namespace {
@@ -33,6 +34,14 @@ void launch_step(Stream stream, const Step& step, std::int64_t batch) {
   launch(stream, blocks_for(n, 256), EachElement<Step>{step, n});
 }
 
+// Runs it and returns true where it fits.
+template <typename Kernel>
+bool launch_persistent(Stream stream, const Kernel& kernel) {
+  if (kernel.a.hidden > Kernel::kThreads || kernel.shared_bytes() > largest_shared_bytes()) return false;
+  launch(stream, blocks_for(kernel.a.batch, 1), kernel);
+  return true;
+}
+
 }  // namespace
 
 void CudaOps::recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& recurrent, Tensor states,
@@ -40,8 +49,11 @@ void CudaOps::recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& r
   workspace_.restart();
   const RecurrentSteps layer(recurrent, states);
   const Tensor v = scratch({layer.batch, u.dim(0)});
-  fill(layer.before(states, layer.at(0)), 0);
   with_cell(recurrent.cell, [&](auto cell) {
+    if (launch_persistent(stream_, PersistentForward<decltype(cell)::value>{
+                                       {layer, recurrent, u, states, saved}, x.f32(), b.f32()}))
+      return;
+    fill(layer.before(states, layer.at(0)), 0);
     for (std::int64_t k = 0; k < layer.steps; ++k) {
       const std::int64_t t = layer.at(k);
       libraries_->gemm(layer.before(states, t), u, b, v, {.transpose_b = true});
@@ -57,8 +69,12 @@ void CudaOps::recurrent_backward(Tensor u, const Recurrent& recurrent, Tensor st
   const RecurrentSteps layer(recurrent, states);
   const Tensor carried = scratch({2, layer.batch, layer.hidden});  // gradients of h and c
   const Tensor dv = recurrent.cell == Cell::gru ? scratch(dx.shape) : dx;
-  fill(carried, 0);
   with_cell(recurrent.cell, [&](auto cell) {
+    if (launch_persistent(stream_,
+                          PersistentBackward<decltype(cell)::value>{
+                              {layer, recurrent, u, states, saved}, dstates.f32(), dx.f32(), dv.f32()}))
+      return;
+    fill(carried, 0);
     for (std::int64_t k = layer.steps - 1; k >= 0; --k) {
       const std::int64_t t = layer.at(k);
       launch_step(

@@ -37,6 +37,56 @@ MELGRAD_HD inline float tanh_of(float x) {
   return std::copysign(e / (2 + e), x);
 }
 
+// One element of one step. a [G]: the projected input; w [G]: the product with the state, bias included; h,
+// c: state before the step. Returns the state after it; kept [S]: what the backward pass needs.
+template <Cell kCell>
+MELGRAD_HD inline float forward_cell(const float* a, const float* w, float h, float c, float* kept) {
+  if constexpr (kCell == Cell::rnn) {
+    return tanh_of(a[0] + w[0]);
+  } else if constexpr (kCell == Cell::lstm) {
+    const float i = sigmoid_of(a[0] + w[0]), f = sigmoid_of(a[1] + w[1]), g = tanh_of(a[2] + w[2]),
+                o = sigmoid_of(a[3] + w[3]);
+    const float cell = f * c + i * g;
+    kept[0] = i, kept[1] = f, kept[2] = g, kept[3] = o, kept[4] = cell;
+    return o * tanh_of(cell);
+  } else {
+    const float r = sigmoid_of(a[0] + w[0]), z = sigmoid_of(a[1] + w[1]), q = w[2];
+    const float m = tanh_of(a[2] + r * q);          // n in the formula
+    const float rest = sigmoid_of(-(a[1] + w[1]));  // 1 - z, to all its digits where z is nearly 1
+    kept[0] = r, kept[1] = z, kept[2] = m, kept[3] = q;
+    return rest * m + z * h;
+  }
+}
+
+// Its gradients, from d, that of the state after the step: da [G] of a, dw [G] of w (the same but for a GRU).
+// Returns that of h, all but its way through w; dc: that of c after the step, then of c before it.
+template <Cell kCell>
+MELGRAD_HD inline float backward_cell(float d, const float* kept, float h, float next, float c, float& dc,
+                                      float* da, float* dw) {
+  float dh = 0;
+  if constexpr (kCell == Cell::rnn) {
+    da[0] = d * (1 - next * next);
+  } else if constexpr (kCell == Cell::lstm) {
+    const float i = kept[0], f = kept[1], g = kept[2], o = kept[3], y = tanh_of(kept[4]);
+    const float e = dc + d * o * (1 - y * y);
+    da[0] = e * g * i * (1 - i);
+    da[1] = e * c * f * (1 - f);
+    da[2] = e * i * (1 - g * g);
+    da[3] = d * y * o * (1 - o);
+    dc = e * f;
+  } else {
+    const float r = kept[0], z = kept[1], m = kept[2], q = kept[3];
+    const float dm = d * (1 - z) * (1 - m * m);
+    da[0] = dm * q * r * (1 - r);
+    da[1] = d * (h - m) * z * (1 - z);
+    da[2] = dm;
+    dh = d * z;
+  }
+  for (int gate = 0; gate < gates_of(kCell); ++gate) dw[gate] = da[gate];
+  if constexpr (kCell == Cell::gru) dw[2] = da[2] * kept[0];
+  return dh;
+}
+
 // The order of a layer's steps, and what lies where in its tensors.
 struct RecurrentSteps {
   bool reverse;
@@ -113,23 +163,14 @@ struct ForwardStep : RecurrentStep<kCell> {
   // Element j of sequence n.
   MELGRAD_HD void take(std::int64_t n, std::int64_t j) const {
     const std::int64_t H = this->hidden, at = n * H + j;
-    const float *a = x + n * this->kGates * H + j, *w = v + n * this->kGates * H + j;
-    const auto sum = [&](int gate) { return a[gate * H] + w[gate * H]; };
-    const auto keep = [&](int value, float of) { saved[(n * this->kSaved + value) * H + j] = of; };
-    if constexpr (kCell == Cell::rnn) {
-      next[at] = tanh_of(sum(0));
-    } else if constexpr (kCell == Cell::lstm) {
-      const float i = sigmoid_of(sum(0)), f = sigmoid_of(sum(1)), g = tanh_of(sum(2)), o = sigmoid_of(sum(3));
-      const float cell = f * this->c.data[n * this->c.stride + j] + i * g;
-      next[at] = o * tanh_of(cell);
-      keep(0, i), keep(1, f), keep(2, g), keep(3, o), keep(4, cell);
-    } else {
-      const float r = sigmoid_of(sum(0)), z = sigmoid_of(sum(1)), q = w[2 * H];
-      const float m = tanh_of(a[2 * H] + r * q);  // n in the formula
-      const float rest = sigmoid_of(-sum(1));     // 1 - z, to all its digits where z is nearly 1
-      next[at] = rest * m + z * this->h[at];
-      keep(0, r), keep(1, z), keep(2, m), keep(3, q);
+    float a[this->kGates], w[this->kGates], kept[this->kSaved + 1];
+    for (std::int64_t g = 0; g < this->kGates; ++g) {
+      a[g] = x[(n * this->kGates + g) * H + j];
+      w[g] = v[(n * this->kGates + g) * H + j];
     }
+    const float cell = kCell == Cell::lstm ? this->c.data[n * this->c.stride + j] : 0;
+    next[at] = forward_cell<kCell>(a, w, this->h[at], cell, kept);
+    for (std::int64_t s = 0; s < this->kSaved; ++s) saved[(n * this->kSaved + s) * H + j] = kept[s];
   }
 
   // The same where the sequence has ended.
@@ -163,29 +204,17 @@ struct BackwardStep : RecurrentStep<kCell> {
         dv(RecurrentSteps::of(all_dv, step).f32()) {}
 
   MELGRAD_HD void take(std::int64_t n, std::int64_t j) const {
-    const std::int64_t H = this->hidden, at = n * H + j, gates = n * this->kGates * H + j;
-    const float d = dstates[at] + dh[at];
-    const auto kept = [&](int value) { return saved[(n * this->kSaved + value) * H + j]; };
-    if constexpr (kCell == Cell::rnn) {
-      dx[gates] = d * (1 - next[at] * next[at]);
-      dh[at] = 0;
-    } else if constexpr (kCell == Cell::lstm) {
-      const float i = kept(0), f = kept(1), g = kept(2), o = kept(3), y = tanh_of(kept(4));
-      const float e = dc[at] + d * o * (1 - y * y);
-      dx[gates] = e * g * i * (1 - i);
-      dx[gates + H] = e * this->c.data[n * this->c.stride + j] * f * (1 - f);
-      dx[gates + 2 * H] = e * i * (1 - g * g);
-      dx[gates + 3 * H] = d * y * o * (1 - o);
-      dc[at] = e * f;
-      dh[at] = 0;
-    } else {
-      const float r = kept(0), z = kept(1), m = kept(2), q = kept(3);
-      const float dm = d * (1 - z) * (1 - m * m);
-      dx[gates] = dv[gates] = dm * q * r * (1 - r);
-      dx[gates + H] = dv[gates + H] = d * (this->h[at] - m) * z * (1 - z);
-      dx[gates + 2 * H] = dm;
-      dv[gates + 2 * H] = dm * r;
-      dh[at] = d * z;
+    const std::int64_t H = this->hidden, at = n * H + j;
+    float kept[this->kSaved + 1], da[this->kGates], dw[this->kGates];
+    for (std::int64_t s = 0; s < this->kSaved; ++s) kept[s] = saved[(n * this->kSaved + s) * H + j];
+    const float cell = kCell == Cell::lstm ? this->c.data[n * this->c.stride + j] : 0;
+    float d_cell = kCell == Cell::lstm ? dc[at] : 0;
+    dh[at] = backward_cell<kCell>(dstates[at] + dh[at], kept, this->h[at], next[at], cell, d_cell, da, dw);
+    if constexpr (kCell == Cell::lstm) dc[at] = d_cell;
+    for (std::int64_t g = 0; g < this->kGates; ++g) {
+      const std::int64_t to = (n * this->kGates + g) * H + j;
+      dx[to] = da[g];
+      if constexpr (kCell == Cell::gru) dv[to] = dw[g];  // else the same memory
     }
   }
 
