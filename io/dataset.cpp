@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <unordered_map>
 
 #include "io/audio.h"
 #include "io/csv.h"
@@ -129,7 +130,8 @@ DataSet open_manifest(const fs::path& path) {
   const std::vector<CsvRow> rows = read_csv(path);
   if (rows.size() < 2) fail(ErrorKind::input, "{}: no rows; expected path,label,split", path.string());
   const Columns columns = read_header(path.string(), rows[0], set);
-  std::map<std::string, std::size_t> line_of;
+  std::unordered_map<std::string, std::size_t> line_of;
+  line_of.reserve(rows.size());
   std::set<std::string> classes;
   for (std::size_t i = 1; i < rows.size(); ++i) {
     const std::string where = fmt::format("{}:{}", path.string(), rows[i].line);
