@@ -43,6 +43,7 @@ void register_predict(CLI::App& root, Settings& settings);
 void register_report(CLI::App& root, Settings& settings);
 void register_reproduce(CLI::App& root, Settings& settings);
 void register_import(CLI::App& root, Settings& settings);
+void register_bench(CLI::App& root, Settings& settings);
 void register_info(CLI::App& root, Settings& settings);
 void register_selftest(CLI::App& root, Settings& settings);
 void register_synth(CLI::App& root, Settings& settings);

@@ -52,6 +52,7 @@ int run(int argc, char** argv) {
   register_predict(root, settings);
   register_report(root, settings);
   register_reproduce(root, settings);
+  register_bench(root, settings);
   register_info(root, settings);
   register_selftest(root, settings);
   register_synth(root, settings);

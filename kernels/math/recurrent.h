@@ -208,7 +208,8 @@ struct BackwardStep : RecurrentStep<kCell> {
     float kept[this->kSaved + 1], da[this->kGates], dw[this->kGates];
     for (std::int64_t s = 0; s < this->kSaved; ++s) kept[s] = saved[(n * this->kSaved + s) * H + j];
     const float cell = kCell == Cell::lstm ? this->c.data[n * this->c.stride + j] : 0;
-    float d_cell = kCell == Cell::lstm ? dc[at] : 0;
+    float d_cell = 0;
+    if constexpr (kCell == Cell::lstm) d_cell = dc[at];
     dh[at] = backward_cell<kCell>(dstates[at] + dh[at], kept, this->h[at], next[at], cell, d_cell, da, dw);
     if constexpr (kCell == Cell::lstm) dc[at] = d_cell;
     for (std::int64_t g = 0; g < this->kGates; ++g) {

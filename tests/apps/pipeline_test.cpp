@@ -334,6 +334,14 @@ TEST_F(Pipeline, AThreadLimitBelowTheThreadsAskedForIsNoHang) {
   EXPECT_EQ(r.code, 0) << r.err;
 }
 
+TEST_F(Pipeline, BenchKnowsItsCases) {
+  const Result r = run("bench --list log_mel");
+  EXPECT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("log_mel/dong2018/cpu"), std::string::npos) << r.out;
+  EXPECT_EQ(r.out.find("_step/"), std::string::npos) << r.out;
+  refuses("--threads 2 bench", 2, {"bench", "--list"});
+}
+
 TEST_F(Pipeline, OutputErrors) {
   refuses("train " + at("c.h5") + " --out " + at("music"), 4, {at("music"), "exists"});
   refuses("synth --out " + at("music"), 4, {at("music")});

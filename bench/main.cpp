@@ -1,0 +1,20 @@
+// melgrad_bench: Google Benchmark's program, whose results also say which devices and libraries they are
+// from.
+#include <benchmark/benchmark.h>
+
+#include "bench/devices.h"
+
+int main(int argc, char** argv) {
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+  benchmark::AddCustomContext("melgrad", MELGRAD_VERSION);
+  for (const char* name : {"cpu", "cuda:0"}) {
+    try {
+      benchmark::AddCustomContext(name, melgrad::make_device(name)->description());
+    } catch (const melgrad::Error&) {
+      continue;  // not in this build, or not on this machine
+    }
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  benchmark::Shutdown();
+}
