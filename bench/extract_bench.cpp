@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int kFiles = 64;
+constexpr int kFiles = 256, kDifferent = 16;  // the rest are copies
 constexpr double kSeconds = 30;
 
 struct Form {
@@ -41,7 +41,7 @@ class Files {
     std::mt19937 random(1);
     std::normal_distribution<float> hiss(0, 0.01F);
     std::vector<float> samples(static_cast<std::size_t>(kSeconds * form.file_rate));
-    for (int file = 0; file < kFiles; ++file) {
+    for (int file = 0; file < kDifferent; ++file) {
       // A chord that changes twice a second, with a little noise: neither trivial to compress nor impossible.
       for (std::size_t i = 0; i < samples.size(); ++i) {
         const double time = static_cast<double>(i) / form.file_rate, beat = std::floor(2 * time);
@@ -51,8 +51,10 @@ class Files {
           x += std::sin(2 * std::numbers::pi * pitch * ratio * time);
         samples[i] = static_cast<float>(0.15 * x * std::exp(-3 * (2 * time - beat))) + hiss(random);
       }
-      write_audio(folder_ / "a" / (std::to_string(file) + "." + form.name), samples, form.file_rate,
-                  form.format);
+      const std::string name = std::to_string(file) + "." + form.name;
+      write_audio(folder_ / "a" / name, samples, form.file_rate, form.format);
+      for (int copy = file + kDifferent; copy < kFiles; copy += kDifferent)
+        fs::copy_file(folder_ / "a" / name, folder_ / "a" / (std::to_string(copy) + "." + form.name));
     }
   }
   ~Files() {

@@ -37,7 +37,7 @@ def main():
         steep |= time > limit or memory > limit
         result[name] = dict(time_slope=round(time, 2), memory_slope=round(memory, 2),
                             points=[dict(size=n, ms=round(t, 3), MB=round(b / 1e6, 3)) for n, t, b in points])
-        print(f"{name:38} time ^{time:.2f}  memory ^{memory:.2f}  {points[0][1]:.3g} to {points[-1][1]:.3g} ms",
+        print(f"{name:22} time ^{time:.2f}  memory ^{memory:.2f}  {points[0][1]:.3g} to {points[-1][1]:.3g} ms",
               file=sys.stderr)
     json.dump(result, sys.stdout, indent=1)
     print()

@@ -153,15 +153,15 @@ const bool registered = [] {
   const std::vector<std::int64_t> clips = {1000, 10000, 100000, 1000000};
   Recipe recipe = load_recipe("dong2018");
   recipe.segment.frames = 50;
-  add("features, seconds of a clip", {10, 30, 100, 300, 1000, 3000}, features);
-  add("training step, batch", {20, 40, 80, 160, 320}, training_step, recipe, true);
+  add("features_by_seconds", {10, 30, 100, 300, 1000, 3000}, features);
+  add("step_by_batch", {20, 40, 80, 160, 320}, training_step, recipe, true);
   recipe.train.batch = 20;
-  add("training step, frames of a segment", {50, 100, 200, 400, 800}, training_step, recipe, false);
-  add("GRU, hidden size", {32, 64, 128, 256}, recurrent, true);
-  add("GRU, steps", {16, 64, 256, 1024}, recurrent, false);
-  add("manifest, clips", clips, manifest);
-  add("split, clips", clips, split);
-  add("cache's description, clips", clips, cache_description);
+  add("step_by_frames", {50, 100, 200, 400, 800}, training_step, recipe, false);
+  add("gru_by_hidden", {32, 64, 128, 256}, recurrent, true);
+  add("gru_by_steps", {16, 64, 256, 1024}, recurrent, false);
+  add("manifest_by_clips", clips, manifest);
+  add("split_by_clips", clips, split);
+  add("cache_by_clips", clips, cache_description);
   return true;
 }();
 

@@ -1,8 +1,9 @@
 // PCM in host memory to log-mel features in host memory, computed on a device.
 //
-// Several threads may call at once, each with a clip of its own: while one clip is computed, the next is
-// copied to the device and the last one back. Memory for the computation in between does not grow with the
-// clip.
+// Several threads may call at once, each with a clip of its own. On a GPU one clip is computed while the next
+// is copied there and the last one back; memory for the computation in between does not grow with the clip.
+// On the CPU each caller computes its own clip on its own thread, in place; the bits are the same for any
+// number of threads.
 #pragma once
 
 #include <condition_variable>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "engine/memory.h"
+#include "kernels/cpu/log_mel.h"
 #include "kernels/mel.h"
 
 namespace melgrad {
@@ -20,7 +22,10 @@ class FeatureExtractor {
  public:
   // At most `clips` are under way at once; further callers wait.
   FeatureExtractor(Device& device, const MelOptions& options, int clips = 3)
-      : device_(&device), tables_(options), lanes_(static_cast<std::size_t>(clips)) {
+      : device_(&device),
+        tables_(options),
+        on_cpu_(device.name() == "cpu"),
+        lanes_(static_cast<std::size_t>(on_cpu_ ? 0 : clips)) {
     for (Lane& lane : lanes_) {
       lane.pcm = device.make_staging();
       lane.features = device.make_staging();
@@ -36,6 +41,10 @@ class FeatureExtractor {
     const std::int64_t frames = tables_.frames(samples);
     std::vector<float> out(static_cast<std::size_t>(frames * tables_.bands()));
     if (out.empty()) return out;
+    if (on_cpu_) {
+      log_mel(pcm.data(), samples, tables_, out.data(), 1);
+      return out;
+    }
     const Taken lane(*this);
     const auto in_bytes = static_cast<std::int64_t>(pcm.size_bytes()),
                out_bytes = static_cast<std::int64_t>(out.size() * sizeof(float));
@@ -87,6 +96,7 @@ class FeatureExtractor {
 
   Device* device_;
   MelTables tables_;
+  bool on_cpu_;
   std::vector<Lane> lanes_;
   std::vector<Lane*> free_;
   std::mutex lanes_mutex_, device_mutex_;  // of free_; of the device, which takes one caller at a time

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -118,7 +119,7 @@ class CacheWriter {
   // features: [rows, bands]. Throws Error (input) for values that are not finite or that f16 cannot hold.
   void add(const std::string& name, CacheSource source, std::int64_t rows, std::span<const float> features);
   void skip(const std::string& name, const std::string& reason);
-  void flush();  // writes the pending items as a shard
+  void flush();  // writes what was added so far
 
   // Writes the cache, its items in the order of `entries`, so that it is the same file whatever the order of
   // work was, and removes the shards. Entries that were skipped are left out; all others must be done.
@@ -135,18 +136,20 @@ class CacheWriter {
 
   void adopt(const std::string& file, bool shard);
   void adopt_items(const Cache& cache, const std::string& file);
-  void commit_pending();
+  void write_shards();
   Cache plan(const std::vector<CacheEntry>& entries) const;
 
   std::string path_, folder_;
-  Cache head_;     // without items
-  Cache pending_;  // items not yet in a shard; features grow
+  Cache head_;              // without items
+  Cache pending_;           // items not yet in a shard; features grow
+  std::deque<Cache> full_;  // shards to be written
   std::optional<FolderLock> lock_;
   int next_shard_ = 0;
   std::int64_t resumed_ = 0;
   std::unordered_map<std::string, Done> done_;
-  std::unordered_set<std::string> pending_names_;
-  mutable std::mutex mutex_;
+  std::unordered_set<std::string> added_;
+  mutable std::mutex mutex_;  // of all but what `write_mutex_` guards: files, HDF5 and their number
+  std::mutex write_mutex_;    // taken before mutex_
 };
 
 }  // namespace melgrad

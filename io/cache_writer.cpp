@@ -5,6 +5,7 @@
 #include <deque>
 #include <filesystem>
 #include <limits>
+#include <utility>
 
 #include "io/cache.h"
 #include "io/cache_file.h"
@@ -143,13 +144,18 @@ void CacheWriter::add(const std::string& name, CacheSource source, std::int64_t 
   }
   const std::uint64_t digest = xxh3(bytes);
 
-  const std::lock_guard lock(mutex_);
-  require(pending_names_.insert(name).second, "CacheWriter: item '{}' was added twice", name);
-  CacheItem item{name, 0, rows, digest, source, {}, ""};
-  if (!pending_.items.empty()) item.first_row = pending_.items.back().first_row + pending_.items.back().rows;
-  pending_.items.push_back(std::move(item));
-  pending_.features.bytes.insert(pending_.features.bytes.end(), bytes.begin(), bytes.end());
-  if (pending_.items.size() >= kShardItems || pending_.features.bytes.size() >= kShardBytes) commit_pending();
+  {
+    const std::lock_guard lock(mutex_);
+    require(added_.insert(name).second, "CacheWriter: item '{}' was added twice", name);
+    CacheItem item{name, 0, rows, digest, source, {}, ""};
+    if (!pending_.items.empty())
+      item.first_row = pending_.items.back().first_row + pending_.items.back().rows;
+    pending_.items.push_back(std::move(item));
+    pending_.features.bytes.insert(pending_.features.bytes.end(), bytes.begin(), bytes.end());
+    if (pending_.items.size() < kShardItems && pending_.features.bytes.size() < kShardBytes) return;
+    full_.push_back(std::exchange(pending_, {}));
+  }
+  write_shards();
 }
 
 void CacheWriter::skip(const std::string& name, const std::string& reason) {
@@ -158,24 +164,38 @@ void CacheWriter::skip(const std::string& name, const std::string& reason) {
 }
 
 void CacheWriter::flush() {
-  const std::lock_guard lock(mutex_);
-  commit_pending();
+  {
+    const std::lock_guard lock(mutex_);
+    if (!pending_.items.empty()) full_.push_back(std::exchange(pending_, {}));
+  }
+  write_shards();
 }
 
-void CacheWriter::commit_pending() {
-  if (pending_.items.empty()) return;
-  Cache shard = head_;
-  shard.classes.clear();  // a shard holds features; labels and splits are told at the end
-  shard.skipped.clear();
-  shard.items = pending_.items;
-  const std::string file = fmt::format("{}/shard-{:06}.h5", folder_, next_shard_);
-  write_cache_file(file, shard, [&](H5Dataset& features) { features.write(pending_.features.bytes.data()); });
-  ++next_shard_;
-  for (const CacheItem& i : pending_.items) {
-    done_.insert_or_assign(i.name, Done{file, i.first_row, i.rows, i.digest, i.source});
+// While one thread writes, the others go on adding; whoever fills the next shard meanwhile waits here. A
+// shard that could not be written stays, for the next call.
+void CacheWriter::write_shards() {
+  const std::lock_guard writing(write_mutex_);
+  for (;;) {
+    const Cache* items = nullptr;
+    Cache shard;
+    {
+      const std::lock_guard lock(mutex_);
+      if (full_.empty()) return;
+      items = &full_.front();
+      shard = head_;
+    }
+    shard.classes.clear();  // a shard holds features; labels and splits are told at the end
+    shard.skipped.clear();
+    shard.items = items->items;
+    const std::string file = fmt::format("{}/shard-{:06}.h5", folder_, next_shard_);
+    write_cache_file(file, shard, [&](H5Dataset& features) { features.write(items->features.bytes.data()); });
+    ++next_shard_;
+    const std::lock_guard lock(mutex_);
+    for (const CacheItem& i : items->items) {
+      done_.insert_or_assign(i.name, Done{file, i.first_row, i.rows, i.digest, i.source});
+    }
+    full_.pop_front();
   }
-  pending_ = {};
-  pending_names_.clear();
 }
 
 Cache CacheWriter::plan(const std::vector<CacheEntry>& entries) const {
@@ -199,8 +219,8 @@ Cache CacheWriter::plan(const std::vector<CacheEntry>& entries) const {
 }
 
 std::int64_t CacheWriter::finish(const std::vector<CacheEntry>& entries) {
-  const std::lock_guard lock(mutex_);
-  commit_pending();
+  flush();
+  const std::scoped_lock lock(write_mutex_, mutex_);
   const Cache cache = plan(entries);
   write_cache_file(path_, cache, [&](H5Dataset& to) {
     CacheFiles files;

@@ -30,9 +30,9 @@ def cases(program):
     names = subprocess.run([program, "--benchmark_list_tests"], capture_output=True, text=True, check=True).stdout
     found = {}
     for name in names.split():
-        kind, shape, *rest = name.split("/")
-        if kind.startswith("mtat-") and kind.endswith("_step") and rest[0] == "cpu":
-            found[kind[5:-5]] = (name, *map(int, shape.split("x")))
+        kind, _, rest = name.partition("/")
+        if kind.startswith("mtat-") and kind.endswith("_step") and "/cpu/" in rest:
+            found[kind[5:-5]] = (name, *map(int, rest.split("/")[0].split("x")))
     return found
 
 
@@ -47,7 +47,7 @@ def melgrad_step(program, case):
 def torch_step(network, frames, bands, batch):
     """Best seconds of a step; in a process of its own, so that its memory is gone afterwards."""
     torch.manual_seed(0)
-    twin = make_twin(network, 1, TAGS, frames, bands).train()
+    twin = make_twin(network, 1, TAGS, frames, bands).float().train()
     if not network.startswith(("cnn1d", "sample")):
         twin = twin.to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(twin.parameters(), lr=1e-3, eps=1e-8)
