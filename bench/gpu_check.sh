@@ -97,7 +97,7 @@ check "same bits twice" 60 bash -c "'$bin/melgrad' --json --device $device train
   --out '$scratch/third' | grep -o '\"weights\": \"[0-9a-f]*\"' | diff - '$scratch/second'"
 
 # ---- timings --------------------------------------------------------------------------------------------------------
-check "benchmarks" 100 "$bin/melgrad_bench" --benchmark_filter='^(dong2018_step|log_mel).*cuda' \
+check "benchmarks" 100 "$bin/melgrad_bench" --benchmark_filter='^(dong2018_step|log_mel|recurrent).*cuda' \
   --benchmark_out="$out/bench.json" --benchmark_out_format=json
 check "benchmarks of the tagging networks" 120 "$bin/melgrad_bench" --benchmark_filter='^mtat-.*_step.*cuda' \
   --benchmark_min_time=0.1 --benchmark_out="$out/bench-tags.json" --benchmark_out_format=json
@@ -117,7 +117,7 @@ fi
   printf '\n }\n}\n'
 } > "$out/report.json"
 printf '\n'
-grep -hE '^(dong2018_step|mtat-[a-z0-9-]*_step|log_mel)/' "$log" | cut -c 1-110
+grep -hE '^(dong2018_step|mtat-[a-z0-9-]*_step|log_mel|recurrent)/' "$log" | cut -c 1-110
 [ -f "$out/peers.json" ] && cat "$out/peers.json"
 printf '\n%d checks, %d failed, %d s\n' "${#names[@]}" "$(printf '%s\n' "${results[@]}" | grep -c failed)" "$SECONDS"
 exit $failed

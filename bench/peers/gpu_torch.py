@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What PyTorch does with the same work on the same GPU, as JSON: a training step of the Dong 2018 network (batch 150,
-256 and 50 frames x 64 bands) and log-mel features of an hour of sound.
+256 and 50 frames x 64 bands), log-mel features of an hour of sound, and cuDNN's recurrent layers.
 
 Each form PyTorch offers is timed, and the best counts: eager, channels last, torch.compile, in float32 (strict), TF32 and
 bf16 autocast, with cudnn.benchmark on. Milliseconds are medians of CUDA events around single steps after a warm-up.
@@ -104,6 +104,30 @@ def time_log_mel():
     return results
 
 
+def time_recurrent():
+    """Microseconds of a layer as wide as its input, forward and backward: the cases of bench/recurrent_bench.cpp."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    results = {}
+    for name, layer in (("lstm", torch.nn.LSTM), ("gru", torch.nn.GRU)):
+        for steps, batch, hidden in ((18, 16, 32), (81, 16, 64), (81, 64, 128)):
+            net = layer(hidden, hidden).to(DEVICE)
+            x = torch.rand(steps, batch, hidden, device=DEVICE, requires_grad=True)
+            gradient = torch.rand(steps, batch, hidden, device=DEVICE)
+
+            def run(net=net, x=x, gradient=gradient):
+                net.zero_grad(set_to_none=True)
+                x.grad = None
+                net(x)[0].backward(gradient)
+
+            for form in ("eager", "graph"):
+                try:
+                    timed = graphed(run) if form == "graph" else run
+                    results[f"{name}/{steps}x{batch}x{hidden} {form}"] = round(1000 * median_ms(timed), 1)
+                except Exception as error:
+                    results[f"{name}/{steps}x{batch}x{hidden} {form}"] = f"failed: {str(error).splitlines()[0][:200]}"
+    return results
+
+
 def copy_bandwidth():
     """Bytes read plus bytes written per second of a large copy on the device."""
     a = torch.empty(1 << 30, dtype=torch.uint8, device=DEVICE)
@@ -116,7 +140,7 @@ def main():
     out = {"torch": torch.__version__, "cudnn": torch.backends.cudnn.version(), "gpu": torch.cuda.get_device_name(),
            "copy_gb_per_s": copy_bandwidth(),
            "dong2018_step_ms": {"256x64x150": time_steps(256), "50x64x150": time_steps(50)},
-           "log_mel_x_real_time": time_log_mel()}
+           "log_mel_x_real_time": time_log_mel(), "recurrent_us": time_recurrent()}
     json.dump(out, sys.stdout, indent=1)
     print()
 

@@ -1,0 +1,67 @@
+// A recurrent layer as wide as its input, forward and backward, input projection included, as the field's
+// libraries time it: recurrent/<cell>/<steps>x<batch>x<hidden>/<device>. bench/peers/gpu_torch.py has cuDNN's
+// beside it.
+#include <benchmark/benchmark.h>
+#include <string>
+
+#include "bench/devices.h"
+#include "engine/memory.h"
+
+namespace melgrad {
+namespace {
+
+struct Extents {
+  std::int64_t steps, batch, hidden;
+};
+
+void layer_case(benchmark::State& state, const BenchDevice& where, Cell cell, const Extents& e) {
+  const auto device = where.make();
+  Arena arena(*device);
+  const auto filled = [&](Shape shape) {
+    const Tensor t = arena.take(shape);
+    device->ops().fill(t, 0.01F);
+    return t;
+  };
+  const std::int64_t rows = e.steps * e.batch, gates = gates_of(cell) * e.hidden;
+  const Tensor input = filled({rows, e.hidden}), dinput = filled({rows, e.hidden}),
+               w = filled({gates, e.hidden}), dw = filled({gates, e.hidden}), bw = filled({gates}),
+               dbw = filled({gates}), u = filled({gates, e.hidden}), du = filled({gates, e.hidden}),
+               bu = filled({gates}), dbu = filled({gates}), x = filled({e.steps, e.batch, gates}),
+               dx = filled({e.steps, e.batch, gates}), states = filled({e.steps + 1, e.batch, e.hidden}),
+               dstates = filled({e.steps, e.batch, e.hidden}),
+               saved = cell == Cell::rnn ? Tensor{} : filled({e.steps, e.batch, saved_of(cell) * e.hidden});
+  const Recurrent recurrent{cell, false, {}};
+  Ops& ops = device->ops();
+  const auto run = [&] {
+    ops.linear_forward(input, w, bw, x.reshape({rows, gates}));
+    ops.recurrent_forward(x, u, bu, recurrent, states, saved);
+    ops.recurrent_backward(u, recurrent, states, saved, dstates, dx, du, dbu, Write::overwrite);
+    ops.linear_backward_params(input, dx.reshape({rows, gates}), dw, dbw, Write::overwrite);
+    ops.linear_backward_input(dx.reshape({rows, gates}), w, dinput, Write::overwrite);
+  };
+  run();  // plans, memory
+  device->synchronise();
+  constexpr std::int64_t kAtOnce = 10;  // so that a GPU is not waited for after each
+  while (state.KeepRunningBatch(kAtOnce)) {
+    for (std::int64_t i = 0; i < kAtOnce; ++i) run();
+    device->synchronise();
+  }
+}
+
+const bool registered = [] {
+  for (const BenchDevice& device : bench_devices()) {
+    if (device.name != "cpu" && device.name != "cuda/f32") continue;  // recurrent layers compute in f32
+    for (const auto& [name, cell] : {std::pair{"lstm", Cell::lstm}, std::pair{"gru", Cell::gru}})
+      for (const Extents& e : {Extents{18, 16, 32}, {81, 16, 64}, {81, 64, 128}}) {
+        const std::string title =
+            fmt::format("recurrent/{}/{}x{}x{}/{}", name, e.steps, e.batch, e.hidden, device.name);
+        benchmark::RegisterBenchmark(title.c_str(), layer_case, device, cell, e)
+            ->Unit(benchmark::kMicrosecond)
+            ->UseRealTime();
+      }
+  }
+  return true;
+}();
+
+}  // namespace
+}  // namespace melgrad
