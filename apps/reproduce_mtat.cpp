@@ -8,6 +8,7 @@
 #include "apps/interrupt.h"
 #include "apps/reproduce.h"
 #include "apps/train.h"
+#include "io/json.h"
 #include "kernels/text.h"
 
 namespace melgrad {
@@ -167,9 +168,8 @@ class Reproduction {
                  macro.at("pr_auc").at("baseline").get<double>(), macro.at("f1").at("baseline").get<double>(),
                  macro.at("accuracy").at("baseline").get<double>());
     }
-    fmt::print("{:<16}{:>11}  {:<24}{:<24}{:<7.3f}{:<9.3f}\n", name,
-               result.at("parameters").get<std::int64_t>(), cell(macro.at("roc_auc")),
-               cell(macro.at("pr_auc")), macro.at("f1").at("value").get<double>(),
+    fmt::print("{:<16}{:>11}  {:<24}{:<24}{:<7.3f}{:<9.3f}\n", name, count_of(result.at("parameters")),
+               cell(macro.at("roc_auc")), cell(macro.at("pr_auc")), macro.at("f1").at("value").get<double>(),
                macro.at("accuracy").at("value").get<double>());
     std::fflush(stdout);
   }

@@ -1,13 +1,36 @@
 // JSON out of files that may come from anywhere.
 #pragma once
 
+#include <cstdint>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 
 #include "kernels/error.h"
 
 namespace melgrad {
+
+struct NotACount : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// Whether it is a whole number, 0 to 2^63 - 1.
+template <class Json>
+bool is_count(const Json& json) {
+  if (json.is_number_unsigned())
+    return json.template get<std::uint64_t>() <= std::uint64_t{std::numeric_limits<std::int64_t>::max()};
+  return json.is_number_integer() && json.template get<std::int64_t>() >= 0;
+}
+
+// It, or NotACount. The library's own conversion takes fractions, true and negative numbers, and what it
+// makes of 1e30 is undefined.
+template <class Json>
+std::int64_t count_of(const Json& json) {
+  if (!is_count(json)) throw NotACount("must be a count, but is " + json.dump().substr(0, 40));
+  return json.template get<std::int64_t>();
+}
 
 // What `take` makes of the JSON of `where`, a file or a part of one; Error (input) naming it where the JSON
 // cannot be parsed, lacks a key or holds a value of another kind.
@@ -20,6 +43,8 @@ auto reading_json(const std::string& where, const Take& take) {
     const std::string_view text = e.what();
     const auto end = text.find("] ");
     fail(ErrorKind::input, "{}: {}", where, end == std::string_view::npos ? text : text.substr(end + 2));
+  } catch (const NotACount& e) {
+    fail(ErrorKind::input, "{}: {}", where, e.what());
   }
 }
 

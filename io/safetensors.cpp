@@ -56,15 +56,14 @@ Entry parse_entry(const ordered_json& json, std::uint64_t size, const std::strin
   entry.type = known->first;
   auto bytes = static_cast<std::uint64_t>(size_of(entry.type));
   for (const auto& extent : json.at("shape")) {
-    const auto n = extent.get<std::uint64_t>();
-    if (extent.is_number_float() || (n > 0 && bytes > size / n))
-      fail(ErrorKind::input, "{}: its shape does not fit into the file", where);
+    const auto n = static_cast<std::uint64_t>(count_of(extent));
+    if (n > 0 && bytes > size / n) fail(ErrorKind::input, "{}: its shape does not fit into the file", where);
     bytes *= n;
     entry.shape.push_back(static_cast<std::int64_t>(n));
   }
   const auto& offsets = json.at("data_offsets");
-  entry.begin = offsets.at(0).get<std::uint64_t>();
-  entry.end = offsets.at(1).get<std::uint64_t>();
+  entry.begin = static_cast<std::uint64_t>(count_of(offsets.at(0)));
+  entry.end = static_cast<std::uint64_t>(count_of(offsets.at(1)));
   if (entry.begin > entry.end || entry.end > size || entry.end - entry.begin != bytes)
     fail(ErrorKind::input, "{}: bytes {} to {} are not those of its shape", where, entry.begin, entry.end);
   if (entry.shape.empty()) entry.shape = {1};  // a scalar

@@ -10,6 +10,7 @@
 #include "apps/content.h"
 #include "apps/report/gnuplot.h"
 #include "apps/report/labels.h"
+#include "io/json.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -180,10 +181,10 @@ void add_comparison(Page& page, const ordered_json& content, const ordered_json&
     rows.push_back({measure.name, median("of_first"), median("of_second"), measure.unit, shown(delta, 2),
                     p.is_null() ? "" : fmt::format("{:.2g}", p.get<double>())});
   }
-  page.table(fmt::format("{} clips against {}; delta above 0: higher with {}",
-                         comparison.at("clips_first").get<std::int64_t>(),
-                         comparison.at("clips_second").get<std::int64_t>(), first),
-             rows);
+  page.table(
+      fmt::format("{} clips against {}; delta above 0: higher with {}",
+                  count_of(comparison.at("clips_first")), count_of(comparison.at("clips_second")), first),
+      rows);
   if (comparison.at("separability").is_null()) return;
   page.plot(line_plot(comparison, pair));
   if (!content.at("principal_axes").is_null()) page.plot(axes_plot(content, comparison, pair));
@@ -206,7 +207,7 @@ void add_analysis(Page& page, const ordered_json& found) {
     page.paragraph(fmt::format("The sound was not measured: {}.", found.at("no_content").get<std::string>()));
     return;
   }
-  page.heading(3, fmt::format("The sound of {} clips", content.at("clips").get<std::int64_t>()));
+  page.heading(3, fmt::format("The sound of {} clips", count_of(content.at("clips"))));
   add_content(page, content, labels);
 }
 
@@ -224,10 +225,10 @@ void add_analyses(Page& page, const std::vector<Analysis>& analyses, std::vector
   for (std::size_t k = 0; k < analyses.size(); ++k) {
     Page section("");
     try {
-      add_analysis(section, analyses[k].found);
-    } catch (const nlohmann::json::exception& error) {
-      problems.push_back(
-          fmt::format("{}: left out, not a whole analysis: {}", analyses[k].path, error.what()));
+      reading_json(analyses[k].path + ": left out, not a whole analysis",
+                   [&] { add_analysis(section, analyses[k].found); });
+    } catch (const Error& error) {
+      problems.emplace_back(error.what());
       continue;
     }
     page.append(std::move(section), k == 0 ? "" : fmt::format("-{}", k + 1));

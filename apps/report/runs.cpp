@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "apps/run_folder.h"
+#include "io/json.h"
 #include "kernels/error.h"
 #include "models/recipe.h"
 
@@ -53,17 +54,17 @@ void read_metrics(const std::string& path, ReportRun& run) {
   for (std::string line; std::getline(in, line);) {
     ++number;
     const ordered_json at = ordered_json::parse(line, nullptr, false);
-    const auto whole = [&](const char* key) { return at.contains(key) && at[key].is_number_integer(); };
+    const auto has_count = [&](const char* key) { return at.contains(key) && is_count(at[key]); };
     if (at.is_object() && at.contains("event")) continue;  // a skipped step, a spike of the loss
-    if (!at.is_object() || !whole("epoch") || !whole("step")) {
+    if (!at.is_object() || !has_count("epoch") || !has_count("step")) {
       run.notes.push_back(fmt::format("metrics.jsonl, line {}: cannot be read, left out", number));
       continue;
     }
     const auto number_at = [&](const char* key) {
       return at.contains(key) && at[key].is_number() ? at[key].get<double>() : kNone;
     };
-    run.epochs = at["epoch"].get<std::int64_t>();
-    run.steps = at["step"].get<std::int64_t>();
+    run.epochs = count_of(at["epoch"]);
+    run.steps = count_of(at["step"]);
     const double seconds = number_at("seconds");
     // A resumed run's clock starts again.
     const bool known = seconds > seconds_before && run.steps > before;
@@ -144,19 +145,19 @@ void read_result(const RunFolder& folder, ReportRun& run) {
     return;
   }
   try {
-    ordered_json result = folder.read_json("result.json");
-    ordered_json& test = result.at("test");
-    if (test.contains("tags")) {
-      if (test.contains("predictions")) run.tag_curves = tag_curves(test);
-      test.erase("predictions");
-      run.tags = std::move(test);
-    } else {
-      run.genres = genre_test(test);
-    }
+    reading_json("result.json: left out", [&] {
+      ordered_json result = folder.read_json("result.json");
+      ordered_json& test = result.at("test");
+      if (test.contains("tags")) {
+        if (test.contains("predictions")) run.tag_curves = tag_curves(test);
+        test.erase("predictions");
+        run.tags = std::move(test);
+      } else {
+        run.genres = genre_test(test);
+      }
+    });
   } catch (const Error& error) {
     run.notes.emplace_back(error.what());
-  } catch (const nlohmann::json::exception& error) {
-    run.notes.push_back(fmt::format("result.json: {}; left out", error.what()));
   }
 }
 

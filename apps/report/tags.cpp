@@ -5,6 +5,7 @@
 
 #include "apps/report/sections.h"
 #include "apps/tag_metrics.h"
+#include "io/json.h"
 
 namespace melgrad {
 namespace {
@@ -139,14 +140,12 @@ void add_tags_of(Page& page, const Tagger& tagger) {
   const auto& tags = tagger.test->at("tags");
   TextRows table = {{"tag", "tracks with it", "precision", "recall", "F1", "ROC-AUC", "PR-AUC"}};
   for (const auto& tag : tags) {
-    std::vector<std::string> row = {tag.at("tag"),
-                                    fmt::format("{}", tag.at("positives").get<std::int64_t>())};
+    std::vector<std::string> row = {tag.at("tag"), fmt::format("{}", count_of(tag.at("positives")))};
     for (const char* figure : {"precision", "recall", "f1", "roc_auc", "pr_auc"})
       row.push_back(fmt::format("{:.3f}", value_of(tag, figure)));
     table.push_back(std::move(row));
   }
-  page.table(fmt::format("{}: {} test tracks", tagger.name, tagger.test->at("tracks").get<std::int64_t>()),
-             table);
+  page.table(fmt::format("{}: {} test tracks", tagger.name, count_of(tagger.test->at("tracks"))), table);
   for (const auto& [figure, axis] : {std::pair{"roc_auc", "ROC-AUC"}, std::pair{"pr_auc", "PR-AUC"}}) {
     TextRows data = {{"tag", "value", "baseline", "low", "high"}};
     for (const auto& tag : tags) {

@@ -1,5 +1,6 @@
-// Convolution by oneDNN, channels last. The only file that knows oneDNN, whose interface differs between
-// major versions 2 (Debian 12: an operation descriptor, then a primitive descriptor) and 3 (one step).
+// Convolution by oneDNN, channels last; gradients that are mostly zeros go through sparse_conv.h. The only
+// file that knows oneDNN, whose interface differs between major versions 2 (Debian 12: an operation
+// descriptor, then a primitive descriptor) and 3 (one step).
 //
 // Activations stay in our layout; weights are reordered into the layout oneDNN asks for, which is small
 // beside the convolution itself. Primitives are built once per shape and kept.
@@ -9,6 +10,7 @@
 #include <tuple>
 
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/sparse_conv.h"
 
 namespace melgrad {
 namespace {
@@ -183,6 +185,10 @@ void CpuOps::conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Te
 
 // oneDNN overwrites; a gradient that accumulates goes through scratch memory.
 void CpuOps::conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write) {
+  if (sparse_conv_pays(dy, dx.dim(3), conv, threads_)) {
+    sparse_conv_backward_input(dy, w, conv, dx, write, threads_);
+    return;
+  }
   Tensor to = dx;
   if (write == Write::accumulate) to.data = scratch(static_cast<std::size_t>(dx.bytes()));
   conv_->backward_data(conv_shape(dx.shape, w.shape, dy.shape, conv), dy, w, to);
@@ -191,6 +197,12 @@ void CpuOps::conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tens
 
 void CpuOps::conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw, Tensor db,
                                     Write write) {
+  if (sparse_conv_pays(dy, x.dim(3), conv, threads_)) {
+    const auto floats = static_cast<std::size_t>(sparse_conv_scratch(dw, x.dim(0), threads_));
+    auto* sums = static_cast<float*>(scratch(floats * sizeof(float)));
+    sparse_conv_backward_params(x, dy, conv, dw, db, write, sums, threads_);
+    return;
+  }
   Tensor to_w = dw, to_b = db;
   if (write == Write::accumulate) {
     to_w.data = scratch(static_cast<std::size_t>(dw.bytes() + db.bytes()));

@@ -96,6 +96,17 @@ void forward_row(Tensor x, const Vec* packed, const StemShape& s, std::int64_t r
   }
 }
 
+// columns[p line + tap]: the input under each tap at position p of a pooling window.
+template <int kT, int kF>
+void columns_of_window(const float* corner, const StemShape& s, std::int64_t line, float* columns) {
+  const std::int64_t kernel_t = kT ? kT : s.kernel_t, kernel_f = kF ? kF : s.kernel_f;
+  for (std::int64_t p = 0; p < s.windows(); ++p, columns += line) {
+    const float* in = corner + p / s.pool.bands * s.bands + p % s.pool.bands;
+    for (std::int64_t i = 0; i < kernel_t; ++i)
+      for (std::int64_t j = 0; j < kernel_f; ++j) columns[i * kernel_f + j] = in[i * s.bands + j];
+  }
+}
+
 }  // namespace
 
 void CpuOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) {
@@ -117,6 +128,8 @@ void CpuOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, 
   // in order afterwards, so the result does not depend on the number of threads.
   const std::int64_t taps = s.taps(), line = (taps + kLanes) / kLanes * kLanes, size = s.channels * line;
   auto* sums = static_cast<float*>(scratch(static_cast<std::size_t>(s.n * size) * sizeof(float)));
+  const auto lay_columns =
+      s.kernel_t == 3 && s.kernel_f == 3 ? columns_of_window<3, 3> : columns_of_window<0, 0>;
   const float *values = y.f32(), *grads = dy.f32();
   const std::uint8_t* winners = argmax.u8();
   parallel_for(s.n, threads_, 1, [&](std::int64_t n) {
@@ -125,13 +138,7 @@ void CpuOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, 
     std::vector<float> column(static_cast<std::size_t>(s.windows() * line), 0.0F);  // input under each window
     for (std::int64_t p = 0; p < s.windows(); ++p) column[static_cast<std::size_t>(p * line + taps)] = 1.0F;
     for (std::int64_t at = 0; at < s.out_t * s.out_f; ++at) {
-      const float* corner = s.corner(x, n, at / s.out_f, at % s.out_f);
-      for (std::int64_t p = 0; p < s.windows(); ++p) {
-        const float* in = corner + p / s.pool.bands * s.bands + p % s.pool.bands;
-        for (std::int64_t i = 0; i < s.kernel_t; ++i) {
-          std::copy_n(in + i * s.bands, s.kernel_f, column.data() + p * line + i * s.kernel_f);
-        }
-      }
+      lay_columns(s.corner(x, n, at / s.out_f, at % s.out_f), s, line, column.data());
       const std::int64_t from = (n * s.out_t * s.out_f + at) * s.channels;
       for (std::int64_t c = 0; c < s.channels; ++c) {
         const float g = values[from + c] > 0 ? grads[from + c] : 0.0F;

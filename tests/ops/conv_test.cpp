@@ -53,6 +53,48 @@ TEST_P(OpTest, conv2d_backward_params) {
   }
 }
 
+// As max pooling and ReLU leave it: mostly zeros, in some channels and examples nothing else.
+Operands sparse_operands(const cases::Conv& k) {
+  Operands in = operands(k);
+  for (Index i = 0; i < in.dy.size(); ++i)
+    if (i * 2654435761 % 1000 > 70 || i % k.w[0] == 2) in.dy[i] = 0;
+  return in;
+}
+std::vector<cases::Conv> sparse_cases() {
+  auto all = cases::conv();
+  all.push_back({"sparse", {5, 19, 15, 67}, {9, 5, 3, 67}, {}});
+  all.push_back({"sparse, strided", {3, 20, 17, 16}, {33, 3, 4, 16}, {2, 3, 0, 0}});
+  all.push_back({"sparse, one example", {1, 9, 8, 72}, {17, 3, 3, 72}, {}});
+  return all;
+}
+
+TEST_P(OpTest, conv2d_backward_input__sparse) {
+  for (const cases::Conv& k : sparse_cases()) {
+    SCOPED_TRACE(k.name);
+    const Operands in = sparse_operands(k);
+    Check c = check("conv2d_backward_input");
+    const Tensor dy = c.input(in.dy), w = c.input(in.w);
+    const auto expected =
+        reference::conv2d_backward_input(in.dy.as<double>(), in.w.as<double>(), k.conv, k.x);
+    const Tensor dx = c.gradient(expected, tolerance::kConv);
+    c.run([&](Ops& ops, Write write) { ops.conv2d_backward_input(dy, w, k.conv, dx, write); });
+  }
+}
+
+TEST_P(OpTest, conv2d_backward_params__sparse) {
+  for (const cases::Conv& k : sparse_cases()) {
+    SCOPED_TRACE(k.name);
+    const Operands in = sparse_operands(k);
+    Check c = check("conv2d_backward_params");
+    const Tensor x = c.input(in.x), dy = c.input(in.dy);
+    const auto expected =
+        reference::conv2d_backward_params(in.x.as<double>(), in.dy.as<double>(), k.conv, k.w);
+    const Tensor dw = c.gradient(expected.dw, tolerance::kConv),
+                 db = c.gradient(expected.db, tolerance::kConv);
+    c.run([&](Ops& ops, Write write) { ops.conv2d_backward_params(x, dy, k.conv, dw, db, write); });
+  }
+}
+
 // The batch and the shape may change from call to call (the last batch of an epoch, another layer).
 TEST_P(OpTest, conv2d_forward__changing_shapes) {
   for (const Index n : {3, 1, 2, 3, 2}) {
