@@ -78,21 +78,6 @@ void AtomicFile::commit() {
   sync_path(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY, path_);
 }
 
-void reserve_space(const std::string& path, const std::string& shown, std::int64_t bytes) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  if (fd < 0) output_error(shown, "cannot be opened");
-  const bool reserved = ::fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, bytes) == 0;
-  int reason = reserved ? 0 : errno;
-  ::close(fd);
-  if (reason == EOPNOTSUPP || reason == ENOSYS) {
-    std::error_code error;
-    const fs::space_info space = fs::space(path, error);
-    reason = !error && space.available < static_cast<std::uintmax_t>(bytes) ? ENOSPC : 0;
-  }
-  errno = reason;
-  if (reason != 0) output_error(shown, "has no room on the disk");
-}
-
 bool is_left_over(const std::string& name) {
   static const std::regex pattern(R"(.+\.[0-9]+-[0-9]+\.tmp)");
   return std::regex_match(name, pattern);

@@ -28,11 +28,6 @@ class AtomicFile {
   std::string path_, temp_;
 };
 
-// Makes sure that `bytes` fit on the disk of `path`, which exists, before a long write begins: allocates them
-// beyond the end of the file where the file system can, compares with the free space otherwise. Throws Error
-// (output) that names `shown`.
-void reserve_space(const std::string& path, const std::string& shown, std::int64_t bytes);
-
 // Whether a file's name is one that a killed process may have left.
 bool is_left_over(const std::string& name);
 

@@ -15,7 +15,6 @@ namespace {
 
 constexpr const char* kFormat = "melgrad-cache";
 constexpr std::int64_t kVersion = 1;
-constexpr std::int64_t kInMemory = 128 << 20;  // bytes; larger caches are written to the disk as they grow
 constexpr const char* kMelPrefix = "mel_";
 
 std::int64_t total_rows(const Cache& cache) {
@@ -156,25 +155,14 @@ std::span<const std::byte> item_bytes(const Cache& cache, const CacheItem& item)
 void write_cache_file(const std::string& path, const Cache& cache,
                       const std::function<void(H5Dataset&)>& write_features) {
   const std::int64_t rows = total_rows(cache);
-  const std::int64_t bytes = rows * cache.bands * size_of(cache.dtype);
   AtomicFile target(path);
-  const auto fill = [&](H5File& file) {
-    write_head(file, cache);
+  H5File file = H5File::create(target.temp_path(), path);
+  write_head(file, cache);
+  {
     H5Dataset features = file.create_dataset("/features", H5Type(cache.dtype), {rows, cache.bands});
     write_features(features);
-  };
-  if (bytes <= kInMemory) {
-    H5File file = H5File::create(path);
-    fill(file);
-    target.write(file.image());
-  } else {
-    // Checksums, the last chunk's rest and the tables of items, generously.
-    const auto extra =
-        bytes / 100 + static_cast<std::int64_t>(cache.items.size() + cache.skipped.size()) * 8192;
-    H5File file = H5File::create_on_disk(target.temp_path(), path, bytes + extra + (8 << 20));
-    fill(file);
-    file.close();
   }
+  file.close();
   target.commit();
 }
 

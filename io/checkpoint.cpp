@@ -45,7 +45,8 @@ const HostArray& Checkpoint::need_array(const std::string& name, const std::stri
 }
 
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
-  H5File file = H5File::create(path);
+  AtomicFile target(path);
+  H5File file = H5File::create(target.temp_path(), path);
   file.set_format(kFormat, kVersion);
   file.set_attribute("/", "values",
                      static_cast<std::int64_t>(checkpoint.text.size() + checkpoint.arrays.size()));
@@ -61,7 +62,8 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
             "{}: array '{}' has {} bytes for {} elements", path, name, array.bytes.size(), array.numel());
     write_value(file, name, array.dtype, array.shape, array.bytes.data(), array.bytes.size());
   }
-  write_file_atomically(path, file.image());
+  file.close();
+  target.commit();
 }
 
 Checkpoint load_checkpoint(const std::string& path, std::int64_t max_bytes) {

@@ -6,9 +6,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <new>
 
-#include "io/atomic_file.h"
+#include "io/hdf5_output.h"
 
 namespace melgrad {
 namespace {
@@ -52,33 +51,6 @@ H5Id access_list() {
   return access;
 }
 
-// A file in memory lives in a std::string that survives the closing of the file. (H5Fget_file_image would
-// copy it, and in 1.10 with a superblock of the latest version whose checksum is wrong.)
-void* resize_memory(void* /*old*/, std::size_t bytes, H5FD_file_image_op_t /*operation*/, void* memory) {
-  try {
-    auto& content = *static_cast<std::string*>(memory);
-    if (bytes > content.capacity()) content.reserve(std::max(bytes, 2 * content.capacity()));
-    content.resize(bytes);
-    return content.data();
-  } catch (const std::bad_alloc&) {
-    return nullptr;
-  }
-}
-
-const H5FD_file_image_callbacks_t kMemoryCallbacks = {
-    [](std::size_t bytes, H5FD_file_image_op_t operation, void* memory) {
-      return resize_memory(nullptr, bytes, operation, memory);
-    },
-    [](void* to, const void* from, std::size_t bytes, H5FD_file_image_op_t, void*) {
-      return std::memcpy(to, from, bytes);
-    },
-    resize_memory,
-    [](void*, H5FD_file_image_op_t, void*) -> herr_t { return 0; },
-    [](void* memory) { return memory; },
-    [](void*) -> herr_t { return 0; },
-    nullptr,
-};
-
 }  // namespace
 
 void h5_failure(ErrorKind kind, const std::string& label, const std::string& what) {
@@ -87,52 +59,34 @@ void h5_failure(ErrorKind kind, const std::string& label, const std::string& wha
   fail(kind, "{}: {} (HDF5: {})", label, what, message);
 }
 
+void expect_written(const H5Output* output) {
+  if (output != nullptr && output->error != 0)
+    fail(ErrorKind::output, "{}: cannot be written ({})", output->shown, std::strerror(output->error));
+}
+
 H5Id h5_property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose}; }
 
 // ---- H5File: opening and closing --------------------------------------------------------------------------
 
-H5File H5File::created(const std::string& path, const std::string& shown, const H5Id& access) {
+H5File::H5File() = default;
+H5File::H5File(H5File&& other) noexcept = default;
+H5File& H5File::operator=(H5File&& other) noexcept = default;
+H5File::~H5File() = default;
+
+H5File H5File::create(const std::string& path, const std::string& shown) {
+  quiet();
   H5File file;
   file.shown_ = shown;
   file.kind_ = ErrorKind::output;
-  const H5Id creation = h5_property_list(H5P_FILE_CREATE);
+  file.output_ = std::make_unique<H5Output>(H5Output{shown});
+  const H5Id access = access_list(), creation = h5_property_list(H5P_FILE_CREATE);
+  h5_write_through(access, *file.output_);
   H5Pset_obj_track_times(creation.get(), false);
   H5Pset_attr_phase_change(creation.get(), 64, 32);  // up to 64 attributes in the plain, compact form
   file.id_ = H5Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose);
+  expect_written(file.output_.get());
   if (file.id_.get() < 0) h5_failure(file.kind_, shown, "cannot be created");
   return file;
-}
-
-H5File H5File::create(const std::string& shown) {
-  quiet();
-  auto memory = std::make_unique<std::string>();
-  const H5Id access = access_list();
-  H5Pset_fapl_core(access.get(), 1 << 20, false);
-  H5FD_file_image_callbacks_t callbacks = kMemoryCallbacks;
-  callbacks.udata = memory.get();
-  H5Pset_file_image_callbacks(access.get(), &callbacks);
-  H5File file = created(shown, shown, access);
-  file.memory_ = std::move(memory);
-  return file;
-}
-
-H5File H5File::create_on_disk(const std::string& path, const std::string& shown, std::int64_t bytes) {
-  quiet();
-  reserve_space(path, shown, bytes);  // fails while HDF5 does not know the file yet
-  H5File file = created(path, shown, access_list());
-  reserve_space(path, shown, bytes);  // creating it truncated it
-  return file;
-}
-
-std::string H5File::image() {
-  close();
-  // The memory grew in steps; the file ends where its superblock (versions 2 and 3) says.
-  std::uint64_t end = 0;
-  require(memory_ && memory_->size() >= 48, "{}: no image of a file on disk", shown_);
-  memory_->copy(reinterpret_cast<char*>(&end), sizeof end, 28);
-  require(end <= memory_->size(), "{}: image of {} bytes, not {}", shown_, memory_->size(), end);
-  memory_->resize(end);
-  return std::move(*memory_);
 }
 
 H5File H5File::open(const std::string& path, std::int64_t max_bytes) {
@@ -157,7 +111,9 @@ H5File H5File::open(const std::string& path, std::int64_t max_bytes) {
 }
 
 void H5File::close() {
-  if (!id_.close()) h5_failure(kind_, shown_, "cannot be written completely");
+  const bool closed = id_.close();
+  expect_written(output_.get());
+  if (!closed) h5_failure(kind_, shown_, "cannot be written completely");
 }
 
 void H5File::broken(const std::string& object, const std::string& what) const {

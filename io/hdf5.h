@@ -61,6 +61,7 @@ struct H5Type {
 };
 
 class H5File;
+struct H5Output;  // hdf5_output.h
 
 class H5Dataset {
  public:
@@ -83,6 +84,7 @@ class H5Dataset {
 
   std::string label_;  // "file: /name", for messages
   ErrorKind kind_ = ErrorKind::input;
+  const H5Output* output_ = nullptr;  // of the file, if it is written
   H5Id id_;
   H5Type type_;
   std::vector<std::int64_t> shape_;
@@ -90,15 +92,16 @@ class H5Dataset {
 
 class H5File {
  public:
-  // A file in memory, to be written from image(): HDF5 1.10 does not survive a failed write (a full disk
-  // makes it crash later on), so it should not be the one that writes. `shown` names the file in messages.
-  static H5File create(const std::string& shown);
-  // For files too large for memory: written to `path` as it grows, after `bytes` of disk space were reserved.
-  static H5File create_on_disk(const std::string& path, const std::string& shown, std::int64_t bytes);
+  H5File(H5File&& other) noexcept;
+  H5File& operator=(H5File&& other) noexcept;
+  ~H5File();
+
+  // `path` is written as the file grows (hdf5_output.h); `shown` names it in messages.
+  static H5File create(const std::string& path, const std::string& shown);
   // Declared sizes above `max_bytes` (or above the file's own size) are refused.
   static H5File open(const std::string& path, std::int64_t max_bytes = kMaxBytes);
-  std::string image();  // ends a file in memory and returns its content
-  // Ends a file on disk: writes what is pending, throws Error (output). The destructor closes and is silent.
+  // Ends a file: writes what is pending. Throws Error (output) if any of it, now or before, could not be
+  // written. The destructor closes and is silent.
   void close();
 
   const std::string& path() const { return shown_; }
@@ -135,7 +138,6 @@ class H5File {
  private:
   static constexpr std::int64_t kMaxBytes = std::int64_t{1} << 40;
 
-  static H5File created(const std::string& path, const std::string& shown, const H5Id& access);
   [[noreturn]] void broken(const std::string& object, const std::string& what) const;
   void make_groups(const std::string& name);
   void check_links(const std::string& name) const;
@@ -147,13 +149,17 @@ class H5File {
   template <typename T>
   std::vector<T> read_numbers(const std::string& name, H5Type type, std::int64_t count) const;
 
+  H5File();
+
   std::string shown_;
   ErrorKind kind_ = ErrorKind::input;
   std::int64_t max_bytes_ = 0;
-  std::unique_ptr<std::string> memory_;  // what a file in memory consists of; outlives id_
+  std::unique_ptr<H5Output> output_;  // of a file that is written; outlives id_
   H5Id id_;
 };
 
+// Throws Error (output) that names the file if a write has failed.
+void expect_written(const H5Output* output);
 // Throws Error with the library's own explanation of what just failed; clears it.
 [[noreturn]] void h5_failure(ErrorKind kind, const std::string& label, const std::string& what);
 H5Id h5_property_list(hid_t kind);

@@ -159,7 +159,10 @@ void H5Dataset::write_rows(std::int64_t first, std::int64_t count, const void* d
   if (count == 0 || numel() == 0) return;
   H5Id memory;
   const H5Id space = select(first, count, memory);
-  if (H5Dwrite(id_.get(), make_type(type_).get(), memory.get(), space.get(), H5P_DEFAULT, data) < 0) {
+  const herr_t written =
+      H5Dwrite(id_.get(), make_type(type_).get(), memory.get(), space.get(), H5P_DEFAULT, data);
+  expect_written(output_);
+  if (written < 0) {
     h5_failure(kind_, label_, "cannot be written");
   }
 }
@@ -202,6 +205,7 @@ H5Dataset H5File::create_dataset(const std::string& name, H5Type type,
   H5Dataset d;
   d.label_ = shown_ + ": " + name;
   d.kind_ = kind_;
+  d.output_ = output_.get();
   d.type_ = type;
   d.shape_ = shape;
   require(!shape.empty() && shape.size() <= kMaxRank, "{}: rank {}", d.label_, shape.size());
