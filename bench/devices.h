@@ -13,19 +13,20 @@ namespace melgrad {
 
 struct BenchDevice {
   std::string name;  // as part of a benchmark's name: "cpu", "cuda/tf32"
-  std::function<std::unique_ptr<Device>()> make;
+  std::function<std::unique_ptr<Device>(int threads)> make;
 };
 
 inline std::vector<BenchDevice> bench_devices() {
-  std::vector<BenchDevice> devices = {{"cpu", [] { return make_device("cpu"); }}};
+  std::vector<BenchDevice> devices = {
+      {"cpu", [](int threads) { return make_device("cpu", {.threads = threads}); }}};
   try {
     make_device("cuda:0");
   } catch (const Error&) {
     return devices;
   }
   for (const Precision p : {Precision::f32, Precision::tf32, Precision::bf16}) {
-    devices.push_back(
-        {std::string("cuda/") + name_of(p), [p] { return make_device("cuda:0", {.precision = p}); }});
+    devices.push_back({std::string("cuda/") + name_of(p),
+                       [p](int /*threads*/) { return make_device("cuda:0", {.precision = p}); }});
   }
   return devices;
 }

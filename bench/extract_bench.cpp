@@ -90,7 +90,7 @@ void decode_case(benchmark::State& state, const Form& form) {
 void extract_case(benchmark::State& state, const BenchDevice& where, const Form& form) {
   const Files files(form);
   const DataSet set = files.data_set();
-  const auto device = where.make();
+  const auto device = where.make(0);
   while (state.KeepRunning()) {
     extract(set, mel_preset("dong2018"), DType::f16, *device, 0, files.cache());
     state.PauseTiming();

@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::AddCustomContext("melgrad", MELGRAD_VERSION);
+  benchmark::AddCustomContext("commit", MELGRAD_COMMIT);
   for (const char* name : {"cpu", "cuda:0"}) {
     try {
       benchmark::AddCustomContext(name, melgrad::make_device(name)->description());

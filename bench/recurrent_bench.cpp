@@ -4,7 +4,7 @@
 #include <benchmark/benchmark.h>
 #include <string>
 
-#include "bench/devices.h"
+#include "bench/lab.h"
 #include "engine/memory.h"
 
 namespace melgrad {
@@ -15,11 +15,12 @@ struct Extents {
 };
 
 void layer_case(benchmark::State& state, const BenchDevice& where, Cell cell, const Extents& e) {
-  const auto device = where.make();
-  Arena arena(*device);
+  Lab lab(where);
+  Device& device = lab.device();
+  Arena arena(device);
   const auto filled = [&](Shape shape) {
     const Tensor t = arena.take(shape);
-    device->ops().fill(t, 0.01F);
+    device.ops().fill(t, 0.01F);
     return t;
   };
   const std::int64_t rows = e.steps * e.batch, gates = gates_of(cell) * e.hidden;
@@ -31,21 +32,15 @@ void layer_case(benchmark::State& state, const BenchDevice& where, Cell cell, co
                dstates = filled({e.steps, e.batch, e.hidden}),
                saved = cell == Cell::rnn ? Tensor{} : filled({e.steps, e.batch, saved_of(cell) * e.hidden});
   const Recurrent recurrent{cell, false, {}};
-  Ops& ops = device->ops();
-  const auto run = [&] {
+  const auto run = [&](Device& on) {
+    Ops& ops = on.ops();
     ops.linear_forward(input, w, bw, x.reshape({rows, gates}));
     ops.recurrent_forward(x, u, bu, recurrent, states, saved);
     ops.recurrent_backward(u, recurrent, states, saved, dstates, dx, du, dbu, Write::overwrite);
     ops.linear_backward_params(input, dx.reshape({rows, gates}), dw, dbw, Write::overwrite);
     ops.linear_backward_input(dx.reshape({rows, gates}), w, dinput, Write::overwrite);
   };
-  run();  // plans, memory
-  device->synchronise();
-  constexpr std::int64_t kAtOnce = 10;  // so that a GPU is not waited for after each
-  while (state.KeepRunningBatch(kAtOnce)) {
-    for (std::int64_t i = 0; i < kAtOnce; ++i) run();
-    device->synchronise();
-  }
+  lab.time(state, lab.least_seconds(run), [&] { run(device); });
 }
 
 const bool registered = [] {
@@ -55,9 +50,8 @@ const bool registered = [] {
       for (const Extents& e : {Extents{18, 16, 32}, {81, 16, 64}, {81, 64, 128}}) {
         const std::string title =
             fmt::format("recurrent/{}/{}x{}x{}/{}", name, e.steps, e.batch, e.hidden, device.name);
-        benchmark::RegisterBenchmark(title.c_str(), layer_case, device, cell, e)
-            ->Unit(benchmark::kMicrosecond)
-            ->UseRealTime();
+        add_case(title, device, benchmark::kMicrosecond,
+                 [=](benchmark::State& state) { layer_case(state, device, cell, e); });
       }
   }
   return true;

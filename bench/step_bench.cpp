@@ -2,7 +2,7 @@
 // as counters the trainable parameters and what a step needs for activations and their gradients, in MB.
 #include <benchmark/benchmark.h>
 
-#include "bench/devices.h"
+#include "bench/lab.h"
 #include "models/training.h"
 
 namespace melgrad {
@@ -25,33 +25,44 @@ TrackTable make_data(Device& device, const Recipe& recipe, std::int64_t bands) {
 }
 
 void step_bench(benchmark::State& state, const BenchDevice& where, const Recipe& recipe) {
-  const auto device = where.make();
+  Lab lab(where);
+  Device& device = lab.device();
   const std::int64_t bands = MelTables(recipe.features).bands(), batch = recipe.train.batch;
-  const TrackTable data = make_data(*device, recipe, bands);
+  const TrackTable data = make_data(device, recipe, bands);
   std::optional<TagTable> tags;
   if (recipe.task == "tags") {
     std::vector<std::uint8_t> labels(static_cast<std::size_t>(batch * kClasses));
     for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = i % 3 == 0 ? 1 : 0;
-    tags.emplace(*device, labels, std::vector<float>(kClasses, 1.0F));
+    tags.emplace(device, labels, std::vector<float>(kClasses, 1.0F));
   }
   const auto model = make_model(recipe.model, {recipe.segment.frames, bands}, kClasses);
-  model->params().allocate(*device);
-  model->params().initialise(*device, 1);
+  model->params().allocate(device);
+  model->params().initialise(device, 1);
   // An epoch of many steps on the same tracks, so that the host does not interfere.
-  constexpr std::int64_t kSteps = 20;
+  constexpr std::int64_t kSteps = 4096;
   std::vector<std::int32_t> plan;
   for (std::int64_t i = 0; i < kSteps * batch; ++i) plan.push_back(static_cast<std::int32_t>(i % batch));
-  TrainingStep step(*device, *model, data, tags ? &*tags : nullptr, recipe, 1, batch, kSteps);
-  const std::int64_t steps = device->name() == "cpu" ? 1 : kSteps;
-  const auto run = [&] {
-    step.begin_epoch(plan, 0);
-    for (std::int64_t i = 0; i < steps; ++i) step.run();
-    device->synchronise();
+  const auto step_on = [&](Device& on) {
+    auto step =
+        std::make_unique<TrainingStep>(on, *model, data, tags ? &*tags : nullptr, recipe, 1, batch, kSteps);
+    step->begin_epoch(plan, 0);
+    step->run();
+    return step;
   };
-  run();  // plans, memory, the recording
-  run();
-  run();
-  while (state.KeepRunningBatch(steps)) run();
+  const double least = lab.least_seconds(step_on);
+  const auto first = step_on(device);
+  TrainingStep& step = *first;
+  std::int64_t done = kSteps;
+  const auto run = [&] {
+    if (done == kSteps) {
+      step.begin_epoch(plan, 0);
+      done = 0;
+    }
+    step.run();
+    ++done;
+  };
+  for (int k = 0; k < 3; ++k) run();  // memory, the recording
+  lab.time(state, least, run);
   state.SetItemsProcessed(state.iterations() * batch);
   state.counters["parameters"] = static_cast<double>(model->params().count());
   state.counters["step_MB"] = static_cast<double>(step.step_memory()) / 1e6;
@@ -60,9 +71,8 @@ void step_bench(benchmark::State& state, const BenchDevice& where, const Recipe&
 void add(const BenchDevice& device, const Recipe& recipe) {
   const std::string name = fmt::format("{}_step/{}x{}x{}/{}", recipe.name, recipe.segment.frames,
                                        MelTables(recipe.features).bands(), recipe.train.batch, device.name);
-  benchmark::RegisterBenchmark(name.c_str(), step_bench, device, recipe)
-      ->Unit(benchmark::kMillisecond)
-      ->UseRealTime();
+  add_case(name, device, benchmark::kMillisecond,
+           [=](benchmark::State& state) { step_bench(state, device, recipe); });
 }
 
 const bool registered = [] {

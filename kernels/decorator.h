@@ -321,6 +321,7 @@ class DeviceDecorator : public Device {
   std::unique_ptr<Staging> make_staging() override { return inner_->make_staging(); }
   std::int64_t free_memory() const override { return inner_->free_memory(); }
   void synchronise() override { inner_->synchronise(); }
+  double seconds_of(const std::function<void()>& work) override { return inner_->seconds_of(work); }
   // Every step is issued anew, so that each of its calls is seen.
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 

@@ -2,6 +2,7 @@
 #include "kernels/device.h"
 
 #include <charconv>
+#include <chrono>
 
 #include "kernels/cpu/cpu_device.h"
 #ifdef MELGRAD_WITH_CUDA
@@ -36,6 +37,14 @@ std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions
 }
 std::string cuda_report() { return "not built (MELGRAD_CUDA)"; }
 #endif
+
+double Device::seconds_of(const std::function<void()>& work) {
+  synchronise();
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  synchronise();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
 
 Precision precision_of(const std::string& name) {
   for (const Precision p : {Precision::f32, Precision::tf32, Precision::bf16}) {

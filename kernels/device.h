@@ -81,6 +81,10 @@ class Device {
   // Waits until everything issued is done. Throws Error (device) if any of it failed.
   virtual void synchronise() = 0;
 
+  // Seconds that the device spends on what `work` issues, by its own clock where it has one; waits for the
+  // end.
+  virtual double seconds_of(const std::function<void()>& work);
+
   // Records the operations that `program` issues, without running them; null where nothing can be recorded,
   // and then the program itself must run every time. It must have run before on the same memory
   // (engine/step.h).

@@ -307,7 +307,8 @@ class Ops {
   virtual void harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bin, Tensor dw, Tensor dq,
                                          Write write) = 0;
   // y [frames, bands] = log-mel of mono PCM [samples] in -1 ... 1; frames = mel.frames(samples), bands =
-  // mel.bands(): kernels/mel.h holds the maths.
+  // mel.bands(): kernels/mel.h holds the maths. pcm and y are f32 or f16, each for itself; computed is in
+  // f32.
   virtual void log_mel(Tensor pcm, const MelTables& mel, Tensor y) = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/host_device.h"
 #include "kernels/cpu/log_mel.h"
+#include "kernels/math/half.h"
 
 namespace melgrad {
 namespace {
@@ -41,7 +42,17 @@ class CpuDevice final : public HostDevice {
 }  // namespace
 
 void CpuOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
-  melgrad::log_mel(pcm.f32(), pcm.numel(), mel, y.f32(), threads_);
+  if (pcm.dtype == DType::f16) {
+    std::vector<float> samples(static_cast<std::size_t>(pcm.numel()));
+    half_to_float(pcm.f16(), samples.data(), pcm.numel());
+    log_mel({samples.data(), pcm.shape}, mel, y);
+  } else if (y.dtype == DType::f16) {
+    std::vector<float> features(static_cast<std::size_t>(y.numel()));
+    melgrad::log_mel(pcm.f32(), pcm.numel(), mel, features.data(), threads_);
+    float_to_half(features.data(), y.f16(), y.numel());
+  } else {
+    melgrad::log_mel(pcm.f32(), pcm.numel(), mel, y.f32(), threads_);
+  }
 }
 
 void* CpuOps::scratch(std::size_t bytes) {

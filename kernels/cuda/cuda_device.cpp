@@ -27,7 +27,8 @@ std::string why_not(int index) {
         version_text(driver), version_text(runtime));
   }
   if (status != cudaSuccess) return text_of(status) + "; use --device cpu";
-  if (index >= count) return fmt::format("this machine has {} CUDA devices; choose another, or use --device cpu", count);
+  if (index >= count)
+    return fmt::format("this machine has {} CUDA devices; choose another, or use --device cpu", count);
   cudaDeviceProp properties{};
   if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) return "its properties cannot be read";
   if (properties.major < 8) {
@@ -63,6 +64,33 @@ class CudaEvent {
 
  private:
   cudaEvent_t event_ = nullptr;
+};
+
+// From its making on, on the stream's own clock.
+class CudaTimer {
+ public:
+  explicit CudaTimer(cudaStream_t stream) : stream_(stream) {
+    check(cudaEventCreate(&begin_), "cudaEventCreate");
+    check(cudaEventCreate(&end_), "cudaEventCreate");
+    check(cudaEventRecord(begin_, stream_), "cudaEventRecord");
+  }
+  ~CudaTimer() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+  CudaTimer(const CudaTimer&) = delete;
+  CudaTimer& operator=(const CudaTimer&) = delete;
+  double seconds() const {
+    float milliseconds = 0;
+    check(cudaEventRecord(end_, stream_), "cudaEventRecord");
+    check(cudaEventSynchronize(end_), "cudaEventSynchronize");
+    check(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
+    return 1e-3 * static_cast<double>(milliseconds);
+  }
+
+ private:
+  cudaStream_t stream_;
+  cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
 // Copies run on a stream of their own. Several threads may each use a staging of their own.
@@ -199,6 +227,12 @@ class CudaDevice final : public Device {
     check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize", [this] {
       return waits_ ? name() : name() + ": an operation failed; MELGRAD_SYNC=1 in the environment names it";
     });
+  }
+
+  double seconds_of(const std::function<void()>& work) override {
+    const CudaTimer timer(stream_.get());
+    work();
+    return timer.seconds();
   }
 
   std::unique_ptr<Staging> make_staging() override {

@@ -48,7 +48,7 @@ struct PickBatch {
 };
 
 MELGRAD_DEVICE float table_value(float x) { return x; }
-MELGRAD_DEVICE float table_value(std::uint16_t x) { return half_to_float_portable(x); }
+MELGRAD_DEVICE float table_value(std::uint16_t x) { return half_to_float(x); }
 
 template <typename T>
 struct Gather {

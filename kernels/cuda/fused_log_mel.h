@@ -10,12 +10,39 @@
 
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/fft.h"
+#include "kernels/math/half.h"
 #include "kernels/math/mel_math.h"
+#include "kernels/tensor.h"
 
 namespace melgrad {
 
+// Values of a tensor that is f32 or f16. The question which of them is the same for all threads.
+struct FloatOrHalf {
+  float* single = nullptr;
+  std::uint16_t* half = nullptr;
+
+  FloatOrHalf() = default;
+  explicit FloatOrHalf(Tensor t) {
+    if (t.dtype == DType::f16) {
+      half = t.f16();
+    } else {
+      single = t.f32();
+    }
+  }
+  MELGRAD_DEVICE float operator[](std::int64_t i) const {
+    return half != nullptr ? half_to_float(half[i]) : single[i];
+  }
+  MELGRAD_DEVICE void put(std::int64_t i, float value) const {
+    if (half != nullptr) {
+      half[i] = float_to_half(value);
+    } else {
+      single[i] = value;
+    }
+  }
+};
+
 struct FusedLogMelArguments {
-  const float* pcm;
+  FloatOrHalf pcm;
   std::int64_t samples, frames, first_sample;  // first_sample: where frame 0 begins
   int hop, bands;
   bool mirror, squared, filtered;
@@ -24,8 +51,8 @@ struct FusedLogMelArguments {
   const std::int32_t *first, *offset;  // filters: MelTables
   const float* weight;
   LogLaw law;
-  float* out;      // [frames, bands]
-  float* highest;  // [blocks] largest value of each block's frames, or null
+  FloatOrHalf out;  // [frames, bands]
+  float* highest;   // [blocks] largest value of each block's frames, or null
 };
 
 // Half: samples of a frame / 2. EvenHop: a frame begins at an even place, so that two samples are one load.
@@ -79,8 +106,8 @@ struct FusedLogMel {
         if (row < count) top = Larger{}(value, top);
       }
       t.sync();
-      float* out = a.out + group * kFrames * a.bands;
-      for (int i = t.index(); i < count * a.bands; i += kThreads) out[i] = values[i];
+      const std::int64_t out = group * kFrames * a.bands;
+      for (int i = t.index(); i < count * a.bands; i += kThreads) a.out.put(out + i, values[i]);
     }
     if (a.highest == nullptr) return;
     largest[t.index()] = top;

@@ -3,7 +3,6 @@
 // for a clip of any length: windowed frames, their spectra (Libraries), band values.
 #include "kernels/cuda/block.h"
 #include "kernels/cuda/cuda_ops.h"
-#include "kernels/cuda/elements.h"
 #include "kernels/cuda/fused_log_mel.h"
 #include "kernels/math/mel_math.h"
 
@@ -53,7 +52,7 @@ namespace {
 // clip's last repeat it; nothing reads them.
 struct FrameSamples {
   static constexpr int kThreads = kReduceThreads;
-  const float* pcm;
+  FloatOrHalf pcm;
   std::int64_t samples, frames, first_frame;
   std::int64_t first_sample, hop;  // where frame 0 begins, and the way to the next
   int n_fft, win_length, window_first;
@@ -104,7 +103,9 @@ struct BandValues {
   const std::int32_t *first, *offset;
   const float* weight;
   LogLaw law;
-  float *out, *highest;  // of the first frame of the chunk
+  FloatOrHalf out;
+  std::int64_t first_value;  // in `out`, of the first frame of the chunk
+  float* highest;            // of the first frame of the chunk
 
   std::int64_t shared_bytes() const { return shared_size<float>(bins) + reduce_shared_bytes<float>(); }
   template <typename Thread>
@@ -120,7 +121,7 @@ struct BandValues {
     float top = -3.402823466e38F;
     for (int m = t.index(); m < bands; m += t.count()) {
       const float value = log_value(law, filtered ? filter(power, m) : power[m]);
-      out[t.block() * bands + m] = value;
+      out.put(first_value + t.block() * bands + m, value);
       top = Larger{}(value, top);
     }
     if (highest == nullptr) return;
@@ -153,15 +154,34 @@ struct LargestOfAll {
   }
 };
 
+// to[i] = value(i), i < n
+template <typename Value>
+struct PutAll {
+  static constexpr int kThreads = 256;
+  FloatOrHalf to;
+  std::int64_t n;
+  Value value;
+
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    for (std::int64_t i = t.first(); i < n; i += t.stride()) to.put(i, value(i));
+  }
+};
+template <typename Value>
+void put_all(Stream stream, Tensor to, const Value& value) {
+  launch(stream, blocks_for(to.numel(), 256), PutAll<Value>{FloatOrHalf(to), to.numel(), value});
+}
+
 struct ScaledSample {
-  const float* pcm;
+  FloatOrHalf pcm;
   float scale;
   MELGRAD_DEVICE float operator()(std::int64_t i) const { return scale * pcm[i]; }
 };
 
 struct LimitToRange {
   LogLaw law;
-  const float *values, *highest;
+  FloatOrHalf values;
+  const float* highest;
   MELGRAD_DEVICE float operator()(std::int64_t i) const {
     return limited_value(law, values[i], *highest - law.range);
   }
@@ -171,7 +191,7 @@ struct LimitToRange {
 // them.
 void limit_to_highest(Stream stream, const LogLaw& law, Tensor y, float* highest, std::int64_t n) {
   launch(stream, 1, LargestOfAll{highest, n});
-  launch_elements(stream, y.f32(), y.numel(), Write::overwrite, LimitToRange{law, y.f32(), highest + n});
+  put_all(stream, y, LimitToRange{law, FloatOrHalf(y), highest + n});
 }
 
 // Blocks of the fused kernel that all work at once on any GPU, each on one group of frames after the other.
@@ -231,8 +251,7 @@ const DeviceMelTables& CudaOps::tables_of(const MelTables& mel) {
 void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
   const MelOptions& o = mel.options;
   if (o.n_fft == 0) {
-    launch_elements(stream_, y.f32(), y.numel(), Write::overwrite,
-                    ScaledSample{pcm.f32(), static_cast<float>(o.input_scale)});
+    put_all(stream_, y, ScaledSample{FloatOrHalf(pcm), static_cast<float>(o.input_scale)});
     return;
   }
   workspace_.restart();
@@ -241,7 +260,7 @@ void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
   const LogLaw law = log_law(o);
   if (is_fused(o)) {
     float* highest = law.range > 0 ? scratch({kFusedBlocks + 1}).f32() : nullptr;
-    const FusedLogMelArguments arguments{pcm.f32(),
+    const FusedLogMelArguments arguments{FloatOrHalf(pcm),
                                          pcm.numel(),
                                          frames,
                                          mel.first_sample(),
@@ -256,7 +275,7 @@ void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
                                          tables.offset,
                                          tables.weight,
                                          law,
-                                         y.f32(),
+                                         FloatOrHalf(y),
                                          highest};
     with_fused_kernel(o, arguments, [&](const auto& kernel) {
       const std::int64_t blocks = std::min(kernel.groups(), kFusedBlocks);
@@ -269,15 +288,16 @@ void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
   const Tensor samples = scratch({chunk, o.n_fft}), spectrum = scratch({chunk, bins, 2}),
                highest = scratch({frames + 1});
   for (std::int64_t from = 0; from < frames; from += chunk) {
-    launch(stream_, chunk,
-           FrameSamples{pcm.f32(), pcm.numel(), frames, from, mel.first_sample(), o.hop_length, o.n_fft,
-                        o.win_length, static_cast<int>(mel.window_first()), o.padding == Padding::reflect,
-                        o.remove_dc, static_cast<float>(o.pre_emphasis), tables.window, samples.f32()});
+    launch(
+        stream_, chunk,
+        FrameSamples{FloatOrHalf(pcm), pcm.numel(), frames, from, mel.first_sample(), o.hop_length, o.n_fft,
+                     o.win_length, static_cast<int>(mel.window_first()), o.padding == Padding::reflect,
+                     o.remove_dc, static_cast<float>(o.pre_emphasis), tables.window, samples.f32()});
     libraries_->fft(samples, spectrum);
     launch(stream_, std::min(chunk, frames - from),
            BandValues{spectrum.f32(), static_cast<int>(bins), static_cast<int>(mel.bands()), o.power == 2,
-                      o.n_mels > 0, tables.first, tables.offset, tables.weight, law,
-                      y.f32() + from * mel.bands(), law.range > 0 ? highest.f32() + from : nullptr});
+                      o.n_mels > 0, tables.first, tables.offset, tables.weight, law, FloatOrHalf(y),
+                      from * mel.bands(), law.range > 0 ? highest.f32() + from : nullptr});
   }
   if (law.range > 0) limit_to_highest(stream_, law, y, highest.f32(), frames);
 }

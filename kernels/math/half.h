@@ -1,6 +1,6 @@
 // IEEE binary16 as its 16 bits, converted with round to nearest, ties to even; overflow becomes infinity, NaN
-// stays NaN. The portable versions are the specification; the instructions of the CPU are used where the
-// compiler may assume them, and the tests compare the two.
+// stays NaN. The portable versions are the specification; the instructions of the processor are used where
+// the compiler may assume them, and the tests compare the two on the CPU.
 #pragma once
 
 #include <bit>
@@ -42,13 +42,29 @@ MELGRAD_HD inline std::uint16_t float_to_half_portable(float value) {
   return static_cast<std::uint16_t>(sign | half);
 }
 
-#ifdef __F16C__
-inline float half_to_float(std::uint16_t half) { return _cvtsh_ss(half); }
-inline std::uint16_t float_to_half(float value) { return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT); }
+MELGRAD_HD inline float half_to_float(std::uint16_t half) {
+#if defined __CUDA_ARCH__
+  float value;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(value) : "h"(half));
+  return value;
+#elif defined __F16C__
+  return _cvtsh_ss(half);
 #else
-inline float half_to_float(std::uint16_t half) { return half_to_float_portable(half); }
-inline std::uint16_t float_to_half(float value) { return float_to_half_portable(value); }
+  return half_to_float_portable(half);
 #endif
+}
+
+MELGRAD_HD inline std::uint16_t float_to_half(float value) {
+#if defined __CUDA_ARCH__
+  std::uint16_t half;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(value));
+  return half;
+#elif defined __F16C__
+  return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
+#else
+  return float_to_half_portable(value);
+#endif
+}
 
 inline void float_to_half(const float* from, std::uint16_t* to, std::int64_t n) {
   std::int64_t i = 0;

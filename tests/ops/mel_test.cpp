@@ -17,6 +17,7 @@
 
 #include "kernels/cpu/log_mel.h"
 #include "kernels/error.h"
+#include "kernels/math/half.h"
 #include "tests/ops/op_test.h"
 #include "tests/places.h"
 #include "tests/reference_mel.h"
@@ -532,6 +533,37 @@ TEST_P(LogMel, LoudAndBrokenInputStaysFinite) {
         ASSERT_TRUE(std::isfinite(x)) << name << " at " << scale;
     }
     if (scale < 1e5f) expect_equals_reference(pcm, mel_preset("dong2018"), "loud");
+  }
+}
+
+// Samples and features may be f16, each for itself: the same computation, the features rounded at the end.
+// Whisper's law, whose second pass reads what the first one wrote, rounds twice.
+TEST_P(LogMel, HalfPrecisionInAndOut) {
+  const auto pcm = noise(5000);
+  std::vector<std::uint16_t> half(pcm.size());
+  std::vector<float> rounded(pcm.size());
+  float_to_half(pcm.data(), half.data(), static_cast<std::int64_t>(pcm.size()));
+  half_to_float(half.data(), rounded.data(), static_cast<std::int64_t>(pcm.size()));
+  std::vector<MelOptions> all = {linear()};
+  for (const std::string& name : mel_preset_names()) all.push_back(mel_preset(name));
+  for (const MelOptions& o : all) {
+    SCOPED_TRACE(o.preset);
+    const std::vector<float> expected = features(rounded, o);
+    const MelTables mel(o);
+    Buffer x(*under_test, {5000}, DType::f16);
+    x.upload({reinterpret_cast<const std::byte*>(half.data()),
+              reinterpret_cast<const std::byte*>(half.data() + 5000)});
+    const Shape shape{mel.frames(5000), mel.bands()};
+    Buffer single(*under_test, shape, DType::f32), y(*under_test, shape, DType::f16);
+    single.fill_with_nan(), y.fill_with_nan();
+    under_test->ops().log_mel(x.tensor(), mel, single.tensor());
+    under_test->ops().log_mel(x.tensor(), mel, y.tensor());
+    EXPECT_TRUE(host_array<float>(single).v == expected);
+    const std::vector<std::uint16_t> got = host_array<std::uint16_t>(y).v;
+    int largest = 0;
+    for (std::size_t i = 0; i < got.size(); ++i)
+      largest = std::max(largest, std::abs(int{got[i]} - int{float_to_half(expected[i])}));
+    EXPECT_LE(largest, o.log == LogKind::whisper ? 1 : 0);
   }
 }
 

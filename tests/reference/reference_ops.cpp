@@ -6,6 +6,7 @@
 
 #include "kernels/cpu/host_device.h"
 #include "kernels/math/bf16.h"
+#include "kernels/math/half.h"
 #include "tests/reference.h"
 #include "tests/reference_mel.h"
 
@@ -59,6 +60,8 @@ void store(const Tensor& t, const Array<R>& values, Write write = Write::overwri
     const auto rounded = static_cast<float>(write == Write::overwrite ? value : element(t, i) + value);
     if (t.dtype == DType::bf16) {
       t.bf16()[i] = from_float<Bf16>(rounded).bits;
+    } else if (t.dtype == DType::f16) {
+      t.f16()[i] = float_to_half_portable(rounded);
     } else {
       t.f32()[i] = rounded;
     }
@@ -331,7 +334,8 @@ class ReferenceOps final : public Ops {
   void log_mel(Tensor pcm, const MelTables& mel, Tensor y) override {
     Doubles values(y.shape);
     Index i = 0;
-    for (const auto& row : reference::log_mel(read_as<float>(pcm).v, mel.options))
+    const Doubles samples = read(pcm);
+    for (const auto& row : reference::log_mel({samples.v.begin(), samples.v.end()}, mel.options))
       for (const double v : row) values.v.at(static_cast<std::size_t>(i++)) = v;
     store(y, values);
   }
