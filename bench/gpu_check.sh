@@ -102,7 +102,7 @@ check "benchmarks" 100 "$bin/melgrad_bench" --benchmark_filter='^(dong2018_step|
 check "benchmarks of the tagging networks" 120 "$bin/melgrad_bench" --benchmark_filter='^mtat-.*_step.*cuda' \
   --benchmark_min_time=0.1 --benchmark_out="$out/bench-tags.json" --benchmark_out_format=json
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-  check "PyTorch beside it" 150 bash -c "python3 '$bundle/bench/peers/gpu_torch.py' > '$out/peers.json'"
+  check "PyTorch beside it" 150 bash -c "python3 '$bundle/bench/peers/gpu_torch.py' '$bin/melgrad_bench' > '$out/peers.json'"
 fi
 
 # ---- report -----------------------------------------------------------------------------------------------------------

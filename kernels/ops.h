@@ -155,15 +155,15 @@ class Ops {
                                       Write write) = 0;
 
   // ---- max pooling: x [N, T, F, C], y and argmax [N, T / pool.frames, F / pool.bands, C]
-  // argmax (u8) = position i * pool.bands + j of the first maximum in its window;
-  // pool.frames * pool.bands <= 256
+  // argmax (u8) = position i * pool.bands + j of the first maximum in its window, NaN counting as the
+  // largest; pool.frames * pool.bands <= 256
   virtual void max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) = 0;
   // dx (+)= dy at argmax, 0 elsewhere
   virtual void max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) = 0;
 
   // ---- global pooling: x [N, P, C], y [N, C]; lengths i32 [N] or empty: only the first lengths[n] positions
   // count, at least 1
-  // y[n,c] = max_p x[n,p,c]; argmax (i32 [N, C]) = the first p that has it
+  // y[n,c] = max_p x[n,p,c]; argmax (i32 [N, C]) = the first p that has it, as above
   virtual void global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argmax) = 0;
   // dx (+)= dy at argmax, 0 elsewhere
   virtual void global_max_backward(Tensor dy, Tensor argmax, Tensor dx, Write write) = 0;

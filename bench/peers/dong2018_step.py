@@ -5,8 +5,7 @@
 
 Batch 150 of 256 frames x 64 bands, the author's recipe. PyTorch runs eager, channels last, compiled (torch.compile, needs
 a C++ compiler), both, and with bf16 autocast; each in a process of its own with glibc told to keep memory. All use all
-cores; every form gives its best step of all rounds. `convolutions`: the time that oneDNN itself reports for the
-convolutions in a step of melgrad (ONEDNN_VERBOSE), which leaves out the first layer, a kernel of our own.
+cores; every form gives its best step of all rounds.
 """
 import argparse
 import json
@@ -68,20 +67,6 @@ def melgrad_step(program):
     return case["real_time"] / 1000
 
 
-def convolution_seconds(program):
-    """Of one step, by kind: each is the least that oneDNN reported for it."""
-    command = [program, f"--benchmark_filter={CASE}", "--benchmark_min_time=0.5"]
-    out = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
-                         env=os.environ | dict(ONEDNN_VERBOSE="1", DNNL_VERBOSE="1")).stdout
-    best = {}
-    for line in out.splitlines():
-        fields = line.split(",")
-        if fields[0] in ("dnnl_verbose", "onednn_verbose") and "exec" in fields and "convolution" in fields:
-            kind = next(f for f in fields if f.startswith(("forward", "backward")))
-            best[kind] = min(best.get(kind, float("inf")), float(fields[-1]) / 1000)
-    return best
-
-
 def main():
     if sys.argv[1:2] == ["--one"]:
         print(json.dumps(torch_step(sys.argv[2])))
@@ -101,12 +86,10 @@ def main():
             version, threads = run["torch"], run["threads"]
             theirs[form] = min(theirs.get(form, float("inf")), run["seconds"])
             print(f"melgrad {ours:.3f} s, PyTorch {form} {run['seconds']:.3f} s", file=sys.stderr)
-    convolutions = convolution_seconds(args.program)
     rounded = lambda values: {k: round(v, 4) for k, v in values.items()}
     json.dump(dict(what=f"a training step of dong2018, batch {BATCH}, {FRAMES} x {BANDS}", torch=version, threads=threads,
                    melgrad_seconds=round(ours, 4), torch_seconds=rounded(theirs), torch_failed=failed,
-                   best_torch_over_melgrad=round(min(theirs.values()) / ours, 2), convolutions=rounded(convolutions),
-                   melgrad_over_convolutions=round(ours / sum(convolutions.values()), 2)), sys.stdout, indent=1)
+                   best_torch_over_melgrad=round(min(theirs.values()) / ours, 2)), sys.stdout, indent=1)
     print()
 
 

@@ -1,6 +1,9 @@
 #!/usr/bin/env python3
 """What PyTorch does with the same work on the same GPU, as JSON: a training step of the Dong 2018 network (batch 150,
-256 and 50 frames x 64 bands), log-mel features of an hour of sound, and cuDNN's recurrent layers.
+256 and 50 frames x 64 bands), log-mel features of an hour of sound, cuDNN's recurrent layers, and a training step of each
+tagging network.
+
+    gpu_torch.py [MELGRAD_BENCH]     which says the shapes of the tagging networks; without it they are left out
 
 Each form PyTorch offers is timed, and the best counts: eager, channels last, torch.compile, in float32 (strict), TF32 and
 bf16 autocast, with cudnn.benchmark on. Milliseconds are medians of CUDA events around single steps after a warm-up.
@@ -128,6 +131,36 @@ def time_recurrent():
     return results
 
 
+def time_tagging(program):
+    """Milliseconds of a training step of each tagging network at the batch and shape of its recipe, recorded as a graph.
+    torch.compile is left out: it takes longer than all the rest."""
+    from tagging_step import TAGS, cases, make_twin  # beside this file
+
+    results = {}
+    for network, (_, frames, bands, batch) in cases(program).items():
+        x = torch.rand(batch, frames, bands, device=DEVICE)
+        targets = (torch.rand(batch, TAGS, device=DEVICE) < 0.3).float()
+        for arithmetic in ("f32", "tf32", "bf16"):
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = arithmetic == "tf32"
+            try:
+                net = make_twin(network, 1, TAGS, frames, bands).float().train().to(DEVICE)
+                if not network.startswith(("cnn1d", "sample")):
+                    net = net.to(memory_format=torch.channels_last)
+                optimizer = torch.optim.Adam(net.parameters(), lr=1e-3, capturable=True)
+
+                def step(net=net, optimizer=optimizer, arithmetic=arithmetic):
+                    optimizer.zero_grad(set_to_none=True)
+                    with torch.autocast(DEVICE, torch.bfloat16, enabled=arithmetic == "bf16"):
+                        logits = net(x)
+                    F.binary_cross_entropy_with_logits(logits.float(), targets).backward()
+                    optimizer.step()
+
+                results[f"{network} {arithmetic}"] = round(median_ms(graphed(step), 3, 15), 3)
+            except Exception as error:
+                results[f"{network} {arithmetic}"] = f"failed: {str(error).splitlines()[0][:200]}"
+    return results
+
+
 def copy_bandwidth():
     """Bytes read plus bytes written per second of a large copy on the device."""
     a = torch.empty(1 << 30, dtype=torch.uint8, device=DEVICE)
@@ -141,6 +174,8 @@ def main():
            "copy_gb_per_s": copy_bandwidth(),
            "dong2018_step_ms": {"256x64x150": time_steps(256), "50x64x150": time_steps(50)},
            "log_mel_x_real_time": time_log_mel(), "recurrent_us": time_recurrent()}
+    if len(sys.argv) > 1:
+        out["tagging_step_ms"] = time_tagging(sys.argv[1])
     json.dump(out, sys.stdout, indent=1)
     print()
 

@@ -1,6 +1,7 @@
 // Pooling over windows and over all positions, channels last: the channel loop is the SIMD loop.
 #include "kernels/cpu/channel_loops.h"
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/math/largest.h"
 
 namespace melgrad {
 namespace {
@@ -27,7 +28,7 @@ void CpuOps::max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor arg
         const float* p = in + (k / pool.bands * bands + k % pool.bands) * channels;
 #pragma omp simd
         for (std::int64_t c = 0; c < channels; ++c) {
-          const bool more = p[c] > best[c];
+          const bool more = is_larger(p[c], best[c]);
           best[c] = more ? p[c] : best[c];
           where[c] = more ? static_cast<std::uint8_t>(k) : where[c];
         }
@@ -68,7 +69,7 @@ void CpuOps::global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argma
       const auto here = static_cast<std::int32_t>(p);
 #pragma omp simd
       for (std::int64_t c = 0; c < channels; ++c) {
-        const bool more = v[c] > best[c];
+        const bool more = is_larger(v[c], best[c]);
         best[c] = more ? v[c] : best[c];
         where[c] = more ? here : where[c];
       }

@@ -57,8 +57,8 @@ void pack_weights(Tensor w, Tensor b, const StemShape& s, Vec* packed) {
 }
 
 // Winner over one pooling window for eight channels; `best` and `where` start at zero, which is ReLU: a
-// window without a positive value keeps 0 at its first position. A sum that is no number wins, so that
-// trouble in the input or weights goes on to the loss. kT, kF = kernel size known at compile time, or 0.
+// window without a positive value keeps 0 at its first position. As is_larger of kernels/math/largest.h, in
+// lanes. kT, kF = kernel size known at compile time, or 0.
 template <int kT, int kF>
 void window_max(const float* corner, const Vec* w, const StemShape& s, Vec& best, IntVec& where) {
   const std::int64_t kernel_t = kT ? kT : s.kernel_t, kernel_f = kF ? kF : s.kernel_f,
@@ -70,7 +70,7 @@ void window_max(const float* corner, const Vec* w, const StemShape& s, Vec& best
       for (std::int64_t j = 0; j < kernel_f; ++j) sum += w[i * kernel_f + j] * in[i * s.bands + j];
     }
     const IntVec position = IntVec{} + static_cast<std::int32_t>(p);
-    const IntVec more = ~(sum <= best);
+    const IntVec more = ~(sum <= best) & (best == best);
     best = more ? sum : best;
     where = more ? position : where;
   }

@@ -5,6 +5,7 @@
 // Pooling over all positions: channel_loops.h.
 #include "kernels/cuda/channel_loops.h"
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/math/largest.h"
 
 namespace melgrad {
 namespace {
@@ -51,7 +52,7 @@ struct MaxPoolForward {
       for (std::uint32_t k = 1; k < s.pool_t * s.pool_f; ++k) {
         const std::uint32_t down = k / s.pool_f, right = k % s.pool_f;
         const float v = to_float(in[(static_cast<std::int64_t>(down) * s.bands + right) * s.channels]);
-        if (v > best) {
+        if (is_larger(v, best)) {
           best = v;
           where = k;
         }
@@ -88,8 +89,8 @@ struct First {
 
   MELGRAD_DEVICE void take(const First& other) {
     if (other.where < 0) return;
-    const bool earlier = other.value == value && other.where < where;
-    if (where < 0 || other.value > value || earlier) *this = other;
+    const bool not_smaller = !is_larger(value, other.value);
+    if (where < 0 || is_larger(other.value, value) || (not_smaller && other.where < where)) *this = other;
   }
 };
 

@@ -7,6 +7,7 @@
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
+#include "kernels/math/largest.h"
 
 namespace melgrad {
 namespace {
@@ -80,14 +81,14 @@ struct StemForward {
       }
       for (int f = at.lane; f < s.out_f; f += at.lanes) {
         const std::int64_t to = (t.block() * s.out_f + f) * s.channels + at.channel;
-        // ReLU: a window without a positive value keeps 0 at its first position; what is no number wins.
+        // ReLU: a window without a positive value keeps 0 at its first position.
         float best = 0;
         int where = 0;
 #pragma unroll
         for (int p = 0; p < s.pool_t() * s.pool_f(); ++p) {
           const float* in = patch + p / s.pool_f() * s.bands + f * s.pool_f() + p % s.pool_f();
           const float sum = convolved(in, weight, at.channel);
-          if (!(sum <= best)) {
+          if (is_larger(sum, best)) {
             best = sum;
             where = p;
           }

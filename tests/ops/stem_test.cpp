@@ -96,6 +96,25 @@ TEST_P(OpTest, stem_forward__not_a_number) {
   }
 }
 
+// Wherever it stands under a window.
+TEST_P(OpTest, stem_forward__not_a_number_in_a_place) {
+  for (const cases::Stem& s : cases::stem()) {
+    SCOPED_TRACE(s.name);
+    Operands in = exact_operands(s);
+    for (Index i = 7; i < in.x.size(); i += 53) in.x[i] = std::numeric_limits<float>::quiet_NaN();
+    const auto expected = reference::stem_forward(in.x, in.w, in.b, s.pool);
+    Buffer y(device(), expected.y.shape, DType::f32);
+    y.fill_with_nan();
+    Check c = check("stem_forward");
+    const Tensor x = c.input(in.x), w = c.input(in.w), b = c.input(in.b),
+                 argmax = c.output_exact(expected.argmax);
+    c.run([&](Ops& ops, Write) { ops.stem_forward(x, w, b, s.pool, y.tensor(), argmax); });
+    const auto got = host_array<float>(y);
+    for (Index i = 0; i < got.size(); ++i)
+      ASSERT_TRUE(std::isnan(expected.y[i]) ? std::isnan(got[i]) : got[i] == expected.y[i]) << i;
+  }
+}
+
 TEST_P(OpTest, stem_backward_params) {
   for (const cases::Stem& s : cases::stem()) {
     SCOPED_TRACE(s.name);

@@ -27,7 +27,8 @@ GlobalMax<R> global_max_forward(const Array<R>& x, const Array<std::int32_t>& le
   for (Index n = 0; n < to[0]; ++n)
     for (Index c = 0; c < to[1]; ++c)
       for (Index p = 0; p < length_of(lengths, n, x.shape[1]); ++p) {
-        if (p > 0 && x(n, p, c) <= g.y(n, c)) continue;
+        const R best = g.y(n, c);
+        if (p > 0 && (x(n, p, c) <= best || std::isnan(best))) continue;
         g.y(n, c) = x(n, p, c);
         g.argmax(n, c) = static_cast<std::int32_t>(p);
       }

@@ -165,7 +165,8 @@ Pooled<R> max_pool_forward(const Array<R>& x, const Pool2d& pool) {
         for (Index c = 0; c < to[3]; ++c)
           for (Index k = 0; k < pool.frames * pool.bands; ++k) {
             const R value = x(n, t * pool.frames + k / pool.bands, f * pool.bands + k % pool.bands, c);
-            if (k > 0 && value <= p.y(n, t, f, c)) continue;
+            const R best = p.y(n, t, f, c);
+            if (k > 0 && (value <= best || std::isnan(best))) continue;
             p.y(n, t, f, c) = value;
             p.argmax(n, t, f, c) = static_cast<std::uint8_t>(k);
           }
