@@ -1,22 +1,38 @@
 #!/usr/bin/env bash
-# Fuzzes every reader for some seconds each, as many at once as there are cores, from valid files that the program makes;
-# needs a build of the program.
+# Fuzzes every reader for some seconds each, as many at once as there are cores, from the inputs of corpus.tar.xz and from
+# valid files that the program makes; needs a build of the program.
 #   bash tests/fuzz/run.sh [SECONDS [READER...]]     60 and all if not said; MELGRAD is the program, build/cpu's if not said
+#   bash tests/fuzz/run.sh keep                      puts the least set of inputs that reaches the same into corpus.tar.xz
 # Closes with a line a reader: executions, edges seen, files kept. A crash ends it with code 1; its input stays in
-# build/fuzz/found and belongs, once mended, into a test. The corpus stays in build/fuzz/corpus: the next call goes on from
-# it. What libFuzzer cannot see is the inside of libsndfile and HDF5.
+# build/fuzz/found and belongs, once mended, into a test. What was found stays in build/fuzz/corpus: the next call goes on
+# from it. What libFuzzer cannot see is the inside of libsndfile and HDF5.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source apps/packages.sh
+kept=tests/fuzz/corpus.tar.xz
+if [ "${1:-}" = keep ]; then
+  least=$(mktemp -d)
+  trap 'rm -rf "$least"' EXIT
+  for reader in build/fuzz/corpus/*/; do
+    reader=$(basename "$reader")
+    mkdir "$least/$reader"
+    MELGRAD_FUZZ=$reader OMP_NUM_THREADS=1 build/fuzz/bin/fuzz -set_cover_merge=1 -max_len=262144 "$least/$reader" \
+      "build/fuzz/corpus/$reader" > "build/fuzz/$reader.log" 2>&1 || { tail -n 30 "build/fuzz/$reader.log" >&2; exit 1; }
+    echo "$reader: $(find "$least/$reader" -type f | wc -l) of $(find "build/fuzz/corpus/$reader" -type f | wc -l) files"
+  done
+  tar -C "$least" --sort=name --owner=0 --group=0 --mtime=@0 -c . | xz -9e > $kept
+  exit
+fi
 seconds=${1:-60} program=$(realpath "${MELGRAD:-build/cpu/bin/melgrad}")
 readers=("${@:2}")
 [ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy recipe manifest annotations clip-info split)
-install_packages clang-14 libclang-rt-14-dev libomp-14-dev
+install_packages clang-14 libclang-rt-14-dev libomp-14-dev xz-utils
 configure_and_build fuzz fuzz | { grep -v '^\[' || true; }  # a failed build ends this script
 
 export work=$PWD/build/fuzz/work corpus=$PWD/build/fuzz/corpus found=$PWD/build/fuzz/found seconds
 rm -rf "$work"
-mkdir -p "$work" "$found"
+mkdir -p "$work" "$found" "$corpus"
+tar -C "$corpus" --skip-old-files -xJf $kept
 (
   cd "$work"
   "$program" synth --out music --classes 2 --tracks-per-class 3 --seconds 0.8
