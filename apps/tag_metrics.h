@@ -84,6 +84,9 @@ struct TagMetrics {
 TagMetrics tag_metrics(const TagScores& scores, const TagMetricsOptions& options = {});
 
 nlohmann::ordered_json as_json(const TagMetrics& metrics);
+// What as_json wrote, to be called inside reading_json (io/json.h), which says what is wrong with anything
+// else.
+TagMetrics tag_metrics_of(const nlohmann::ordered_json& json);
 // Track by track: its tags and its score for each.
 nlohmann::ordered_json as_json(const TagScores& scores);
 // A row per tag, the macro row and the baseline's row; 100 columns for tags of up to 16 letters.

@@ -4,6 +4,7 @@
 
 #include "apps/tag_metrics.h"
 #include "apps/text_table.h"
+#include "io/json.h"
 
 namespace melgrad {
 namespace {
@@ -19,6 +20,19 @@ ordered_json as_json(const TagFigures& figures) {
     out[name] = {{"value", number(f.value)},
                  {"baseline", number(f.baseline)},
                  {"interval", {number(f.low), number(f.high)}}};
+  }
+  return out;
+}
+
+double number_of(const ordered_json& json) { return json.is_null() ? std::nan("") : json.get<double>(); }
+
+TagFigures tag_figures_of(const ordered_json& json) {
+  TagFigures out;
+  for (const auto& [name, member] : kTagFigures) {
+    const ordered_json& f = json.at(name);
+    const ordered_json& interval = f.at("interval");
+    out.*member = {number_of(f.at("value")), number_of(f.at("baseline")), number_of(interval.at(0)),
+                   number_of(interval.at(1))};
   }
   return out;
 }
@@ -48,6 +62,22 @@ ordered_json as_json(const TagMetrics& metrics) {
                     {"predicted", tag.predicted},
                     {"resamples_left_out", tag.resamples_left_out}});
     list.back().update(as_json(tag.figures));
+  }
+  return out;
+}
+
+TagMetrics tag_metrics_of(const ordered_json& json) {
+  TagMetrics out;
+  out.options.threshold = json.at("threshold");
+  out.options.resamples = static_cast<int>(count_of(json.at("resamples")));
+  out.options.seed = json.at("seed");
+  out.tracks = count_of(json.at("tracks"));
+  out.macro = tag_figures_of(json.at("macro"));
+  json.at("one_class").get_to(out.one_class);
+  json.at("no_predictions").get_to(out.no_predictions);
+  for (const ordered_json& tag : json.at("tags")) {
+    out.tags.push_back({tag.at("tag"), count_of(tag.at("positives")), count_of(tag.at("predicted")),
+                        tag.at("prevalence"), count_of(tag.at("resamples_left_out")), tag_figures_of(tag)});
   }
   return out;
 }

@@ -68,6 +68,22 @@ class MetricsLog {
   std::ofstream file_;
 };
 
+nlohmann::ordered_json or_null(const std::optional<double>& x) {
+  return x ? nlohmann::ordered_json(*x) : nlohmann::ordered_json(nullptr);
+}
+
+std::string best_of(const TrainingRun& run, const Recipe& recipe) {
+  const auto best = run.best_valid();
+  return best ? fmt::format("best validation {} {:.3f} after epoch {}", recipe.train.best_by, *best,
+                            run.best_epoch())
+              : "no validation figure, so the final weights count";
+}
+
+// "final" or "best"; a run that was never validated has no best.
+std::string kept_weights(const TrainingRun& run, const Recipe& recipe) {
+  return run.best_epoch() > 0 ? recipe.train.weights : "final";
+}
+
 void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
   const Split& s = run.split();
   fmt::print(stderr,
@@ -139,17 +155,16 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     const nlohmann::ordered_json result = {{"run", where},
                                            {"finished", done},
                                            {"steps", run.steps()},
-                                           {"best_valid", run.best_valid()},
+                                           {"best_valid", or_null(run.best_valid())},
                                            {"best_epoch", run.best_epoch()},
                                            {"skipped", run.skipped()},
                                            {"weights", fmt::format("{:016x}", run.weights_digest())}};
     fmt::print("{}\n", result.dump(2));
   } else if (done) {
     fmt::print(
-        "{}: {} steps, {}; best validation {} {:.3f} after epoch {}; weights {:016x}\n"
+        "{}: {} steps, {}; {}; weights {:016x}\n"
         "next: melgrad evaluate {}\n",
-        where, run.steps(), run.ending(), recipe.train.best_by, run.best_valid(), run.best_epoch(),
-        run.weights_digest(), where);
+        where, run.steps(), run.ending(), best_of(run, recipe), run.weights_digest(), where);
   }
   if (!done) {
     throw Interrupted{
@@ -217,7 +232,7 @@ void resume_in_folder(TrainingRun& run, const RunFolder& folder) {
 }
 
 Checkpoint kept_model(TrainingRun& run, const Recipe& recipe) {
-  return run.model(recipe.train.weights == "best" && run.best_epoch() > 0);
+  return run.model(kept_weights(run, recipe) == "best");
 }
 
 namespace {
@@ -270,7 +285,8 @@ void train_and_save(TrainingRun& run, const RunFolder& folder, const std::string
         [&](const TrainingRun::Epoch& epoch) {
           if (epoch.valid) valid = epoch.valid->figures[0].second;
           note = fmt::format("loss {:.3f}", epoch.loss);
-          if (valid) note += fmt::format("  valid {:.3f} (best {:.3f})", *valid, run.best_valid());
+          if (valid && run.best_valid())
+            note += fmt::format("  valid {:.3f} (best {:.3f})", *valid, *run.best_valid());
           metrics.add(epoch, std::chrono::duration<double>(Clock::now() - start).count());
           events.scalars(epoch.step, figures_of(epoch));
           return true;
@@ -303,41 +319,42 @@ namespace {
 TestOutcome test_genres(TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
   const Evaluation final_result = run.test_genres(false);
   const Evaluation best_result = run.best_epoch() > 0 ? run.test_genres(true) : final_result;
-  const Evaluation& kept = recipe.train.weights == "best" ? best_result : final_result;
+  const std::string weights = kept_weights(run, recipe);
+  const Evaluation& kept = weights == "best" ? best_result : final_result;
   const auto [low, high] = wilson_interval(kept.accuracy(), kept.tracks.size());
   return {
       {{"recipe", recipe.name},
-       {"weights", recipe.train.weights},
+       {"weights", weights},
        {"accuracy", kept.accuracy()},
        {"accuracy_final", final_result.accuracy()},
        {"accuracy_best", best_result.accuracy()},
-       {"valid_best", run.best_valid()},
+       {"valid_best", or_null(run.best_valid())},
        {"best_epoch", run.best_epoch()},
        {"steps", run.steps()},
        {"test", as_json(kept, data.classes(), data.names())}},
       fmt::format("{} of {} test tracks right: accuracy {:.3f} (95 % interval {:.3f} to {:.3f}), {} weights\n"
                   "single segments {:.3f}; final weights {:.3f}, best-validation weights {:.3f}\n\n{}",
                   std::llround(kept.accuracy() * static_cast<double>(kept.tracks.size())), kept.tracks.size(),
-                  kept.accuracy(), low, high, recipe.train.weights, kept.segment_accuracy,
-                  final_result.accuracy(), best_result.accuracy(), as_table(kept.confusion, data.classes()))};
+                  kept.accuracy(), low, high, weights, kept.segment_accuracy, final_result.accuracy(),
+                  best_result.accuracy(), as_table(kept.confusion, data.classes()))};
 }
 
 TestOutcome test_tags(TrainingRun& run, const Recipe& recipe) {
-  const TagScores scores = run.test_tags(recipe.train.weights == "best");
+  const std::string weights = kept_weights(run, recipe);
+  const TagScores scores = run.test_tags(weights == "best");
   const TagMetrics metrics = tag_metrics(scores);
   nlohmann::ordered_json test = as_json(metrics);
   test["predictions"] = as_json(scores);
   return {{{"recipe", recipe.name},
            {"task", recipe.task},
-           {"weights", recipe.train.weights},
+           {"weights", weights},
            {"parameters", run.parameters()},
            {"best_by", recipe.train.best_by},
-           {"valid_best", run.best_valid()},
+           {"valid_best", or_null(run.best_valid())},
            {"best_epoch", run.best_epoch()},
            {"steps", run.steps()},
            {"test", std::move(test)}},
-          fmt::format("{} test tracks, {} weights\n\n{}", metrics.tracks, recipe.train.weights,
-                      as_table(metrics))};
+          fmt::format("{} test tracks, {} weights\n\n{}", metrics.tracks, weights, as_table(metrics))};
 }
 
 }  // namespace

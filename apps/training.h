@@ -78,8 +78,11 @@ class TrainingRun {
   std::int64_t total_steps() const { return steps_per_epoch_ * recipe_.train.epochs; }
   std::int64_t steps_per_epoch() const { return steps_per_epoch_; }
   std::int64_t batch() const { return batch_; }
-  // The best validation figure, as the recipe names it; -1 before the first.
-  double best_valid() const { return best_epoch_ == 0 ? -1 : shown(best_score_); }
+  // The best validation figure, as the recipe names it; none before the first validation, and where no track
+  // is for validation.
+  std::optional<double> best_valid() const {
+    return best_epoch_ == 0 ? std::nullopt : std::optional(shown(best_score_));
+  }
   std::int64_t best_epoch() const { return best_epoch_; }
   std::int64_t skipped() const { return skipped_; }
   std::int64_t parameters() const { return model_->params().count(); }

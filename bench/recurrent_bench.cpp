@@ -51,7 +51,7 @@ const bool registered = [] {
         const std::string title =
             fmt::format("recurrent/{}/{}x{}x{}/{}", name, e.steps, e.batch, e.hidden, device.name);
         add_case(title, device, benchmark::kMicrosecond,
-                 [=](benchmark::State& state) { layer_case(state, device, cell, e); });
+                 [=, cell = cell](benchmark::State& state) { layer_case(state, device, cell, e); });
       }
   }
   return true;

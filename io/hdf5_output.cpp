@@ -104,7 +104,7 @@ hid_t driver() {
     c.name = "melgrad";
     c.maxaddr = static_cast<haddr_t>(std::numeric_limits<off_t>::max());
     c.fc_degree = H5F_CLOSE_WEAK;
-    c.fapl_size = sizeof(H5Output*);
+    c.fapl_size = sizeof(void*);  // an H5Output*
     c.open = open_file;
     c.close = close_file;
     c.query = [](const H5FD_t* /*file*/, unsigned long* flags) -> herr_t {

@@ -2,12 +2,14 @@
 # ThreadSanitizer over everything that works on several threads of its own: the worker pool, caches and the commands that
 # read many files; and over a short training. OpenMP is held to one thread, because GCC's does not tell ThreadSanitizer
 # of its barriers.
-#   bash tests/races.sh
+#   bash tests/races.sh [--quick]     quick: the pool and the caches, without the commands
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
 install_packages "${melgrad_packages[@]}" python3-h5py
-configure_and_build cpu-tsan melgrad io_test | { grep -v '^\[' || true; }  # a failed build ends this script
+targets=(io_test)
+[ "${1:-}" = --quick ] || targets+=(melgrad)
+configure_and_build cpu-tsan "${targets[@]}" | { grep -v '^\[' || true; }  # a failed build ends this script
 
 export OMP_THREAD_LIMIT=1 TSAN_OPTIONS=halt_on_error=1:exitcode=66
 work=$(mktemp -d)
@@ -23,6 +25,8 @@ run() {
 }
 
 bin io_test --gtest_brief=1 --gtest_filter=-MtatSize.*  # which asks for a speed that nothing has here
+echo "clean: io_test"
+[ "${1:-}" != --quick ] || exit 0
 run synth --out "$work/music" --classes 4 --tracks-per-class 10 --seconds 3
 run synth --layout mtat --out "$work/mtat" --clips 24
 run check "$work/music"

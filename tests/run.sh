@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the packages, builds, runs all tests, runs them again under AddressSanitizer and UBSan; then valgrind over short
-# runs (tests/memcheck.sh) and a minute of fuzzing for every reader (tests/fuzz/run.sh).
+# runs (tests/memcheck.sh), a minute of fuzzing for every reader (tests/fuzz/run.sh), and in their quick forms
+# ThreadSanitizer (tests/races.sh), clang-tidy and cppcheck (tests/lint.sh).
 # With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would.
 # Closes with the count of passed, failed and skipped over all; skips are listed with their cause.
 #   bash tests/run.sh            all of it
@@ -12,7 +13,7 @@ install_packages "${melgrad_packages[@]}" python3-h5py
 
 presets=("$@") others=()
 if [ ${#presets[@]} -eq 0 ]; then
-  others=(memcheck.sh fuzz/run.sh)
+  others=(memcheck.sh fuzz/run.sh "races.sh --quick" "lint.sh --quick")
   command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=$PATH:/usr/local/cuda/bin
   presets=("$(command -v nvcc >/dev/null && echo cuda || echo cpu)" cpu-asan)
 fi
@@ -46,7 +47,10 @@ done
 
 for script in "${others[@]}"; do
   printf '\n== tests/%s\n' "$script"
-  if MELGRAD=build/${presets[0]}/bin/melgrad bash "tests/$script"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  start=$SECONDS
+  # shellcheck disable=SC2086 -- a script and its option
+  if MELGRAD=build/${presets[0]}/bin/melgrad bash tests/$script; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  echo "in $((SECONDS - start)) s"
 done
 
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

@@ -192,7 +192,10 @@ void add_comparison(Page& page, const ordered_json& content, const ordered_json&
 
 void add_content(Page& page, const ordered_json& content, const TagStatistics& labels) {
   page.plot(effect_plot(content, labels));
-  for (const Measure& measure : kMeasures) page.plot(measure_plot(content, labels, measure));
+  for (const Measure& measure : kMeasures) {
+    if (count_of(content.at("all").at(measure.name).at("clips")) > 0)  // short clips have no tempo
+      page.plot(measure_plot(content, labels, measure));
+  }
   std::size_t pair = 0;
   for (const auto& comparison : content.at("comparisons")) add_comparison(page, content, comparison, ++pair);
 }

@@ -96,7 +96,7 @@ int run_gnuplot(const std::string& script, const std::string& messages) {
 std::string first_error(const std::string& messages) {
   std::ifstream in(messages);
   for (std::string line; std::getline(in, line);) {
-    if (line.find("line ") != std::string::npos) return line;
+    if (line.find("line ") != std::string::npos && line.find("warning:") == std::string::npos) return line;
   }
   return "no message";
 }

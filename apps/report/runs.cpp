@@ -146,12 +146,11 @@ void read_result(const RunFolder& folder, ReportRun& run) {
   }
   try {
     reading_json("result.json: left out", [&] {
-      ordered_json result = folder.read_json("result.json");
-      ordered_json& test = result.at("test");
+      const ordered_json result = folder.read_json("result.json");
+      const ordered_json& test = result.at("test");
       if (test.contains("tags")) {
         if (test.contains("predictions")) run.tag_curves = tag_curves(test);
-        test.erase("predictions");
-        run.tags = std::move(test);
+        run.tags = tag_metrics_of(test);
       } else {
         run.genres = genre_test(test);
       }

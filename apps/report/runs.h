@@ -3,10 +3,11 @@
 #pragma once
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "apps/tag_metrics.h"
 
 namespace melgrad {
 
@@ -41,8 +42,8 @@ struct ReportRun {
   std::string best_by;                        // what `valid` is
   std::vector<CurvePoint> curve;
   std::int64_t epochs = 0, steps = 0;
-  std::optional<GenreTest> genres;             // with the weights that the recipe keeps
-  std::optional<nlohmann::ordered_json> tags;  // the "test" of a tagger's result.json
+  std::optional<GenreTest> genres;  // with the weights that the recipe keeps
+  std::optional<TagMetrics> tags;
   std::vector<TagCurve> tag_curves;
   std::vector<std::string> notes;  // what is missing or broken
 };

@@ -24,6 +24,15 @@ std::string accuracy_of(const RunGroup& group) {
   return fmt::format("{:.1f} ± {:.1f} %", 100 * mean(each), 100 * deviation(each));
 }
 
+std::string roc_auc_of(const RunGroup& group) {
+  std::vector<double> each;
+  for (const ReportRun* run : group.runs)
+    if (run->tags) each.push_back(run->tags->macro.roc_auc.value);
+  if (each.empty()) return "";
+  if (each.size() == 1) return fmt::format("{:.3f}", each[0]);
+  return fmt::format("{:.3f} ± {:.3f}", mean(each), deviation(each));
+}
+
 std::string range_of(const RunGroup& group, std::int64_t ReportRun::*field) {
   const auto [low, high] = std::minmax_element(group.runs.begin(), group.runs.end(),
                                                [&](auto* a, auto* b) { return a->*field < b->*field; });
@@ -142,13 +151,9 @@ void add_overview(Page& page, const std::vector<RunGroup>& groups) {
   TextRows rows = {
       {"recipe", "differs in", "runs", "epochs", "steps", "test accuracy of tracks", "macro ROC-AUC"}};
   for (const RunGroup& group : groups) {
-    std::string auc;
-    for (const ReportRun* run : group.runs)
-      if (run->tags)
-        auc = fmt::format("{:.3f}", run->tags->at("macro").at("roc_auc").at("value").get<double>());
     rows.push_back({group.label, group.settings, fmt::format("{}", group.runs.size()),
                     range_of(group, &ReportRun::epochs), range_of(group, &ReportRun::steps),
-                    accuracy_of(group), auc});
+                    accuracy_of(group), roc_auc_of(group)});
   }
   const auto drop_empty = [&](std::size_t column) {
     if (std::any_of(rows.begin() + 1, rows.end(), [&](const auto& row) { return !row[column].empty(); }))

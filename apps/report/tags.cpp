@@ -1,22 +1,26 @@
 // The part of a report on tags.
 #include <algorithm>
+#include <cmath>
 #include <fmt/format.h>
-#include <limits>
 
 #include "apps/report/sections.h"
 #include "apps/tag_metrics.h"
-#include "io/json.h"
 
 namespace melgrad {
 namespace {
 
-using nlohmann::ordered_json;
-
 struct Tagger {
   std::string name, id;
-  const ordered_json* test;
+  const TagMetrics* test;
   const std::vector<TagCurve>* curves;
 };
+
+struct Drawn {
+  const char *name, *axis;
+  FigureMember figure;
+};
+constexpr Drawn kDrawn[] = {{"roc_auc", "ROC-AUC", &TagFigures::roc_auc},
+                            {"pr_auc", "PR-AUC", &TagFigures::pr_auc}};
 
 std::vector<Tagger> taggers(const std::vector<RunGroup>& groups) {
   std::vector<Tagger> out;
@@ -30,19 +34,14 @@ std::vector<Tagger> taggers(const std::vector<RunGroup>& groups) {
   return out;
 }
 
-double value_of(const ordered_json& figures, const char* figure, const char* what = "value") {
-  const auto& value = figures.at(figure).at(what);
-  return value.is_null() ? std::numeric_limits<double>::quiet_NaN() : value.get<double>();
-}
+TextRows head_of(const char* what) { return {{what, "value", "baseline", "low", "high"}}; }
 
-// value, baseline, low, high; empty cells where the figure is undefined.
-std::vector<std::string> cells(const ordered_json& figures, const char* figure) {
-  std::vector<std::string> out;
-  const auto& f = figures.at(figure);
-  for (const ordered_json& number :
-       {f.at("value"), f.at("baseline"), f.at("interval").at(0), f.at("interval").at(1)})
-    out.push_back(number.is_null() ? "" : fmt::format("{:.6g}", number.get<double>()));
-  return out;
+// A row below it; empty cells where the figure is undefined.
+std::vector<std::string> row_of(const std::string& name, const Figure& figure) {
+  std::vector<std::string> row = {name};
+  for (const double number : {figure.value, figure.baseline, figure.low, figure.high})
+    row.push_back(std::isnan(number) ? "" : fmt::format("{:.6g}", number));
+  return row;
 }
 
 // A row a name: dot, 95 % interval, and a bar where the baseline is.
@@ -104,61 +103,55 @@ void add_macro(Page& page, const std::vector<Tagger>& all) {
   for (const Tagger& tagger : all) {
     std::vector<std::string> row = {tagger.name};
     for (const auto& [figure, member] : kTagFigures)
-      row.push_back(fmt::format("{:.3f}", value_of(tagger.test->at("macro"), figure)));
+      row.push_back(fmt::format("{:.3f}", (tagger.test->macro.*member).value));
     rows.push_back(std::move(row));
   }
   TextRows baselines;  // one, unless the test tracks differ
   for (const Tagger& tagger : all) {
     std::vector<std::string> row = {"predicting nothing"};
     for (const auto& [figure, member] : kTagFigures)
-      row.push_back(fmt::format("{:.3f}", value_of(tagger.test->at("macro"), figure, "baseline")));
+      row.push_back(fmt::format("{:.3f}", (tagger.test->macro.*member).baseline));
     if (std::find(baselines.begin(), baselines.end(), row) == baselines.end())
       baselines.push_back(std::move(row));
   }
   rows.insert(rows.end(), baselines.begin(), baselines.end());
   page.table("Means over the tags, and what an empty answer gets", rows);
-  for (const auto& [figure, axis] :
-       {std::pair{"roc_auc", "macro ROC-AUC"}, std::pair{"pr_auc", "macro PR-AUC"}}) {
-    TextRows data = {{"model", "value", "baseline", "low", "high"}};
+  for (const Drawn& drawn : kDrawn) {
+    TextRows data = head_of("model");
     const Tagger* best = &all[0];
+    const auto value = [&](const Tagger& tagger) { return (tagger.test->macro.*drawn.figure).value; };
     for (const Tagger& tagger : all) {
-      std::vector<std::string> row = cells(tagger.test->at("macro"), figure);
-      row.insert(row.begin(), tagger.name);
-      data.push_back(std::move(row));
-      if (value_of(tagger.test->at("macro"), figure) > value_of(best->test->at("macro"), figure))
-        best = &tagger;
+      data.push_back(row_of(tagger.name, tagger.test->macro.*drawn.figure));
+      if (value(tagger) > value(*best)) best = &tagger;
     }
-    page.plot(dots(fmt::format("macro-{}", figure), std::move(data), axis,
-                   fmt::format("{} of all models", axis),
-                   fmt::format("Dot plot of {} models; {} is best with {:.3f}.", all.size(), best->name,
-                               value_of(best->test->at("macro"), figure))));
+    const std::string axis = fmt::format("macro {}", drawn.axis);
+    page.plot(dots(
+        fmt::format("macro-{}", drawn.name), std::move(data), axis, fmt::format("{} of all models", axis),
+        fmt::format("Dot plot of {} models; {} is best with {:.3f}.", all.size(), best->name, value(*best))));
   }
 }
 
 void add_tags_of(Page& page, const Tagger& tagger) {
   page.heading(3, tagger.name);
-  const auto& tags = tagger.test->at("tags");
+  const std::vector<TagResult>& tags = tagger.test->tags;
   TextRows table = {{"tag", "tracks with it", "precision", "recall", "F1", "ROC-AUC", "PR-AUC"}};
-  for (const auto& tag : tags) {
-    std::vector<std::string> row = {tag.at("tag"), fmt::format("{}", count_of(tag.at("positives")))};
-    for (const char* figure : {"precision", "recall", "f1", "roc_auc", "pr_auc"})
-      row.push_back(fmt::format("{:.3f}", value_of(tag, figure)));
+  for (const TagResult& tag : tags) {
+    const TagFigures& f = tag.figures;
+    std::vector<std::string> row = {tag.tag, fmt::format("{}", tag.positives)};
+    for (const Figure* figure : {&f.precision, &f.recall, &f.f1, &f.roc_auc, &f.pr_auc})
+      row.push_back(fmt::format("{:.3f}", figure->value));
     table.push_back(std::move(row));
   }
-  page.table(fmt::format("{}: {} test tracks", tagger.name, count_of(tagger.test->at("tracks"))), table);
-  for (const auto& [figure, axis] : {std::pair{"roc_auc", "ROC-AUC"}, std::pair{"pr_auc", "PR-AUC"}}) {
-    TextRows data = {{"tag", "value", "baseline", "low", "high"}};
-    for (const auto& tag : tags) {
-      std::vector<std::string> row = cells(tag, figure);
-      row.insert(row.begin(), tag.at("tag").get<std::string>());
-      data.push_back(std::move(row));
-    }
+  page.table(fmt::format("{}: {} test tracks", tagger.name, tagger.test->tracks), table);
+  for (const Drawn& drawn : kDrawn) {
+    TextRows data = head_of("tag");
+    for (const TagResult& tag : tags) data.push_back(row_of(tag.tag, tag.figures.*drawn.figure));
     page.plot(dots(
-        fmt::format("{}-{}", figure, tagger.id), std::move(data), axis,
-        fmt::format("{}: {} of each tag", tagger.name, axis),
+        fmt::format("{}-{}", drawn.name, tagger.id), std::move(data), drawn.axis,
+        fmt::format("{}: {} of each tag", tagger.name, drawn.axis),
         fmt::format("Dot plot of the {} of {} tags with intervals, each beside its baseline; the figures "
                     "are in the table above and in {}-{}.csv.",
-                    axis, tags.size(), figure, tagger.id)));
+                    drawn.axis, tags.size(), drawn.name, tagger.id)));
   }
   if (tagger.curves->empty()) return;
   page.plot(tag_curves(tagger, &TagCurve::roc, "roc", "false positive rate", "true positive rate"));

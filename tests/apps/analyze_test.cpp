@@ -266,6 +266,18 @@ TEST_F(AnalyzeSound, a_report_names_what_is_no_analysis) {
   EXPECT_TRUE(has(outcome.err, other + ": not what")) << outcome.err;
 }
 
+TEST_F(AnalyzeSound, a_report_draws_no_measure_that_no_clip_has) {
+  const std::string found = folder_ / "out.json", page = folder_ / "page.html";
+  run({"--out", found});
+  auto json = nlohmann::ordered_json::parse(read_bytes(found));
+  json["content"]["all"]["tempo"] = {{"clips", 0}, {"quartiles", {nullptr, nullptr, nullptr}}};
+  test::write_bytes(found, json.dump());
+  const auto outcome = run_command(register_report, {"report", found, "--out", page});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "page-figures/measure-centroid.csv"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "page-figures/measure-tempo.csv"));
+}
+
 TEST_F(AnalyzeSound, wrong_pairs_are_usage_errors) {
   const std::pair<const char*, const char*> cases[] = {
       {"low", "melgrad: --pairs low: write two tags as first:second\n"},

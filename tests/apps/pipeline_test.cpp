@@ -78,6 +78,29 @@ TEST_F(Pipeline, EvaluateAndPredict) {
   EXPECT_EQ(songs[0].at("segments").size(), 2U);  // 5 s: starts at 0 and 1.5 s
 }
 
+TEST_F(Pipeline, ARunWithoutValidationKeepsItsFinalWeights) {
+  fs::create_directory(at("lists"));
+  std::ofstream train(at("lists/train.txt")), test(at("lists/test.txt"));
+  std::ofstream(at("lists/valid.txt")) << "";
+  for (const auto& entry : fs::recursive_directory_iterator(at("music/genres"))) {
+    if (entry.is_regular_file())
+      (train.tellp() < 200 ? train : test) << fs::relative(entry.path(), at("music/genres")).string() << "\n";
+  }
+  train.close();
+  test.close();
+  const std::string options = " --recipe dong2018-fixed --set train.epochs=1 --set train.batch=12 " +
+                              ("--set model.filters=1 --split-lists " + at("lists"));
+  const Result r = run("train " + at("c.h5") + options + " --out " + at("unvalidated"));
+  ASSERT_EQ(r.code, 0) << r.err;
+  EXPECT_NE(r.out.find("no validation figure, so the final weights count"), std::string::npos) << r.out;
+  const Result evaluate = run("--json evaluate " + at("unvalidated"));
+  ASSERT_EQ(evaluate.code, 0) << evaluate.err;
+  const auto result = nlohmann::json::parse(evaluate.out);
+  EXPECT_TRUE(result.at("valid_best").is_null());
+  EXPECT_EQ(result.at("weights"), "final");
+  EXPECT_EQ(result.at("accuracy"), result.at("accuracy_final"));
+}
+
 TEST_F(Pipeline, VerifyRepeatsTheResultOrSaysWhatDiffers) {
   fs::copy(at("run"), at("verified"));
   ASSERT_EQ(run("evaluate " + at("verified")).code, 0);

@@ -85,6 +85,34 @@ TEST_F(Report, FiguresAgreeWithTheRun) {
   EXPECT_NE(page().find("the most confident of 10 mistakes"), std::string::npos);
 }
 
+TEST_F(Report, TaggersStandBesideWhatPredictsNothing) {
+  const std::string a = write_run("a", 30), b = write_run("b", 30);
+  TagMetrics metrics;
+  metrics.tracks = 10;
+  metrics.macro.roc_auc = {0.75, 0.5, 0.6, 0.875};
+  metrics.tags = {{"slow", 4, 3, 0.4, 0, metrics.macro}, {"fast", 0, 0, 0, 0, {}}};
+  metrics.tags[1].figures.roc_auc = {NAN, NAN, NAN, NAN};  // on no track
+  const auto put = [](const std::string& run, nlohmann::ordered_json test) {
+    test::write_bytes(run + "/result.json", nlohmann::ordered_json{{"test", std::move(test)}}.dump());
+  };
+  put(a, as_json(metrics));
+  metrics.macro.roc_auc.value = 0.65;
+  put(b, as_json(metrics));
+  auto outcome = report({a, b});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(figure("roc_auc-1.csv"), "tag,value,baseline,low,high\nslow,0.75,0.5,0.6,0.875\nfast,,,,\n");
+  EXPECT_NE(figure("macro-roc_auc.csv").find(b + "\",0.65,0.5,0.6,0.875\n"), std::string::npos)
+      << figure("macro-roc_auc.csv");
+  EXPECT_NE(page().find("0.700 ± 0.071"), std::string::npos);
+  auto broken = as_json(metrics);
+  broken["tags"][1].erase("roc_auc");
+  put(b, broken);
+  outcome = report({a, b});
+  EXPECT_NE(outcome.err.find("result.json: left out: key 'roc_auc' not found"), std::string::npos)
+      << outcome.err;
+  EXPECT_NE(page().find("0.750"), std::string::npos);
+}
+
 TEST_F(Report, CurvesAreThinnedToMeans) {
   ASSERT_EQ(report({write_run("a", 30)}).exit_code, 0);
   const std::string loss = figure("loss-1.csv");  // three epochs a point

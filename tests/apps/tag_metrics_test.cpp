@@ -221,6 +221,7 @@ TEST(TagMetrics, resamples_without_the_tag_are_counted) {
   EXPECT_NEAR(static_cast<double>(metrics.tags[0].resamples_left_out), 2000 * 0.362, 4 * 21.5);
   const auto json = as_json(metrics);
   EXPECT_EQ(json["tags"][0]["resamples_left_out"], metrics.tags[0].resamples_left_out);
+  EXPECT_EQ(as_json(tag_metrics_of(json)), json);
 }
 
 TEST(TagMetrics, scores_that_are_not_numbers_name_track_and_tag) {

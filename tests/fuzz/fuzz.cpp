@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "apps/report/analysis.h"
+#include "apps/report/sections.h"
 #include "io/audio.h"
 #include "io/cache.h"
 #include "io/checkpoint.h"
@@ -27,6 +29,27 @@ namespace {
 using namespace melgrad;
 
 constexpr std::int64_t kMostBytes = 1 << 26;  // a reader may ask for no more, whatever the file says
+
+// A report's pictures of a run that has the file at `path` as `name`, up to where gnuplot would draw them.
+void report_on(const std::string& path, const std::string& name) {
+  static const std::string folder = path + "-run";
+  if (std::filesystem::create_directory(folder)) {
+    std::ofstream(folder + "/recipe.toml") << as_toml(load_recipe("dong2018"));
+    std::ofstream(folder + "/run.json") << "{}";
+    std::ofstream(folder + "/splits.json") << "{}";
+    std::filesystem::create_symlink(path, folder + "/" + name);
+  }
+  std::vector<std::string> problems;
+  const std::vector<ReportRun> runs = read_runs(folder, problems);
+  const std::vector<RunGroup> groups = group_runs(runs);
+  Page page("");
+  add_overview(page, groups);
+  add_genre_results(page, groups);
+  add_tag_results(page, groups);
+  add_comparisons(page, groups);
+  add_learning_curves(page, groups);
+  add_notes(page, runs);
+}
 
 const std::map<std::string, std::function<void(const std::string&)>> kReaders = {
     {"audio", [](const std::string& path) { read_audio(path, 22050, {.max_seconds = 30}); }},
@@ -54,6 +77,14 @@ const std::map<std::string, std::function<void(const std::string&)>> kReaders = 
     {"split",
      [](const std::string& path) {
        read_split(path, {"a", "b", "c"});
+     }},
+    {"result", [](const std::string& path) { report_on(path, "result.json"); }},
+    {"metrics", [](const std::string& path) { report_on(path, "metrics.jsonl"); }},
+    {"analysis",
+     [](const std::string& path) {
+       Page page("");
+       std::vector<std::string> problems;
+       add_analyses(page, {read_analysis(path)}, problems);
      }},
 };
 

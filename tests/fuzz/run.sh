@@ -25,7 +25,7 @@ if [ "${1:-}" = keep ]; then
 fi
 seconds=${1:-60} program=$(realpath "${MELGRAD:-build/cpu/bin/melgrad}")
 readers=("${@:2}")
-[ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy recipe manifest annotations clip-info split)
+[ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy recipe manifest annotations clip-info split result metrics analysis)
 install_packages clang-14 libclang-rt-14-dev libomp-14-dev xz-utils
 configure_and_build fuzz fuzz | { grep -v '^\[' || true; }  # a failed build ends this script
 
@@ -33,17 +33,25 @@ export work=$PWD/build/fuzz/work corpus=$PWD/build/fuzz/corpus found=$PWD/build/
 rm -rf "$work"
 mkdir -p "$work" "$found" "$corpus"
 tar -C "$corpus" --skip-old-files -xJf $kept
+trap 'cat build/fuzz/seeds.log >&2' ERR
 (
   cd "$work"
-  "$program" synth --out music --classes 2 --tracks-per-class 3 --seconds 0.8
-  "$program" synth --layout mtat --out mtat --clips 6 --seconds 2
+  "$program" synth --out music --classes 2 --tracks-per-class 8 --seconds 0.8
+  "$program" synth --layout mtat --out mtat --clips 40 --seconds 2
   for format in au aiff flac ogg opus mp3; do
     "$program" synth --out "$format" --classes 2 --tracks-per-class 1 --seconds 1 --format "$format"
   done
   "$program" extract music --out c.h5
   "$program" train c.h5 --recipe dong2018-fixed --set segment.frames=34 --set train.epochs=1 --set train.batch=2 \
     --set model.filters=1 --out run
+  "$program" evaluate run
   "$program" export run --out model.safetensors
+  "$program" extract mtat --recipe mtat-crnn --protocol all --tags top10 --out t.h5
+  "$program" train t.h5 --recipe mtat-crnn --set segment.frames=100 --set train.epochs=2 --set train.batch=8 \
+    --set train.phases= --set model.width=0.05 --out tags
+  "$program" evaluate tags
+  "$program" analyze music --out music.json
+  "$program" analyze mtat --pairs slow:fast --out mtat.json
   printf 'path,labels,split\nmusic/a.wav,"x;y",train\n' > manifest.csv
   printf '{"train": ["a"], "valid": ["b"], "test": ["c", "a"]}\n' > splits.json
   python3 -c '
@@ -57,7 +65,8 @@ with zipfile.ZipFile("a.npz", "w", zipfile.ZIP_DEFLATED) as z:
     z.writestr("X.npy", a)
     z.writestr("T.npy", npy((2,), "<U3", bytes(24)))
 '
-) > build/fuzz/seeds.log 2>&1 || { cat build/fuzz/seeds.log >&2; exit 1; }
+) > build/fuzz/seeds.log 2>&1
+trap - ERR
 seed() {  # READER FILE...
   mkdir -p "$corpus/$1"
   cp -n "${@:2}" "$corpus/$1/"
@@ -76,6 +85,10 @@ seed manifest "$work"/manifest.csv
 seed annotations "$work"/mtat/annotations_final.csv
 seed clip-info "$work"/mtat/clip_info_final.csv
 seed split "$work"/splits.json
+seed result "$work"/run/result.json
+cp -n "$work"/tags/result.json "$corpus"/result/tags.json
+seed metrics "$work"/run/metrics.jsonl
+seed analysis "$work"/music.json "$work"/mtat.json
 
 fuzz() {  # READER
   mkdir -p "$found/$1"
@@ -91,5 +104,5 @@ fuzz() {  # READER
 export -f fuzz
 status=0
 printf '%s\n' "${readers[@]}" | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}' || status=1
-rm -f /dev/shm/melgrad-fuzz-*
+rm -rf /dev/shm/melgrad-fuzz-*
 exit $status
