@@ -26,10 +26,33 @@ TEST_P(OpTest, conv2d_forward) {
   }
 }
 
-TEST_P(OpTest, conv2d_backward_input) {
+// As max pooling and ReLU leave it: mostly zeros, in some channels and examples nothing else.
+Operands sparse_operands(const cases::Conv& k) {
+  Operands in = operands(k);
+  for (Index i = 0; i < in.dy.size(); ++i)
+    if (i * 2654435761 % 1000 > 70 || i % k.w[0] == 2) in.dy[i] = 0;
+  return in;
+}
+
+// Every case with a dense dy and a sparse one, and some large enough for loops over what is not zero.
+std::vector<std::pair<cases::Conv, Operands>> gradient_cases() {
+  std::vector<std::pair<cases::Conv, Operands>> all;
   for (const cases::Conv& k : cases::conv()) {
+    all.emplace_back(k, operands(k));
+    all.emplace_back(k, sparse_operands(k));
+  }
+  const std::vector<cases::Conv> large = {
+      {"sparse", {5, 19, 15, 67}, {9, 5, 3, 67}, {}},
+      {"sparse, strided", {3, 20, 17, 16}, {33, 3, 4, 16}, {2, 3, 0, 0}},
+      {"sparse, one example", {1, 9, 8, 72}, {17, 3, 3, 72}, {}},
+  };
+  for (const cases::Conv& k : large) all.emplace_back(k, sparse_operands(k));
+  return all;
+}
+
+TEST_P(OpTest, conv2d_backward_input) {
+  for (const auto& [k, in] : gradient_cases()) {
     SCOPED_TRACE(k.name);
-    const Operands in = operands(k);
     Check c = check("conv2d_backward_input");
     const Tensor dy = c.input(in.dy), w = c.input(in.w);
     const auto expected =
@@ -40,51 +63,8 @@ TEST_P(OpTest, conv2d_backward_input) {
 }
 
 TEST_P(OpTest, conv2d_backward_params) {
-  for (const cases::Conv& k : cases::conv()) {
+  for (const auto& [k, in] : gradient_cases()) {
     SCOPED_TRACE(k.name);
-    const Operands in = operands(k);
-    Check c = check("conv2d_backward_params");
-    const Tensor x = c.input(in.x), dy = c.input(in.dy);
-    const auto expected =
-        reference::conv2d_backward_params(in.x.as<double>(), in.dy.as<double>(), k.conv, k.w);
-    const Tensor dw = c.gradient(expected.dw, tolerance::kConv),
-                 db = c.gradient(expected.db, tolerance::kConv);
-    c.run([&](Ops& ops, Write write) { ops.conv2d_backward_params(x, dy, k.conv, dw, db, write); });
-  }
-}
-
-// As max pooling and ReLU leave it: mostly zeros, in some channels and examples nothing else.
-Operands sparse_operands(const cases::Conv& k) {
-  Operands in = operands(k);
-  for (Index i = 0; i < in.dy.size(); ++i)
-    if (i * 2654435761 % 1000 > 70 || i % k.w[0] == 2) in.dy[i] = 0;
-  return in;
-}
-std::vector<cases::Conv> sparse_cases() {
-  auto all = cases::conv();
-  all.push_back({"sparse", {5, 19, 15, 67}, {9, 5, 3, 67}, {}});
-  all.push_back({"sparse, strided", {3, 20, 17, 16}, {33, 3, 4, 16}, {2, 3, 0, 0}});
-  all.push_back({"sparse, one example", {1, 9, 8, 72}, {17, 3, 3, 72}, {}});
-  return all;
-}
-
-TEST_P(OpTest, conv2d_backward_input__sparse) {
-  for (const cases::Conv& k : sparse_cases()) {
-    SCOPED_TRACE(k.name);
-    const Operands in = sparse_operands(k);
-    Check c = check("conv2d_backward_input");
-    const Tensor dy = c.input(in.dy), w = c.input(in.w);
-    const auto expected =
-        reference::conv2d_backward_input(in.dy.as<double>(), in.w.as<double>(), k.conv, k.x);
-    const Tensor dx = c.gradient(expected, tolerance::kConv);
-    c.run([&](Ops& ops, Write write) { ops.conv2d_backward_input(dy, w, k.conv, dx, write); });
-  }
-}
-
-TEST_P(OpTest, conv2d_backward_params__sparse) {
-  for (const cases::Conv& k : sparse_cases()) {
-    SCOPED_TRACE(k.name);
-    const Operands in = sparse_operands(k);
     Check c = check("conv2d_backward_params");
     const Tensor x = c.input(in.x), dy = c.input(in.dy);
     const auto expected =
