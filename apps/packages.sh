@@ -12,8 +12,6 @@ melgrad_packages=(
   gnuplot-nox fonts-dejavu-core               # figures of `melgrad report`, drawn by another program
   libgtest-dev libbenchmark-dev libboost-context-dev  # tests; fibers for tests/sim
 )
-# Clang: the build under sanitizers, the fuzzer, static analysis.
-melgrad_clang=(clang-14 libclang-rt-14-dev libomp-14-dev)
 
 install_packages() {
   local missing=() package

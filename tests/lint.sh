@@ -5,8 +5,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
-install_packages "${melgrad_packages[@]}" "${melgrad_clang[@]}" clang-tidy-14 cppcheck
-configure_and_build cpu-asan apps/events.pb.h > build/lint.log  # how Clang compiles each file, and what is generated
+install_packages "${melgrad_packages[@]}" clang-14 libclang-rt-14-dev libomp-14-dev clang-tidy-14 cppcheck
+configure_and_build fuzz apps/events.pb.h > build/lint.log  # how Clang compiles each file, and what is generated
 
 checks=()
 [ "${1:-}" != --quick ] || { checks=(--checks=-clang-analyzer-*); shift; }
@@ -17,7 +17,7 @@ files=("$@")
   mapfile -t files < <(find "${folders[@]}" \( -name '*.cpp' -not -path 'kernels/cuda/*' -o -name '*.cu' \) | sort)
 start=$SECONDS
 status=0
-printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy-14 -p build/cpu-asan --quiet "${checks[@]}" 2> build/lint.log ||
+printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy-14 -p build/fuzz --quiet "${checks[@]}" 2> build/lint.log ||
   { status=1; grep -v 'warnings generated' build/lint.log >&2 || true; }
 echo "clang-tidy: ${#files[@]} files in $((SECONDS - start)) s"
 cppcheck -q -j "$(nproc)" --std=c++20 --language=c++ --enable=warning,performance,portability --inline-suppr \

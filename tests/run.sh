@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs the packages, builds, runs all tests; runs them again in a build by Clang under AddressSanitizer and UBSan; then
-# valgrind over short runs (tests/memcheck.sh), a minute of fuzzing for every reader (tests/fuzz/run.sh), and in their quick
-# forms ThreadSanitizer (tests/races.sh), clang-tidy and cppcheck (tests/lint.sh).
+# Installs the packages, builds, runs all tests, runs them again under AddressSanitizer and UBSan; then valgrind over short
+# runs (tests/memcheck.sh), a minute of fuzzing for every reader (tests/fuzz/run.sh), and in their quick forms
+# ThreadSanitizer (tests/races.sh), clang-tidy and cppcheck (tests/lint.sh).
 # With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would.
 # Closes with the count of passed, failed and skipped over all; skips are listed with their cause.
 #   bash tests/run.sh            all of it
@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
-install_packages "${melgrad_packages[@]}" "${melgrad_clang[@]}" python3-h5py
+install_packages "${melgrad_packages[@]}" python3-h5py
 
 presets=("$@") others=()
 if [ ${#presets[@]} -eq 0 ]; then

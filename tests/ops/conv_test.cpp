@@ -34,31 +34,24 @@ Operands sparse_operands(const cases::Conv& k) {
   return in;
 }
 
-struct Given {
-  cases::Conv k;
-  Operands in;
-};
-
 // Every case with a dense dy and a sparse one, and some large enough for loops over what is not zero.
-std::vector<Given> gradient_cases() {
-  std::vector<Given> all;
+std::vector<std::pair<cases::Conv, Operands>> gradient_cases() {
+  std::vector<std::pair<cases::Conv, Operands>> all;
   for (const cases::Conv& k : cases::conv()) {
-    all.push_back({k, operands(k)});
-    all.push_back({k, sparse_operands(k)});
+    all.emplace_back(k, operands(k));
+    all.emplace_back(k, sparse_operands(k));
   }
   const std::vector<cases::Conv> large = {
       {"sparse", {5, 19, 15, 67}, {9, 5, 3, 67}, {}},
       {"sparse, strided", {3, 20, 17, 16}, {33, 3, 4, 16}, {2, 3, 0, 0}},
       {"sparse, one example", {1, 9, 8, 72}, {17, 3, 3, 72}, {}},
   };
-  for (const cases::Conv& k : large) all.push_back({k, sparse_operands(k)});
+  for (const cases::Conv& k : large) all.emplace_back(k, sparse_operands(k));
   return all;
 }
 
 TEST_P(OpTest, conv2d_backward_input) {
-  for (const Given& given : gradient_cases()) {
-    const auto& k = given.k;
-    const auto& in = given.in;
+  for (const auto& [k, in] : gradient_cases()) {
     SCOPED_TRACE(k.name);
     Check c = check("conv2d_backward_input");
     const Tensor dy = c.input(in.dy), w = c.input(in.w);
@@ -70,9 +63,7 @@ TEST_P(OpTest, conv2d_backward_input) {
 }
 
 TEST_P(OpTest, conv2d_backward_params) {
-  for (const Given& given : gradient_cases()) {
-    const auto& k = given.k;
-    const auto& in = given.in;
+  for (const auto& [k, in] : gradient_cases()) {
     SCOPED_TRACE(k.name);
     Check c = check("conv2d_backward_params");
     const Tensor x = c.input(in.x), dy = c.input(in.dy);
