@@ -2,7 +2,7 @@
 # Everything that can only be seen on a GPU, in under 9 minutes: each operation against the reference, all tests (a skip
 # is a failure), memory and races under compute-sanitizer, recorded against eager steps, a short training in each
 # precision, first timings, and PyTorch's beside them where this machine's Python has it.
-#   bash bench/gpu_check.sh BUNDLE OUT        BUNDLE: the .tar.gz of bench/bundle.sh, or the folder it unpacks to
+#   bash bench/gpu_check.sh BUNDLE OUT        BUNDLE: the .tar.xz of bench/bundle.sh, or the folder it unpacks to
 # OUT gets report.json, log.txt, bench.json, bench-tags.json and peers.json; the last lines printed are a short table. Exit code 1 if
 # anything failed. CUDA's and cuDNN's libraries are taken from LD_LIBRARY_PATH, the toolkit, or Python's nvidia packages.
 set -uo pipefail
@@ -14,7 +14,7 @@ log=$out/log.txt
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 if [ -f "$bundle" ]; then
-  tar -C "$scratch" -xzf "$bundle" || exit 1
+  tar -C "$scratch" -xJf "$bundle" || exit 1
   bundle=$scratch/melgrad
 fi
 bundle=$(cd "$bundle" && pwd)
@@ -37,73 +37,98 @@ if [ -n "$missing" ]; then
   exit 1
 fi
 
-# ---- one check after the other ----------------------------------------------------------------------------------
-names=() results=() seconds=()
-failed=0
-# check NAME LIMIT_SECONDS COMMAND...: runs it, keeps its output in the log, notes ok or failed.
-check() {
-  local name=$1 limit=$2 start=$SECONDS status=0 left=$((520 - SECONDS))
-  shift 2
-  [ "$left" -gt 0 ] || { note "$name" "no time left" 0; return; }
+# ---- checks -----------------------------------------------------------------------------------------------------
+checks=0
+mkdir "$scratch/checks"
+# perform NUMBER NAME LIMIT_SECONDS COMMAND...: runs it, keeps its output, status and time.
+perform() {
+  local at=$scratch/checks/$1 name=$2 limit=$3 start=$SECONDS status=0 left=$((${MELGRAD_CHECK_SECONDS:-520} - SECONDS))
+  shift 3
+  printf '\n==== %s: %s\n' "$name" "$*" > "$at.output"
   [ "$limit" -le "$left" ] || limit=$left
-  printf '\n==== %s: %s\n' "$name" "$*" >> "$log"
-  timeout "$limit" "$@" > "$scratch/output" 2>&1 || status=$?
-  cat "$scratch/output" >> "$log"
-  note "$name" "$status" $((SECONDS - start))
+  if [ "$left" -gt 0 ]; then timeout -k 5 "$limit" "$@" >> "$at.output" 2>&1 || status=$?; else status="no time left"; fi
+  printf '%s\n' "$name" > "$at.name"
+  printf '%s\n' "$status" > "$at.status"
+  printf '%s\n' $((SECONDS - start)) > "$at.seconds"
+  printf '%-36s %s, %d s\n' "$name" "$(result_of "$at")" $((SECONDS - start))
 }
-note() {
-  names+=("$1") seconds+=("$3")
-  if [ "$2" = 0 ]; then results+=(ok); else results+=("failed ($2)"); failed=1; fi
-  printf '%-34s %s, %d s\n' "$1" "${results[-1]}" "$3"
+result_of() { if [ "$(cat "$1.status")" = 0 ]; then echo ok; else echo "failed ($(cat "$1.status"))"; fi; }
+# check NAME LIMIT_SECONDS COMMAND...: now, alone; begin: beside the others, up to the next `wait`.
+check() { perform $((100 + checks++)) "$@"; }
+begin() {
+  OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive perform $((100 + checks)) "$@" &
+  checks=$((checks + 1))
 }
 # tests PROGRAM FILTER: as bash -c runs it, under the clock. A skipped test fails here, and so does a filter that finds none.
 tests() {
-  "$bin/$1" --gtest_filter="$2" 2>&1 | grep -vE '^\[ RUN|^\[       OK|^\[---' | tee "$scratch/tests"
+  "$bin/$1" --gtest_filter="$2" 2>&1 | grep -vE '^\[ RUN|^\[       OK|^\[---' | tee "$scratch/tests.$$"
   local status=${PIPESTATUS[0]}
-  grep -qE '\[  SKIPPED \]|Running 0 tests' "$scratch/tests" && return 3
+  grep -qE '\[  SKIPPED \]|Running 0 tests' "$scratch/tests.$$" && return 3
   return "$status"
 }
 export -f tests
 
 "$bin/melgrad" --device "$device" info 2>&1 | tee -a "$log"
 nvidia-smi --query-gpu=name,driver_version,memory.total,clocks.max.sm,clocks.max.mem,power.limit --format=csv >> "$log" 2>&1
-for precision in f32 tf32 bf16; do
-  check "selftest $precision" 60 "$bin/melgrad" --device "$device" --precision $precision selftest
-done
-check "tests of operations" 120 bash -c 'tests ops_test "*/cuda:Dropout*:Coverage*"'
-check "tests of libraries" 120 bash -c 'tests cuda_test "*"'
-check "tests of models" 120 bash -c 'tests models_test "*"'
 
+# ---- the same results as the reference, side by side, since nothing here is timed --------------------------------------
+for precision in f32 tf32 bf16; do
+  begin "selftest $precision" 100 "$bin/melgrad" --device "$device" --precision $precision selftest
+  begin "every recipe resumes, $precision" 100 env MELGRAD_TEST_DEVICE="$device" MELGRAD_TEST_PRECISION=$precision \
+    bash -c 'tests apps_test "*EveryRecipe*:Training.*"'
+done
+for shard in 0 1; do
+  begin "tests of operations, part $shard" 100 env GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=$shard \
+    bash -c 'tests ops_test "*/cuda:Dropout*:Coverage*"'
+done
+begin "tests of libraries" 100 bash -c 'tests cuda_test "*"'
+begin "tests of models" 100 bash -c 'tests models_test "*"'
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null || true)
 if [ -n "$sanitizer" ]; then
   small='*/OpTest.*/cuda:-*stem*:*pick_batch*:*conv2d*:*linear*'
-  check "memcheck" 90 "$sanitizer" --tool memcheck --error-exitcode 9 "$bin/ops_test" --gtest_filter="$small"
-  check "racecheck" 90 "$sanitizer" --tool racecheck --error-exitcode 9 "$bin/ops_test" --gtest_filter="$small"
+  begin "memcheck" 100 "$sanitizer" --tool memcheck --error-exitcode 9 "$bin/ops_test" --gtest_filter="$small"
+  begin "racecheck" 100 "$sanitizer" --tool racecheck --error-exitcode 9 "$bin/ops_test" --gtest_filter="$small"
 else
   echo "compute-sanitizer is not on this machine" | tee -a "$log"
 fi
+wait
 
 # ---- a short training in each precision, on music made here --------------------------------------------------------
 "$bin/melgrad" synth --out "$scratch/music" >> "$log" 2>&1
 check "extract" 60 "$bin/melgrad" --device "$device" extract "$scratch/music" --out "$scratch/music.h5"
+# digest RUN PRECISION: of the weights that a training of 60 epochs ends with.
+digest() {
+  "$bin/melgrad" --json --device "$device" --precision "$2" train "$scratch/music.h5" --recipe dong2018-fixed \
+    --set train.epochs=60 --out "$scratch/$1" | grep -o '"weights": "[0-9a-f]*"'
+}
+same_twice() { [ -n "$(digest "once-$1" "$1" | tee /dev/stderr)" ] && [ "$(digest "again-$1" "$1")" = "$(digest "third-$1" "$1")" ]; }
+export -f digest same_twice
+export device
 for precision in f32 tf32 bf16; do
-  check "train $precision" 60 "$bin/melgrad" --device "$device" --precision $precision train "$scratch/music.h5" \
-    --recipe dong2018-fixed --set train.epochs=60 --out "$scratch/run-$precision"
-  check "evaluate $precision" 30 "$bin/melgrad" --device "$device" --precision $precision evaluate "$scratch/run-$precision"
+  check "train, same bits, $precision" 60 bash -c "same_twice $precision"
+  check "evaluate $precision" 30 "$bin/melgrad" --device "$device" --precision $precision evaluate "$scratch/once-$precision"
 done
-check "same bits twice" 60 bash -c "'$bin/melgrad' --json --device $device train '$scratch/music.h5' --recipe dong2018-fixed \
-  --set train.epochs=60 --out '$scratch/again' | grep -o '\"weights\": \"[0-9a-f]*\"' > '$scratch/second' &&
-  '$bin/melgrad' --json --device $device train '$scratch/music.h5' --recipe dong2018-fixed --set train.epochs=60 \
-  --out '$scratch/third' | grep -o '\"weights\": \"[0-9a-f]*\"' | diff - '$scratch/second'"
 
 # ---- timings --------------------------------------------------------------------------------------------------------
-check "benchmarks" 100 "$bin/melgrad_bench" --benchmark_filter='^(dong2018_step|log_mel|recurrent).*cuda' \
-  --benchmark_out="$out/bench.json" --benchmark_out_format=json
-check "benchmarks of the tagging networks" 120 "$bin/melgrad_bench" --benchmark_filter='^mtat-.*_step.*cuda' \
-  --benchmark_min_time=0.1 --benchmark_out="$out/bench-tags.json" --benchmark_out_format=json
-if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-  check "PyTorch beside it" 150 bash -c "python3 '$bundle/bench/peers/gpu_torch.py' '$bin/melgrad_bench' > '$out/peers.json'"
+# bench OUT.json FILTER: fails if nothing was measured.
+bench() {
+  "$bin/melgrad_bench" --benchmark_filter="$2" --benchmark_out="$1" --benchmark_out_format=json && [ -s "$1" ]
+}
+export -f bench
+check "benchmarks" 100 bash -c "bench '$out/bench.json' '^(dong2018_step|recurrent|log_mel/(dong2018|mtat-mel128|whisper)).*cuda'"
+# Where a training step's time goes, kernel by kernel: the first after those that measure the limits.
+ncu=$(command -v ncu || ls /usr/local/cuda/bin/ncu /opt/nvidia/nsight-compute/*/ncu 2>/dev/null | head -n 1 || true)
+if [ -n "$ncu" ]; then
+  for precision in f32 tf32 bf16; do
+    check "profile $precision" 60 "$ncu" --clock-control none --csv --log-file "$out/profile-$precision.csv" --launch-skip 70 \
+      --launch-count 160 --metrics gpu__time_duration.sum,dram__bytes.sum,sm__throughput.avg.pct_of_peak_sustained_elapsed \
+      "$bin/melgrad_bench" --benchmark_filter="^dong2018_step/256.*cuda/$precision"
+  done
 fi
+if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
+  check "PyTorch beside it" 200 python3 "$bundle/bench/peers/gpu_torch.py" "$out/peers.json" "$bin/melgrad_bench"
+fi
+check "benchmarks of the tagging networks" 120 bash -c "bench '$out/bench-tags.json' '^mtat-.*_step.*cuda'"
 
 # ---- report -----------------------------------------------------------------------------------------------------------
 {
@@ -111,13 +136,18 @@ fi
   printf ' "machine": "%s",\n' "$("$bin/melgrad" --device "$device" info 2>/dev/null | sed -n 2p | tr -d '"')"
   printf ' "driver": "%s",\n' "$(nvidia-smi --query-gpu=driver_version --format=csv,noheader 2>/dev/null | head -n 1)"
   printf ' "checks": {'
-  for i in "${!names[@]}"; do
-    printf '%s\n  "%s": {"result": "%s", "seconds": %d}' "$([ "$i" -gt 0 ] && echo ,)" "${names[$i]}" "${results[$i]}" "${seconds[$i]}"
+  comma=
+  for at in "$scratch"/checks/*.name; do
+    at=${at%.name}
+    printf '%s\n  "%s": {"result": "%s", "seconds": %d}' "$comma" "$(cat "$at.name")" "$(result_of "$at")" "$(cat "$at.seconds")"
+    comma=,
   done
   printf '\n }\n}\n'
 } > "$out/report.json"
+cat "$scratch"/checks/*.output >> "$log"
 printf '\n'
 grep -hE '^(dong2018_step|mtat-[a-z0-9-]*_step|log_mel|recurrent)/' "$log" | cut -c 1-110
 [ -f "$out/peers.json" ] && cat "$out/peers.json"
-printf '\n%d checks, %d failed, %d s\n' "${#names[@]}" "$(printf '%s\n' "${results[@]}" | grep -c failed)" "$SECONDS"
-exit $failed
+failed=$(grep -Lx 0 "$scratch"/checks/*.status | wc -l)
+printf '\n%d checks, %d failed, %d s\n' "$checks" "$failed" "$SECONDS"
+[ "$failed" = 0 ]

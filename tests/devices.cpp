@@ -60,4 +60,10 @@ std::vector<DeviceParam> device_params(Precision precision) {
   return params;
 }
 
+std::unique_ptr<Device> training_device(int threads) {
+  const char *device = std::getenv("MELGRAD_TEST_DEVICE"), *precision = std::getenv("MELGRAD_TEST_PRECISION");
+  return make_device(device != nullptr ? device : "cpu",
+                     {threads, precision != nullptr ? precision_of(precision) : Precision::f32});
+}
+
 }  // namespace melgrad

@@ -27,4 +27,8 @@ std::vector<DeviceParam> device_params();
 std::vector<DeviceParam> model_device_params();
 std::vector<DeviceParam> device_params(Precision precision);
 
+// For training runs, which are tested on one device at a time: the CPU, or what MELGRAD_TEST_DEVICE and
+// MELGRAD_TEST_PRECISION in the environment name.
+std::unique_ptr<Device> training_device(int threads = 0);
+
 }  // namespace melgrad

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""What PyTorch does with the same work on the same GPU, as JSON: a training step of the Dong 2018 network (batch 150,
+"""What PyTorch does with the same work on the same GPU: a training step of the Dong 2018 network (batch 150,
 256 and 50 frames x 64 bands), log-mel features of an hour of sound, cuDNN's recurrent layers, and a training step of each
 tagging network.
 
-    gpu_torch.py [MELGRAD_BENCH]     which says the shapes of the tagging networks; without it they are left out
+    gpu_torch.py OUT.json [MELGRAD_BENCH]     which says the shapes of the tagging networks; without it they are left out
 
 Each form PyTorch offers is timed, and the best counts: eager, channels last, torch.compile, in float32 (strict), TF32 and
 bf16 autocast, with cudnn.benchmark on. Milliseconds are medians of CUDA events around single steps after a warm-up.
@@ -73,10 +73,10 @@ def graphed(step):
     return graph.replay
 
 
-def time_steps(frames):
+def time_steps(frames, forms):
     results = {}
-    for arithmetic in ("f32", "tf32", "bf16"):
-        for form in ("eager", "eager channels_last", "graph channels_last", "compile"):
+    for form in forms:
+        for arithmetic in ("f32", "tf32", "bf16"):
             try:
                 step = step_of(frames, 64, 150, arithmetic, "channels_last" in form, form == "compile")
                 results[f"{arithmetic} {form}"] = median_ms(graphed(step) if form.startswith("graph") else step)
@@ -170,14 +170,28 @@ def copy_bandwidth():
 
 def main():
     torch.backends.cudnn.benchmark = True
+    shapes = {f"{frames}x64x150": frames for frames in (256, 50)}
+    steps = {shape: {} for shape in shapes}
     out = {"torch": torch.__version__, "cudnn": torch.backends.cudnn.version(), "gpu": torch.cuda.get_device_name(),
-           "copy_gb_per_s": copy_bandwidth(),
-           "dong2018_step_ms": {"256x64x150": time_steps(256), "50x64x150": time_steps(50)},
-           "log_mel_x_real_time": time_log_mel(), "recurrent_us": time_recurrent()}
-    if len(sys.argv) > 1:
-        out["tagging_step_ms"] = time_tagging(sys.argv[1])
-    json.dump(out, sys.stdout, indent=1)
-    print()
+           "copy_gb_per_s": copy_bandwidth(), "dong2018_step_ms": steps}
+
+    def write():  # after each part: what takes too long leaves the others standing
+        with open(sys.argv[1], "w") as file:
+            json.dump(out, file, indent=1)
+
+    for shape, frames in shapes.items():
+        steps[shape] |= time_steps(frames, ("eager", "eager channels_last", "graph channels_last"))
+        write()
+    out["log_mel_x_real_time"] = time_log_mel()
+    write()
+    out["recurrent_us"] = time_recurrent()
+    write()
+    if len(sys.argv) > 2:
+        out["tagging_step_ms"] = time_tagging(sys.argv[2])
+        write()
+    for shape, frames in shapes.items():
+        steps[shape] |= time_steps(frames, ("compile",))
+        write()
 
 
 if __name__ == "__main__":

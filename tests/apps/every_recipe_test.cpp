@@ -5,7 +5,9 @@
 
 #include "apps/training.h"
 #include "kernels/math/philox.h"
+#include "tests/devices.h"
 #include "tests/io/scratch.h"
+#include "tests/places.h"
 
 namespace melgrad {
 namespace {
@@ -16,7 +18,7 @@ constexpr int kTracks = 12, kClasses = 3;
 
 std::vector<std::string> recipes() {
   std::vector<std::string> names;
-  for (const auto& file : fs::directory_iterator(MELGRAD_SOURCE_DIR "/models/recipes")) {
+  for (const auto& file : fs::directory_iterator(source_path("models/recipes"))) {
     const std::string name = file.path().stem().string();
     if (name != "mtat" && name != "mtat-sota") names.push_back(name);  // bases of others
   }
@@ -79,7 +81,7 @@ class EveryRecipe : public ::testing::TestWithParam<std::string> {
   const Scratch scratch_;
   const Recipe recipe_ = narrow(GetParam());
   const std::string path_ = write_cache_for(recipe_, scratch_);
-  const std::unique_ptr<Device> device_ = make_device("cpu", {.threads = 1});
+  const std::unique_ptr<Device> device_ = training_device(1);
 };
 
 TEST_P(EveryRecipe, GivesTheSameBitsTwiceAndWhenResumed) {

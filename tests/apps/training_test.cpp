@@ -66,7 +66,7 @@ class Training : public ::testing::Test {
   }
 
   const Scratch scratch_;
-  std::unique_ptr<Device> device_ = make_device("cpu");
+  std::unique_ptr<Device> device_ = training_device();
   Recipe recipe_;
   std::string path_, ending_;
   std::vector<TrainingRun::Incident> incidents_;
