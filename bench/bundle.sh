@@ -6,7 +6,7 @@
 set -euo pipefail
 build=$1 out=$2
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
-programs=(melgrad ops_test models_test cuda_test apps_test melgrad_bench)
+programs=(melgrad ops_test models_test cuda_test apps_test melgrad_bench conv_engines)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/melgrad

@@ -81,7 +81,7 @@ for shard in 0 1; do
   begin "tests of operations, part $shard" 100 env GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=$shard \
     bash -c 'tests ops_test "*/cuda:Dropout*:Coverage*"'
 done
-begin "tests of libraries" 100 bash -c 'tests cuda_test "*"'
+begin "tests of libraries" 100 bash -c 'tests cuda_test "-*without_a_driver*"'
 begin "tests of models" 100 bash -c 'tests models_test "*"'
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null || true)
 if [ -n "$sanitizer" ]; then
@@ -125,6 +125,18 @@ if [ -n "$ncu" ]; then
       "$bin/melgrad_bench" --benchmark_filter="^dong2018_step/256.*cuda/$precision"
   done
 fi
+# What bounds the kernels written by hand, and how fast each of cuDNN's engines is where the network spends its time.
+if [ -n "$ncu" ]; then
+  details() {
+    "$ncu" --clock-control none --set full --print-details all --log-file "$out/details-$1.txt" -k "regex:$2" --launch-skip 2 \
+      --launch-count 1 "$bin/melgrad_bench" --benchmark_filter="$3"
+  }
+  export ncu out
+  export -f details
+  check "details of log-mel" 40 bash -c "details log-mel FusedLogMel log_mel/dong2018/cuda/f32"
+  check "details of the GRU" 40 bash -c "details gru PersistentBackward recurrent/gru/81x16x64/cuda"
+fi
+check "engines of cuDNN" 60 bash -c "'$bin/conv_engines' | tee '$out/engines.txt'"
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   check "PyTorch beside it" 200 python3 "$bundle/bench/peers/gpu_torch.py" "$out/peers.json" "$bin/melgrad_bench"
 fi

@@ -30,10 +30,13 @@ inline constexpr double kLogMel = 1e-10;
 
 // Of devices that round more than f32 does (kernels/device.h). Products are those of matrices and
 // convolutions. Both operands lose all but 10 bits of mantissa, 2^-10 each at the most: (2 * 2^-10)^2.
-inline constexpr double kTf32Product = 4e-6;  // not measured: needs a GPU
+inline constexpr double kTf32Product = 4e-6;  // 5.2e-7 on an H100
 // Up to four roundings to 8 significant bits, of two operands and of the result both here and in the
 // reference: 2^-8 each at the most, (2^-8)^2 / 3 in the mean, so 2e-5; and some sums cancel.
 inline constexpr double kBf16Product = 3e-5;  // 1.1e-5
+// Products of bf16 operands, taken as they are, into f32: tensor cores cut off what they add where others
+// round.
+inline constexpr double kTensorCoreSum = 5e-12;  // 1.6e-12 on an H100: 12,544 products
 // All other results in bf16 round the same way, except where f32 and double lie on two sides of a boundary.
 // That is rare, 1.3e-10 at the shapes of the shipped models, but one element of 128, off by 2^-7, is 4.8e-7.
 inline constexpr double kBf16 = 5e-7;

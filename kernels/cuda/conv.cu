@@ -6,15 +6,18 @@
 namespace melgrad {
 namespace {
 
-struct ChannelBias {
+struct ChannelBias {  // divides in 32 bits, which takes a fraction of the time
   const float* b;
   std::uint32_t channels;
-  MELGRAD_DEVICE float operator()(std::int64_t i) const { return b[i % channels]; }
+  MELGRAD_DEVICE float operator()(std::int64_t i) const {
+    return b[static_cast<std::uint32_t>(i) % channels];
+  }
 };
 
 }  // namespace
 
 void CudaOps::conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Tensor y) {
+  require(y.numel() < std::int64_t{1} << 32, "conv2d: {} has 2^32 elements or more", y.shape.str());
   workspace_.restart();
   libraries_->convolve(as_type(x, y.dtype), as_type(w, y.dtype), conv, y);
   with_type_of(y, [&](auto type) {

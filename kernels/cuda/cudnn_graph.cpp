@@ -32,14 +32,15 @@ cudnnDataType_t cudnn_type(DType type) {
   return CUDNN_DATA_FLOAT;
 }
 
-// [A, B, C, D] in memory, last axis fastest; cuDNN counts the axes as A, D, B, C wherever they lie.
+// [A, B, C, D] in memory, last axis fastest; cuDNN counts the axes as A, D, B, C wherever they lie. The
+// alignment is that of all pointers; one of f32 beside bf16 ones is aligned to its elements at least.
 CudnnDescriptor tensor(std::int64_t uid, const Shape& s, DType type, std::int64_t alignment) {
   CudnnDescriptor t(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   t.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, {uid});
   t.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, cudnn_type(type));
   t.set(CUDNN_ATTR_TENSOR_DIMENSIONS, {s[0], s[3], s[1], s[2]});
   t.set(CUDNN_ATTR_TENSOR_STRIDES, {s[1] * s[2] * s[3], 1, s[2] * s[3], s[3]});
-  t.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, {alignment});
+  t.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, {std::max(alignment, size_of(type))});
   t.finalise();
   return t;
 }
@@ -197,22 +198,29 @@ bool may_use(const std::vector<cudnnBackendNumericalNote_t>& notes, Precision pr
   return std::all_of(notes.begin(), notes.end(), allowed);
 }
 
-std::optional<ConvPlan> find_convolution(const ConvTarget& where, const ConvProblem& problem,
-                                         Precision precision) {
+void for_each_convolution(const ConvTarget& where, const ConvProblem& problem, Precision precision,
+                          const std::function<bool(ConvPlan)>& wants_more) {
   const Target target(where);
   const CudnnDescriptor graph = operation_graph(target, problem);
   // tf32 is for f32 tensors, and where activations are bf16 the f32 tensors are those that must stay exact.
   if (problem.activations == DType::f32 && precision == Precision::bf16) precision = Precision::f32;
-  std::optional<ConvPlan> large;
   for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (const CudnnDescriptor& proposal : propose(target, graph, mode)) {
       auto plan = try_plan(target, proposal, precision);
-      if (!plan) continue;
-      if (plan->workspace_bytes <= kModestWorkspace) return plan;
-      if (!large || plan->workspace_bytes < large->workspace_bytes) large = std::move(plan);
+      if (plan && !wants_more(std::move(*plan))) return;
     }
   }
-  return large;
+}
+
+std::optional<ConvPlan> find_convolution(const ConvTarget& target, const ConvProblem& problem,
+                                         Precision precision) {
+  std::optional<ConvPlan> best;
+  for_each_convolution(target, problem, precision, [&](ConvPlan plan) {
+    const bool modest = plan.workspace_bytes <= kModestWorkspace;
+    if (!best || modest || plan.workspace_bytes < best->workspace_bytes) best = std::move(plan);
+    return !modest;
+  });
+  return best;
 }
 
 void no_engine(const ConvProblem& problem, Precision precision) {

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <cudnn.h>
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -52,8 +53,13 @@ struct ConvPlan {
 // operands, and in f32 none that rounds its operands.
 bool may_use(const std::vector<cudnnBackendNumericalNote_t>& notes, Precision precision);
 
-// f32 tensors are computed in f32 unless `precision` is tf32. Nothing when no engine qualifies. Error
-// (device) when cuDNN does not take the problem for a convolution at all.
+// Every plan that may be used, the most promising first, for as long as `wants_more`. f32 tensors are
+// computed in f32 unless `precision` is tf32. Error (device) when cuDNN does not take the problem for a
+// convolution at all.
+void for_each_convolution(const ConvTarget& target, const ConvProblem& problem, Precision precision,
+                          const std::function<bool(ConvPlan)>& wants_more);
+// The first of them whose workspace is modest, else that with the smallest. Nothing when no engine
+// qualifies.
 std::optional<ConvPlan> find_convolution(const ConvTarget& target, const ConvProblem& problem,
                                          Precision precision);
 // The Error (device) for that case: the problem, and what cuDNN said last.

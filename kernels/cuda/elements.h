@@ -1,6 +1,6 @@
 // Element-wise kernels: y[i] (+)= value(i), where `value` is a small struct with float operator()(i).
-// One thread takes every stride-th element, so neighbours touch neighbouring memory. Activations are float or
-// Bf16.
+// Neighbouring threads take neighbouring elements, and each thread several at once, so that their loads are
+// under way together. Activations are float or Bf16.
 #pragma once
 
 #include "kernels/cuda/launch.h"
@@ -11,7 +11,7 @@ namespace melgrad {
 
 template <typename T, typename Value>
 struct Elements {
-  static constexpr int kThreads = 256;
+  static constexpr int kThreads = 256, kAtOnce = 4;
   T* y;
   std::int64_t n;
   bool accumulate;
@@ -19,16 +19,24 @@ struct Elements {
 
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    for (std::int64_t i = t.first(); i < n; i += t.stride()) {
-      const float v = value(i);
-      y[i] = from_float<T>(accumulate ? to_float(y[i]) + v : v);
+    const std::int64_t step = t.blocks() * kThreads * kAtOnce;
+    for (std::int64_t from = t.block() * kThreads * kAtOnce + t.index(); from < n; from += step) {
+#pragma unroll
+      for (int k = 0; k < kAtOnce; ++k) {
+        const std::int64_t i = from + k * kThreads;
+        if (i >= n) continue;
+        const float v = value(i);
+        y[i] = from_float<T>(accumulate ? to_float(y[i]) + v : v);
+      }
     }
   }
 };
 
 template <typename T, typename Value>
 void launch_elements(Stream stream, T* y, std::int64_t n, Write write, const Value& value) {
-  launch(stream, blocks_for(n, 256), Elements<T, Value>{y, n, write == Write::accumulate, value});
+  using Kernel = Elements<T, Value>;
+  launch(stream, blocks_for(n, Kernel::kThreads * Kernel::kAtOnce),
+         Kernel{y, n, write == Write::accumulate, value});
 }
 
 template <typename T>

@@ -1,8 +1,9 @@
 // Max pooling, channels last: one thread per element, the channel runs fastest, so that a warp reads and
-// writes whole lines. The backward pass asks for every element of dx which window it lies in and whether it
-// won there: windows do not overlap, so nothing is added up and no order can matter.
+// writes whole lines. The backward pass takes the elements of dx window by window: windows do not overlap, so
+// nothing is added up and no order can matter.
 //
 // Pooling over all positions: channel_loops.h.
+#include "kernels/cuda/alignment.h"
 #include "kernels/cuda/channel_loops.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/math/largest.h"
@@ -63,24 +64,69 @@ struct MaxPoolForward {
   }
 };
 
-template <typename T>
+// Neighbouring elements that move together.
+template <typename T, int kN>
+struct alignas(sizeof(T) * kN) Pack {
+  T of[kN];
+};
+
+// A thread takes kWide channels of a window, or of what is left of one at the edge, where all is zero.
+template <typename T, int kWide>
 struct MaxPoolBackward {
+  static constexpr int kThreads = 256;
   PoolShape s;
+  std::uint32_t windows_t, windows_f;  // those at the edge, too
   const T* dy;
   const std::uint8_t* argmax;
+  T* dx;
+  bool accumulate;
+  std::int64_t n;  // of threads' shares
 
-  MELGRAD_DEVICE float operator()(std::int64_t i) const {
-    auto rest = static_cast<std::uint32_t>(i);
-    const std::uint32_t c = rest % s.channels, f = (rest /= s.channels) % s.bands;
-    const std::uint32_t row = (rest /= s.bands) % s.frames, example = rest / s.frames;
-    const std::uint32_t out_row = row / s.pool_t, out_f = f / s.pool_f;
-    if (out_row >= s.out_t || out_f >= s.out_f) return 0.0F;  // beyond the last whole window
-    const std::int64_t from =
-        ((static_cast<std::int64_t>(example) * s.out_t + out_row) * s.out_f + out_f) * s.channels + c;
-    const std::uint32_t here = row % s.pool_t * s.pool_f + f % s.pool_f;
-    return argmax[from] == here ? to_float(dy[from]) : 0.0F;
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    const std::uint32_t packs = s.channels / kWide;
+    for (std::int64_t i = t.first(); i < n; i += t.stride()) {
+      auto rest = static_cast<std::uint32_t>(i);
+      const std::uint32_t c = rest % packs * kWide, f = (rest /= packs) % windows_f;
+      const std::uint32_t row = (rest /= windows_f) % windows_t, example = rest / windows_t;
+      Pack<T, kWide> gradient{};
+      Pack<std::uint8_t, kWide> winner{};
+      if (row < s.out_t && f < s.out_f) {
+        const std::int64_t from =
+            ((static_cast<std::int64_t>(example) * s.out_t + row) * s.out_f + f) * s.channels + c;
+        gradient = reinterpret_cast<const Pack<T, kWide>&>(dy[from]);
+        winner = reinterpret_cast<const Pack<std::uint8_t, kWide>&>(argmax[from]);
+      }
+      for (std::uint32_t down = 0; down < s.pool_t && row * s.pool_t + down < s.frames; ++down) {
+        for (std::uint32_t right = 0; right < s.pool_f && f * s.pool_f + right < s.bands; ++right) {
+          const std::int64_t frame = static_cast<std::int64_t>(example) * s.frames + row * s.pool_t + down;
+          auto& to = reinterpret_cast<Pack<T, kWide>&>(
+              dx[(frame * s.bands + f * s.pool_f + right) * s.channels + c]);
+          Pack<T, kWide> result = accumulate ? to : Pack<T, kWide>{};
+#pragma unroll
+          for (int k = 0; k < kWide; ++k) {
+            const bool won = winner.of[k] == down * s.pool_f + right;
+            const float v = won ? to_float(gradient.of[k]) : 0.0F;
+            result.of[k] = from_float<T>(accumulate ? to_float(result.of[k]) + v : v);
+          }
+          to = result;
+        }
+      }
+    }
   }
 };
+
+template <typename T, int kWide>
+void launch_max_pool_backward(Stream stream, Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx,
+                              Write write) {
+  const PoolShape s(dx.shape, pool);
+  const std::uint32_t windows_t = (s.frames + s.pool_t - 1) / s.pool_t,
+                      windows_f = (s.bands + s.pool_f - 1) / s.pool_f;
+  const std::int64_t n = dx.dim(0) * windows_t * windows_f * (s.channels / kWide);
+  launch(stream, blocks_for(n, 256),
+         MaxPoolBackward<T, kWide>{s, windows_t, windows_f, elements<T>(dy), argmax.u8(), elements<T>(dx),
+                                   write == Write::accumulate, n});
+}
 
 // A maximum and the first position that has it.
 struct First {
@@ -214,8 +260,11 @@ void CudaOps::max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor ar
 void CudaOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) {
   with_type_of(dy, [&](auto type) {
     using T = decltype(type);
-    launch_elements(stream_, elements<T>(dx), dx.numel(), write,
-                    MaxPoolBackward<T>{{dx.shape, pool}, elements<T>(dy), argmax.u8()});
+    constexpr int kWide = 4;
+    const bool wide = dx.dim(3) % kWide == 0 && alignment_of({argmax.data}) >= kWide &&
+                      alignment_of({dy.data, dx.data}) >= static_cast<int>(sizeof(T)) * kWide;
+    const auto call = wide ? launch_max_pool_backward<T, kWide> : launch_max_pool_backward<T, 1>;
+    call(stream_, dy, argmax, pool, dx, write);
   });
 }
 

@@ -36,6 +36,9 @@ struct StemShape {
   MELGRAD_HD int pool_t() const { return pT ? pT : pool_t_; }
   MELGRAD_HD int pool_f() const { return pF ? pF : pool_f_; }
   MELGRAD_HD int taps() const { return kernel_t() * kernel_f(); }
+  // From row to row of the input in shared memory, of 32 banks, where a window's rows shall lie beside each
+  // other.
+  MELGRAD_HD int pitch() const { return bands + ((pool_f() - bands) % 32 + 32) % 32; }
   // Input frames under `rows` rows of the output.
   MELGRAD_HD int frames_under(int rows) const { return rows * pool_t() + kernel_t() - 1; }
 };
@@ -84,14 +87,25 @@ struct StemForward {
         // ReLU: a window without a positive value keeps 0 at its first position.
         float best = 0;
         int where = 0;
-#pragma unroll
-        for (int p = 0; p < s.pool_t() * s.pool_f(); ++p) {
-          const float* in = patch + p / s.pool_f() * s.bands + f * s.pool_f() + p % s.pool_f();
-          const float sum = convolved(in, weight, at.channel);
+        const auto take = [&](int p, float sum) {
           if (is_larger(sum, best)) {
             best = sum;
             where = p;
           }
+        };
+        const float* under = patch + f * s.pool_f();
+        if constexpr (kT > 0) {  // what is under the window is read once
+          constexpr int kRows = pT + kT - 1, kColumns = pF + kF - 1;
+          float in[kRows * kColumns];
+#pragma unroll
+          for (int k = 0; k < kRows * kColumns; ++k) in[k] = under[k / kColumns * s.bands + k % kColumns];
+#pragma unroll
+          for (int p = 0; p < pT * pF; ++p)
+            take(p, convolved(in + p / pF * kColumns + p % pF, kColumns, weight, at.channel));
+        } else {
+          for (int p = 0; p < s.pool_t() * s.pool_f(); ++p)
+            take(p,
+                 convolved(under + p / s.pool_f() * s.bands + p % s.pool_f(), s.bands, weight, at.channel));
         }
         y[to] = from_float<T>(best);
         argmax[to] = static_cast<std::uint8_t>(where);
@@ -100,13 +114,13 @@ struct StemForward {
   }
 
   // One position of the convolution; `weight` holds the channel's taps where their number is known.
-  MELGRAD_DEVICE float convolved(const float* in, const float* weight, int channel) const {
+  MELGRAD_DEVICE float convolved(const float* in, int pitch, const float* weight, int channel) const {
     const float* taps = kT ? weight : w + channel * s.taps();
     float sum = b[channel];
 #pragma unroll
     for (int i = 0; i < s.kernel_t(); ++i) {
 #pragma unroll
-      for (int j = 0; j < s.kernel_f(); ++j) sum += taps[i * s.kernel_f() + j] * in[i * s.bands + j];
+      for (int j = 0; j < s.kernel_f(); ++j) sum += taps[i * s.kernel_f() + j] * in[i * pitch + j];
     }
     return sum;
   }
@@ -114,8 +128,9 @@ struct StemForward {
 
 // A block takes `rows` rows of the output of one example. A thread adds, for its channel, the gradient times
 // the input under each tap of the winners of its windows; the bias counts as one more tap, over an input
-// of 1. With the sizes known all taps are summed in one pass, else one pass each. part [blocks, channels,
-// taps + 1].
+// of 1. With the sizes known all taps are summed in one pass, else one pass each. Neighbouring threads look
+// at different positions of the same window: rows in shared memory lie so far apart that no two of these are
+// in one bank. part [blocks, channels, taps + 1].
 template <typename T, int kT, int kF, int pT, int pF>
 struct StemBackward {
   static constexpr int kThreads = kStemThreads;
@@ -129,29 +144,33 @@ struct StemBackward {
   float* part;
 
   std::int64_t shared_bytes() const {
-    return shared_size<float>(s.frames_under(rows) * s.bands) + shared_size<float>(kThreads);
+    return shared_size<float>(s.frames_under(rows) * s.pitch()) + shared_size<float>(kThreads);
   }
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    float* patch = t.template shared<float>(s.frames_under(rows) * s.bands);
+    float* patch = t.template shared<float>(s.frames_under(rows) * s.pitch());
     float* lanes = t.template shared<float>(kThreads);
     const std::int64_t example = t.block() / blocks_of_example;
     const int first = static_cast<int>(t.block() % blocks_of_example) * rows;
     const int mine = s.out_t - first < rows ? s.out_t - first : rows;
     const float* from = x + (example * s.frames + first * s.pool_t()) * s.bands;
-    for (int i = t.index(); i < s.frames_under(mine) * s.bands; i += t.count()) patch[i] = from[i];
+    for (int i = t.index(); i < s.frames_under(mine) * s.bands; i += t.count())
+      patch[i / s.bands * s.pitch() + i % s.bands] = from[i];
     t.sync();
     const std::int64_t window0 = (example * s.out_t + first) * s.out_f;
     for (int c0 = 0; c0 < s.channels; c0 += t.count()) {
       const Place at(t.index(), c0, s.channels);
       for (int k0 = 0; k0 <= s.taps(); k0 += kAtOnce) {
         float sum[kAtOnce] = {};
-        for (int i = at.lane; at.active && i < mine * s.out_f; i += at.lanes) {
+        int row = 0, f = at.lane;
+#pragma unroll 4
+        for (int i = at.lane; at.active && i < mine * s.out_f; i += at.lanes, f += at.lanes) {
+          for (; f >= s.out_f; f -= s.out_f) ++row;
           const std::int64_t window = (window0 + i) * s.channels + at.channel;
           const float g = to_float(y[window]) > 0 ? to_float(dy[window]) : 0.0F;
           const int where = argmax[window];
-          const float* in = patch + (i / s.out_f * s.pool_t() + where / s.pool_f()) * s.bands +
-                            i % s.out_f * s.pool_f() + where % s.pool_f();
+          const float* in = patch + (row * s.pool_t() + where / s.pool_f()) * s.pitch() + f * s.pool_f() +
+                            where % s.pool_f();
 #pragma unroll
           for (int j = 0; j < kAtOnce; ++j) sum[j] += g * under(in, k0 + j);
         }
@@ -169,7 +188,7 @@ struct StemBackward {
   }
 
   MELGRAD_DEVICE float under(const float* in, int tap) const {
-    return tap < s.taps() ? in[tap / s.kernel_f() * s.bands + tap % s.kernel_f()] : 1.0F;
+    return tap < s.taps() ? in[tap / s.kernel_f() * s.pitch() + tap % s.kernel_f()] : 1.0F;
   }
 };
 
@@ -203,7 +222,7 @@ struct Division {
   int rows, blocks;
   Division(Tensor x, Tensor w, const Pool2d& pool, Tensor y) : rows(8) {
     const StemShape<0, 0, 0, 0> s(x, w, pool, y);
-    while (rows > 1 && s.frames_under(rows) * s.bands > 8192) --rows;
+    while (rows > 1 && s.frames_under(rows) * s.pitch() > 8192) --rows;
     blocks = (s.out_t + rows - 1) / rows;
   }
 };

@@ -65,6 +65,7 @@ std::uint16_t to_bf16(double value) {  // of the two neighbours the nearer; even
 // mean), not yet measured.
 double limit(Precision precision, DType operands, DType result, double f32) {
   if (result == DType::bf16) return 1.1e-5;
+  if (operands == DType::bf16) return std::max(f32, tolerance::kTensorCoreSum);
   return precision == Precision::tf32 && operands == DType::f32 ? 4e-6 : f32;
 }
 

@@ -36,7 +36,7 @@ std::vector<Limit> limits_of(const std::string& op) {
       {"activation_backward", {{kActivation}}},
       {"linear_forward", {{kGemm, true}}},
       {"linear_backward_input", {{kGemm, true}}},
-      {"linear_backward_params", {{kGemm, true}, {kGemm, false, 1}}},
+      {"linear_backward_params", {{kGemm, true, 1, 0}, {kGemm, false, 1}}},
       {"conv2d_forward", {{kConv, true}}},
       {"conv2d_backward_input", {{kConv, true}}},
       {"conv2d_backward_params", {{kConv, true, 1, 0, 1}, {kConv, false, 1, -1, 1}}},
@@ -140,7 +140,9 @@ void ComparingOps::call(OpCall& call) {
 void ComparingOps::collect(OpCall& call) {
   blocks_.clear();
   operands_.clear();
+  std::size_t results = 0;
   call.for_each_tensor([&](Tensor& t, OpCall::Role role) {
+    const std::size_t result = role == OpCall::Role::input ? 0 : results++;
     if (!t) return;
     const auto same = std::find_if(blocks_.begin(), blocks_.end(),
                                    [&](const Block& b) { return b.on_device.data == t.data; });
@@ -154,7 +156,7 @@ void ComparingOps::collect(OpCall& call) {
             call.name(), block.on_device.bytes(), t.bytes());
     block.read = block.read || role != OpCall::Role::output;
     block.written = block.written || role != OpCall::Role::input;
-    operands_.push_back({t, role, at});
+    operands_.push_back({t, role, at, result});
   });
   for (Block& block : blocks_) {
     block.before.assign(static_cast<std::size_t>(block.on_device.bytes()), kNan);
@@ -202,7 +204,6 @@ void ComparingOps::check_operands(const std::string& op, Finding& finding) {
     finding.shapes = shapes();
     if (wrong) finding.wrong = what;
   };
-  std::size_t result = 0;
   for (const Operand& operand : operands_) {
     const Block& block = blocks_[operand.block];
     const Tensor& t = operand.on_device;
@@ -211,8 +212,7 @@ void ComparingOps::check_operands(const std::string& op, Finding& finding) {
       take(kInfinity, 0, fmt::format("an input {} {} was changed", t.shape.str(), name_of(t.dtype)));
       continue;
     }
-    const double limit = limit_of(op, result, t), least = least_power(op, result, t);
-    ++result;
+    const double limit = limit_of(op, operand.result, t), least = least_power(op, operand.result, t);
     const Comparison c = op == "stem_forward" && t.dtype == DType::u8 ? compare_argmax(operand)
                                                                       : compare(operand, limit, least);
     take(c.error, limit,

@@ -42,6 +42,7 @@ class ComparingOps final : public OpsDecorator {
     Tensor on_device;
     OpCall::Role role;
     std::size_t block;
+    std::size_t result;  // of those that the operation declares as written, the how-manieth
   };
   // How one written tensor compares.
   struct Comparison {
