@@ -116,16 +116,19 @@ bench() {
 }
 export -f bench
 check "benchmarks" 100 bash -c "bench '$out/bench.json' '^(dong2018_step|recurrent|log_mel/(dong2018|mtat-mel128|whisper)).*cuda'"
+check "benchmarks of the tagging networks" 120 bash -c "bench '$out/bench-tags.json' '^mtat-.*_step.*cuda'"
+# How fast each of cuDNN's engines is where the network spends its time.
+check "engines of cuDNN" 60 bash -c "'$bin/conv_engines' | tee '$out/engines.txt'"
 # Where a training step's time goes, kernel by kernel: the first after those that measure the limits.
 ncu=$(command -v ncu || ls /usr/local/cuda/bin/ncu /opt/nvidia/nsight-compute/*/ncu 2>/dev/null | head -n 1 || true)
 if [ -n "$ncu" ]; then
-  for precision in f32 tf32 bf16; do
+  for precision in ${MELGRAD_CHECK_PROFILES-f32 tf32 bf16}; do
     check "profile $precision" 60 "$ncu" --clock-control none --csv --log-file "$out/profile-$precision.csv" --launch-skip 70 \
       --launch-count 160 --metrics gpu__time_duration.sum,dram__bytes.sum,sm__throughput.avg.pct_of_peak_sustained_elapsed \
       "$bin/melgrad_bench" --benchmark_filter="^dong2018_step/256.*cuda/$precision"
   done
 fi
-# What bounds the kernels written by hand, and how fast each of cuDNN's engines is where the network spends its time.
+# What bounds the kernels written by hand.
 if [ -n "$ncu" ]; then
   details() {
     "$ncu" --clock-control none --set full --print-details all --log-file "$out/details-$1.txt" -k "regex:$2" --launch-skip 2 \
@@ -136,11 +139,9 @@ if [ -n "$ncu" ]; then
   check "details of log-mel" 40 bash -c "details log-mel FusedLogMel log_mel/dong2018/cuda/f32"
   check "details of the GRU" 40 bash -c "details gru PersistentBackward recurrent/gru/81x16x64/cuda"
 fi
-check "engines of cuDNN" 60 bash -c "'$bin/conv_engines' | tee '$out/engines.txt'"
 if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
   check "PyTorch beside it" 200 python3 "$bundle/bench/peers/gpu_torch.py" "$out/peers.json" "$bin/melgrad_bench"
 fi
-check "benchmarks of the tagging networks" 120 bash -c "bench '$out/bench-tags.json' '^mtat-.*_step.*cuda'"
 
 # ---- report -----------------------------------------------------------------------------------------------------------
 {
