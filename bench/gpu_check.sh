@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Everything that can only be seen on a GPU, in under 9 minutes: each operation against the reference, all tests (a skip
-# is a failure), memory and races under compute-sanitizer, recorded against eager steps, a short training in each
-# precision, first timings, and PyTorch's beside them where this machine's Python has it.
+# Everything that can only be seen on a GPU, in 9 minutes or less: each operation against the reference, all tests (a skip
+# is a failure), memory and races under compute-sanitizer, every recipe stopped and resumed, a short training in each
+# precision, timings, profiles, and PyTorch's timings beside them where this machine's Python has it.
 #   bash bench/gpu_check.sh BUNDLE OUT        BUNDLE: the .tar.xz of bench/bundle.sh, or the folder it unpacks to
-# OUT gets report.json, log.txt, bench.json, bench-tags.json and peers.json; the last lines printed are a short table. Exit code 1 if
-# anything failed. CUDA's and cuDNN's libraries are taken from LD_LIBRARY_PATH, the toolkit, or Python's nvidia packages.
+# OUT gets report.json, log.txt, bench.json, bench-tags.json, peers.json, engines.txt, and where ncu is found profile-*.csv
+# and details-*.txt; the last lines printed are a short table. Exit code 1 if anything failed. Not longer than
+# MELGRAD_CHECK_SECONDS (520); profiles of the precisions in MELGRAD_CHECK_PROFILES (f32 tf32 bf16). CUDA's and cuDNN's
+# libraries are taken from LD_LIBRARY_PATH, the toolkit, or Python's nvidia packages.
 set -uo pipefail
 bundle=$1 out=$2
 mkdir -p "$out"
@@ -87,7 +89,13 @@ sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanit
 if [ -n "$sanitizer" ]; then
   small='*/OpTest.*/cuda:-*stem*:*pick_batch*:*conv2d*:*linear*'
   begin "memcheck" 100 "$sanitizer" --tool memcheck --error-exitcode 9 "$bin/ops_test" --gtest_filter="$small"
-  begin "racecheck" 100 "$sanitizer" --tool racecheck --error-exitcode 9 "$bin/ops_test" --gtest_filter="$small"
+  # What threads of a block hand to each other: shared memory is all that racecheck watches.
+  shared=
+  for name in OpTest.{augment,mix_examples,cross_entropy_forward,gradient_norm,adam_update,batch_norm_backward} \
+    OpTest.{stem_forward,stem_backward_params,recurrent_forward,recurrent_backward} LogMel.ShortClips; do
+    shared="$shared:*/$name/cuda"
+  done
+  begin "racecheck" 150 "$sanitizer" --tool racecheck --error-exitcode 9 "$bin/ops_test" --gtest_filter="$shared"
 else
   echo "compute-sanitizer is not on this machine" | tee -a "$log"
 fi
@@ -131,8 +139,8 @@ fi
 # What bounds the kernels written by hand.
 if [ -n "$ncu" ]; then
   details() {
-    "$ncu" --clock-control none --set full --print-details all --log-file "$out/details-$1.txt" -k "regex:$2" --launch-skip 2 \
-      --launch-count 1 "$bin/melgrad_bench" --benchmark_filter="$3"
+    "$ncu" --clock-control none --set full --print-details all --log-file "$out/details-$1.txt" --kernel-name-base demangled \
+      -k "regex:$2" --launch-skip 2 --launch-count 1 "$bin/melgrad_bench" --benchmark_filter="$3"
   }
   export ncu out
   export -f details

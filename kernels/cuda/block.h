@@ -1,12 +1,32 @@
-// What the threads of one block compute together, in a fixed order, so that a result never depends on timing.
-// Every thread of the block must take part; the result is known to all of them.
+// What the threads of one block do together. Reductions go in a fixed order, so that a result never depends
+// on timing; every thread of the block must take part, and the result is known to all of them.
 #pragma once
 
 #include "kernels/cuda/launch.h"
 
 namespace melgrad {
 
-// kThreads of the kernels that use these; a power of two.
+// store(i, load(i)) for all i < n, shared among the threads of a block. A thread issues kAtOnce loads before
+// it stores the first: where few threads are at work, one load after the other would take the time that
+// memory is away, each.
+template <int kAtOnce, typename Thread, typename Load, typename Store>
+MELGRAD_DEVICE void fetch(Thread& t, int n, const Load& load, const Store& store) {
+  for (int from = t.index(); from < n; from += kAtOnce * t.count()) {
+    decltype(load(0)) loaded[kAtOnce];
+#pragma unroll
+    for (int q = 0; q < kAtOnce; ++q) {
+      const int i = from + q * t.count();
+      if (i < n) loaded[q] = load(i);
+    }
+#pragma unroll
+    for (int q = 0; q < kAtOnce; ++q) {
+      const int i = from + q * t.count();
+      if (i < n) store(i, loaded[q]);
+    }
+  }
+}
+
+// kThreads of the kernels that reduce; a power of two.
 constexpr int kReduceThreads = 256;
 
 template <typename T>

@@ -32,15 +32,14 @@ cudnnDataType_t cudnn_type(DType type) {
   return CUDNN_DATA_FLOAT;
 }
 
-// [A, B, C, D] in memory, last axis fastest; cuDNN counts the axes as A, D, B, C wherever they lie. The
-// alignment is that of all pointers; one of f32 beside bf16 ones is aligned to its elements at least.
-CudnnDescriptor tensor(std::int64_t uid, const Shape& s, DType type, std::int64_t alignment) {
+// [A, B, C, D] in memory, last axis fastest; cuDNN counts the axes as A, D, B, C wherever they lie.
+CudnnDescriptor tensor(std::int64_t uid, const Shape& s, DType type) {
   CudnnDescriptor t(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   t.set(CUDNN_ATTR_TENSOR_UNIQUE_ID, {uid});
   t.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, cudnn_type(type));
   t.set(CUDNN_ATTR_TENSOR_DIMENSIONS, {s[0], s[3], s[1], s[2]});
   t.set(CUDNN_ATTR_TENSOR_STRIDES, {s[1] * s[2] * s[3], 1, s[2] * s[3], s[3]});
-  t.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, {std::max(alignment, size_of(type))});
+  t.set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, {kConvAlignment});
   t.finalise();
   return t;
 }
@@ -96,9 +95,9 @@ OperationNames names_of(ConvPass pass) {
 CudnnDescriptor operation(const ConvProblem& p) {
   const OperationNames names = names_of(p.pass);
   CudnnDescriptor op(names.type);
-  op.set(names.x, tensor(kX, p.x, p.activations, p.alignment));
-  op.set(names.w, tensor(kW, p.w, p.weights, p.alignment));
-  op.set(names.y, tensor(kY, p.y, p.activations, p.alignment));
+  op.set(names.x, tensor(kX, p.x, p.activations));
+  op.set(names.w, tensor(kW, p.w, p.weights));
+  op.set(names.y, tensor(kY, p.y, p.activations));
   op.set(names.convolution, convolution(p.conv));
   op.set(names.alpha, CUDNN_TYPE_FLOAT, 1.0F);
   op.set(names.beta, CUDNN_TYPE_FLOAT, 0.0F);

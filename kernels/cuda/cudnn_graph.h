@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "kernels/cuda/cudnn_descriptor.h"
+#include "kernels/cuda/libraries.h"
 #include "kernels/device.h"
 #include "kernels/ops.h"
 
@@ -30,7 +31,6 @@ struct ConvProblem {
   DType activations = DType::f32;  // x and y: f32 or bf16
   DType weights = DType::f32;      // as the activations, or f32 in backward_weights
   Conv2d conv;
-  int alignment = 16;  // bytes; every pointer is a multiple of this
 
   std::string str() const;  // for messages: "convolution forward, x [2, 40, 24, 1] f32, ..."
 };
@@ -65,8 +65,9 @@ std::optional<ConvPlan> find_convolution(const ConvTarget& target, const ConvPro
 // The Error (device) for that case: the problem, and what cuDNN said last.
 [[noreturn]] void no_engine(const ConvProblem& problem, Precision precision);
 
-// Enqueues on the handle's stream. x, w and y as in the problem; workspace of plan.workspace_bytes, 256-byte
-// aligned. Allocates nothing on the device and never waits, so it may be captured.
+// Enqueues on the handle's stream. x, w and y as in the problem, at multiples of kConvAlignment; workspace of
+// plan.workspace_bytes, 256-byte aligned. Allocates nothing on the device and never waits, so it may be
+// captured.
 void execute(cudnnHandle_t handle, const ConvPlan& plan, const ConvProblem& problem, void* x, void* w,
              void* y, void* workspace);
 

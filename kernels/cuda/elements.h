@@ -3,6 +3,7 @@
 // under way together. Activations are float or Bf16.
 #pragma once
 
+#include "kernels/cuda/alignment.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/math/bf16.h"
 #include "kernels/ops.h"
@@ -53,6 +54,20 @@ T* elements(Tensor t) {
   } else {
     return reinterpret_cast<Bf16*>(t.bf16());
   }
+}
+
+// Neighbouring elements that move together.
+template <typename T, int kN>
+struct alignas(sizeof(T) * kN) Pack {
+  T of[kN];
+};
+constexpr int kWide = 4;  // of a Pack, where channels and addresses allow it
+
+// Whether each of these begins where a Pack of its elements may, and holds whole ones along its last axis.
+inline bool in_packs(std::initializer_list<Tensor> tensors) {
+  return std::all_of(tensors.begin(), tensors.end(), [](const Tensor& t) {
+    return t.dim(t.shape.rank() - 1) % kWide == 0 && alignment_of({t.data}) >= kWide * size_of(t.dtype);
+  });
 }
 
 // body(float{}) or body(Bf16{}), whichever the activation `t` holds.

@@ -89,7 +89,7 @@ struct FusedLogMel {
     float top = -3.402823466e38F;
     for (std::int64_t group = t.block(); group * kFrames < a.frames; group += t.blocks()) {
       const std::int64_t begin = a.first_sample + group * kFrames * a.hop;
-      for (int i = t.index(); i < group_samples(); i += kThreads) samples[i] = sample(begin + i);
+      fetch_samples(t, begin, samples);
       t.sync();
       const float* frame = samples + mine * a.hop;
       fft.run(t, z, lane, [&](int i) { return windowed(frame, i); });
@@ -118,6 +118,26 @@ struct FusedLogMel {
   }
 
  private:
+  // Away from both ends of the clip nothing needs to be asked of a sample, and loads need not wait for each
+  // other.
+  template <typename Thread>
+  MELGRAD_DEVICE void fetch_samples(Thread& t, std::int64_t begin, float* to) const {
+    const int n = static_cast<int>(group_samples());
+    const auto store = [to](int i, float x) { to[i] = x; };
+    if (begin < 0 || begin + n > a.samples) {
+      fetch<1>(
+          t, n, [&](int i) { return sample(begin + i); }, store);
+    } else if (a.pcm.half != nullptr) {
+      const std::uint16_t* from = a.pcm.half + begin;
+      fetch<8>(
+          t, n, [from](int i) { return half_to_float(from[i]); }, store);
+    } else {
+      const float* from = a.pcm.single + begin;
+      fetch<8>(
+          t, n, [from](int i) { return from[i]; }, store);
+    }
+  }
+
   MELGRAD_DEVICE float sample(std::int64_t i) const {
     if (i >= 0 && i < a.samples) return a.pcm[i];
     return a.mirror ? a.pcm[mirrored(i, a.samples)] : 0.0F;
@@ -137,8 +157,12 @@ struct FusedLogMel {
   MELGRAD_DEVICE void store_power(const Complex* z, float* power, int lane) const {
     if (lane == 0) {
       const Complex both = z[Fft::place(0)];
-      power[0] = power_of({both.re + both.im, 0});
-      power[Half] = power_of({both.re - both.im, 0});
+      power[0] = square_of({both.re + both.im, 0});
+      power[Half] = square_of({both.re - both.im, 0});
+      if (!a.squared) {
+        power[0] = std::sqrt(power[0]);
+        power[Half] = std::sqrt(power[Half]);
+      }
     }
     const Complex *up = z + Fft::place(lane + 1), *down = z + Fft::place(Half - 1 - lane);
 #pragma unroll
@@ -147,14 +171,18 @@ struct FusedLogMel {
       const Complex p = up[i], q = down[-i];
       const Complex even = {0.5F * (p.re + q.re), 0.5F * (p.im - q.im)};
       const Complex odd = turned({0.5F * (p.im + q.im), 0.5F * (q.re - p.re)}, a.roots[k]);
-      power[k] = power_of(even + odd);
-      if (2 * k != Half) power[Half - k] = power_of(even - odd);
+      power[Half - k] = square_of(even - odd);
+      power[k] = square_of(even + odd);  // of bin Half / 2 this one stays
+    }
+    if (a.squared) return;
+#pragma unroll
+    for (int i = 0; i < Fft::kPerThread / 2; ++i) {
+      const int k = lane + 1 + i * Fft::kThreads;
+      power[k] = std::sqrt(power[k]);
+      if (2 * k != Half) power[Half - k] = std::sqrt(power[Half - k]);
     }
   }
-  MELGRAD_DEVICE float power_of(Complex x) const {
-    const float square = x.re * x.re + x.im * x.im;
-    return a.squared ? square : std::sqrt(square);
-  }
+  MELGRAD_DEVICE static float square_of(Complex x) { return x.re * x.re + x.im * x.im; }
 
   MELGRAD_DEVICE float band_value(const float* power, int band) const {
     if (!a.filtered) return power[band];

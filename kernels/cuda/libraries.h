@@ -14,6 +14,10 @@
 
 namespace melgrad {
 
+// Where the tensors of a convolution must begin, in bytes. On an H100 an engine of cuDNN 9.19 that was
+// promised less read beyond it.
+constexpr std::int64_t kConvAlignment = 16;
+
 class Libraries {
  public:
   Libraries() = default;
@@ -32,7 +36,7 @@ class Libraries {
 
   // The three passes of Ops::conv2d without its bias; all overwrite. Shapes as there: x [N, T, F, C],
   // w [O, kT, kF, C], y [N, T', F', O]; all f32 or all bf16, but dw may be f32 where x and dy are bf16. Sums
-  // are in f32.
+  // are in f32. Tensors begin at multiples of kConvAlignment.
   virtual void convolve(Tensor x, Tensor w, const Conv2d& conv, Tensor y) = 0;
   virtual void convolve_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx) = 0;
   virtual void convolve_backward_weights(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw) = 0;

@@ -44,7 +44,10 @@ ConvProblem conv_problem(ConvPass pass, Tensor x, Tensor w, const Conv2d& conv, 
   require(x.shape.rank() == 4 && w.shape.rank() == 4 && y.shape.rank() == 4 && x.dtype == y.dtype,
           "convolution: x {} {}, w {}, y {} {}", x.shape.str(), name_of(x.dtype), w.shape.str(),
           y.shape.str(), name_of(y.dtype));
-  return {pass, x.shape, w.shape, y.shape, x.dtype, w.dtype, conv, alignment_of({x.data, w.data, y.data})};
+  ConvProblem problem{pass, x.shape, w.shape, y.shape, x.dtype, w.dtype, conv};
+  require(alignment_of({x.data, w.data, y.data}) >= kConvAlignment,
+          "{}: a tensor begins beside a multiple of {} bytes", problem.str(), kConvAlignment);
+  return problem;
 }
 
 class NvidiaLibraries final : public Libraries {
@@ -68,7 +71,7 @@ class NvidiaLibraries final : public Libraries {
   std::string versions() const override { return nvidia_versions(); }
 
  private:
-  using ConvKey = std::array<std::int64_t, 20>;
+  using ConvKey = std::array<std::int64_t, 19>;
   // Null when no engine does it.
   const ConvPlan* find_plan(const ConvProblem& problem);
   void convolution(const ConvProblem& problem, Tensor x, Tensor w, Tensor y);
@@ -127,8 +130,7 @@ const ConvPlan* NvidiaLibraries::find_plan(const ConvProblem& p) {
                        p.conv.stride_t,
                        p.conv.stride_f,
                        p.conv.pad_t,
-                       p.conv.pad_f,
-                       p.alignment};
+                       p.conv.pad_f};
   auto found = convolutions_.find(key);
   if (found == convolutions_.end()) {
     found = convolutions_.emplace(key, find_convolution(cudnn_.get(), p, precision_)).first;
@@ -142,16 +144,15 @@ void NvidiaLibraries::convolution(const ConvProblem& problem, Tensor x, Tensor w
   execute(cudnn_.get(), *plan, problem, x.data, w.data, y.data, work_memory(plan->workspace_bytes));
 }
 
-// bf16 in, f32 out: most engines write what they read, so their bf16 result is widened. The sums inside are
-// f32 either way.
+// bf16 in, f32 out: an engine that writes what it reads is taken if there is one, and its bf16 result
+// widened. Those that write f32 do not divide the sum over positions: 1,236 microseconds instead of 79 for
+// the second convolution of dong2018 on an H100. The sums inside are f32 either way.
 void NvidiaLibraries::convolve_backward_weights(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw) {
   const ConvProblem problem = conv_problem(ConvPass::backward_weights, x, dw, conv, dy);
-  if (x.dtype == dw.dtype || find_plan(problem) != nullptr) return convolution(problem, x, dw, dy);
   ConvProblem same = problem;
   same.weights = x.dtype;
-  same.alignment = alignment_of({x.data, dy.data});  // the result's place is 256-byte aligned
   const ConvPlan* plan = find_plan(same);
-  if (plan == nullptr) no_engine(same, precision_);
+  if (x.dtype == dw.dtype || plan == nullptr) return convolution(problem, x, dw, dy);
   const std::int64_t own = workspace_size(plan->workspace_bytes);
   void* workspace = work_memory(own + dw.numel() * size_of(x.dtype));
   const Tensor result(after(workspace, own), dw.shape, x.dtype);

@@ -7,7 +7,7 @@
 // during it.
 #pragma once
 
-#include "kernels/cuda/launch.h"
+#include "kernels/cuda/block.h"
 #include "kernels/math/recurrent.h"
 
 namespace melgrad {
@@ -121,8 +121,9 @@ struct PersistentForward {
   MELGRAD_DEVICE void operator()(Thread& t) const {
     BlockProduct u = product();
     u.take(t);
-    for (int i = t.index(); i < kGates * a.hidden * a.hidden; i += kThreads)
-      u.set_weight(i % a.hidden, i / a.hidden, a.u[i]);
+    fetch<8>(
+        t, kGates * a.hidden * a.hidden, [&](int i) { return a.u[i]; },
+        [&](int i, float w) { u.set_weight(i % a.hidden, i / a.hidden, w); });
     const int j = t.index();  // thread j < hidden has element j of the state
     const bool has_element = j < a.hidden;
     float bias[kGates] = {};
@@ -179,8 +180,9 @@ struct PersistentBackward {
   MELGRAD_DEVICE void operator()(Thread& t) const {
     BlockProduct u = product();
     u.take(t);
-    for (int i = t.index(); i < kGates * a.hidden * a.hidden; i += kThreads)
-      u.set_weight(i / a.hidden, i % a.hidden, a.u[i]);
+    fetch<8>(
+        t, kGates * a.hidden * a.hidden, [&](int i) { return a.u[i]; },
+        [&](int i, float w) { u.set_weight(i / a.hidden, i % a.hidden, w); });
     const int j = t.index();
     const bool has_element = j < a.hidden;
 

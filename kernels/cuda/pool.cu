@@ -3,7 +3,6 @@
 // nothing is added up and no order can matter.
 //
 // Pooling over all positions: channel_loops.h.
-#include "kernels/cuda/alignment.h"
 #include "kernels/cuda/channel_loops.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/math/largest.h"
@@ -28,50 +27,58 @@ struct PoolShape {
   static std::uint32_t narrow(std::int64_t n) { return static_cast<std::uint32_t>(n); }
 };
 
-template <typename T>
+// A thread takes kN channels of a window.
+template <typename T, int kN>
 struct MaxPoolForward {
   static constexpr int kThreads = 256;
   PoolShape s;
   const T* x;
   T* y;
   std::uint8_t* argmax;
-  std::int64_t n;  // of y
+  std::int64_t n;  // of threads' shares
 
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
+    const std::uint32_t packs = s.channels / kN;
     for (std::int64_t i = t.first(); i < n; i += t.stride()) {
       auto rest = static_cast<std::uint32_t>(i);
-      const std::uint32_t c = rest % s.channels, f = (rest /= s.channels) % s.out_f;
+      const std::uint32_t c = rest % packs * kN, f = (rest /= packs) % s.out_f;
       const std::uint32_t row = (rest /= s.out_f) % s.out_t, example = rest / s.out_t;
       const T* in =
           x +
           ((static_cast<std::int64_t>(example) * s.frames + row * s.pool_t) * s.bands + f * s.pool_f) *
               s.channels +
           c;
-      float best = to_float(*in);
-      std::uint32_t where = 0;
-      for (std::uint32_t k = 1; k < s.pool_t * s.pool_f; ++k) {
-        const std::uint32_t down = k / s.pool_f, right = k % s.pool_f;
-        const float v = to_float(in[(static_cast<std::int64_t>(down) * s.bands + right) * s.channels]);
-        if (is_larger(v, best)) {
-          best = v;
-          where = k;
+      auto best = reinterpret_cast<const Pack<T, kN>&>(*in);
+      Pack<std::uint8_t, kN> where{};
+      std::uint32_t position = 0;
+      for (std::uint32_t down = 0; down < s.pool_t; ++down) {
+        for (std::uint32_t right = 0; right < s.pool_f; ++right, ++position) {
+          const auto v = reinterpret_cast<const Pack<T, kN>&>(
+              in[(static_cast<std::int64_t>(down) * s.bands + right) * s.channels]);
+#pragma unroll
+          for (int k = 0; k < kN; ++k) {
+            if (!is_larger(to_float(v.of[k]), to_float(best.of[k]))) continue;
+            best.of[k] = v.of[k];
+            where.of[k] = static_cast<std::uint8_t>(position);
+          }
         }
       }
-      y[i] = from_float<T>(best);
-      argmax[i] = static_cast<std::uint8_t>(where);
+      reinterpret_cast<Pack<T, kN>*>(y)[i] = best;
+      reinterpret_cast<Pack<std::uint8_t, kN>*>(argmax)[i] = where;
     }
   }
 };
 
-// Neighbouring elements that move together.
 template <typename T, int kN>
-struct alignas(sizeof(T) * kN) Pack {
-  T of[kN];
-};
+void launch_max_pool_forward(Stream stream, Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) {
+  const std::int64_t n = y.numel() / kN;
+  launch(stream, blocks_for(n, 256),
+         MaxPoolForward<T, kN>{{x.shape, pool}, elements<T>(x), elements<T>(y), argmax.u8(), n});
+}
 
-// A thread takes kWide channels of a window, or of what is left of one at the edge, where all is zero.
-template <typename T, int kWide>
+// A thread takes kN channels of a window, or of what is left of one at the edge, where all is zero.
+template <typename T, int kN>
 struct MaxPoolBackward {
   static constexpr int kThreads = 256;
   PoolShape s;
@@ -84,27 +91,27 @@ struct MaxPoolBackward {
 
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    const std::uint32_t packs = s.channels / kWide;
+    const std::uint32_t packs = s.channels / kN;
     for (std::int64_t i = t.first(); i < n; i += t.stride()) {
       auto rest = static_cast<std::uint32_t>(i);
-      const std::uint32_t c = rest % packs * kWide, f = (rest /= packs) % windows_f;
+      const std::uint32_t c = rest % packs * kN, f = (rest /= packs) % windows_f;
       const std::uint32_t row = (rest /= windows_f) % windows_t, example = rest / windows_t;
-      Pack<T, kWide> gradient{};
-      Pack<std::uint8_t, kWide> winner{};
+      Pack<T, kN> gradient{};
+      Pack<std::uint8_t, kN> winner{};
       if (row < s.out_t && f < s.out_f) {
         const std::int64_t from =
             ((static_cast<std::int64_t>(example) * s.out_t + row) * s.out_f + f) * s.channels + c;
-        gradient = reinterpret_cast<const Pack<T, kWide>&>(dy[from]);
-        winner = reinterpret_cast<const Pack<std::uint8_t, kWide>&>(argmax[from]);
+        gradient = reinterpret_cast<const Pack<T, kN>&>(dy[from]);
+        winner = reinterpret_cast<const Pack<std::uint8_t, kN>&>(argmax[from]);
       }
       for (std::uint32_t down = 0; down < s.pool_t && row * s.pool_t + down < s.frames; ++down) {
         for (std::uint32_t right = 0; right < s.pool_f && f * s.pool_f + right < s.bands; ++right) {
           const std::int64_t frame = static_cast<std::int64_t>(example) * s.frames + row * s.pool_t + down;
-          auto& to = reinterpret_cast<Pack<T, kWide>&>(
-              dx[(frame * s.bands + f * s.pool_f + right) * s.channels + c]);
-          Pack<T, kWide> result = accumulate ? to : Pack<T, kWide>{};
+          auto& to =
+              reinterpret_cast<Pack<T, kN>&>(dx[(frame * s.bands + f * s.pool_f + right) * s.channels + c]);
+          Pack<T, kN> result = accumulate ? to : Pack<T, kN>{};
 #pragma unroll
-          for (int k = 0; k < kWide; ++k) {
+          for (int k = 0; k < kN; ++k) {
             const bool won = winner.of[k] == down * s.pool_f + right;
             const float v = won ? to_float(gradient.of[k]) : 0.0F;
             result.of[k] = from_float<T>(accumulate ? to_float(result.of[k]) + v : v);
@@ -116,16 +123,16 @@ struct MaxPoolBackward {
   }
 };
 
-template <typename T, int kWide>
+template <typename T, int kN>
 void launch_max_pool_backward(Stream stream, Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx,
                               Write write) {
   const PoolShape s(dx.shape, pool);
   const std::uint32_t windows_t = (s.frames + s.pool_t - 1) / s.pool_t,
                       windows_f = (s.bands + s.pool_f - 1) / s.pool_f;
-  const std::int64_t n = dx.dim(0) * windows_t * windows_f * (s.channels / kWide);
+  const std::int64_t n = dx.dim(0) * windows_t * windows_f * (s.channels / kN);
   launch(stream, blocks_for(n, 256),
-         MaxPoolBackward<T, kWide>{s, windows_t, windows_f, elements<T>(dy), argmax.u8(), elements<T>(dx),
-                                   write == Write::accumulate, n});
+         MaxPoolBackward<T, kN>{s, windows_t, windows_f, elements<T>(dy), argmax.u8(), elements<T>(dx),
+                                write == Write::accumulate, n});
 }
 
 // A maximum and the first position that has it.
@@ -252,18 +259,17 @@ ChannelGrid grid_of(Tensor x) { return {x.dim(0), x.dim(1), x.dim(2)}; }
 void CudaOps::max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) {
   with_type_of(x, [&](auto type) {
     using T = decltype(type);
-    launch(stream_, blocks_for(y.numel(), 256),
-           MaxPoolForward<T>{{x.shape, pool}, elements<T>(x), elements<T>(y), argmax.u8(), y.numel()});
+    const auto call =
+        in_packs({x, y, argmax}) ? launch_max_pool_forward<T, kWide> : launch_max_pool_forward<T, 1>;
+    call(stream_, x, pool, y, argmax);
   });
 }
 
 void CudaOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) {
   with_type_of(dy, [&](auto type) {
     using T = decltype(type);
-    constexpr int kWide = 4;
-    const bool wide = dx.dim(3) % kWide == 0 && alignment_of({argmax.data}) >= kWide &&
-                      alignment_of({dy.data, dx.data}) >= static_cast<int>(sizeof(T)) * kWide;
-    const auto call = wide ? launch_max_pool_backward<T, kWide> : launch_max_pool_backward<T, 1>;
+    const auto call =
+        in_packs({dy, argmax, dx}) ? launch_max_pool_backward<T, kWide> : launch_max_pool_backward<T, 1>;
     call(stream_, dy, argmax, pool, dx, write);
   });
 }

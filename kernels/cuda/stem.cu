@@ -4,6 +4,7 @@
 // which shared memory hands to all at once), and with fewer channels than threads, several `lanes` of windows
 // beside them. The shipped 3 x 3 kernel with 4 x 2 pooling is compiled with its sizes known, weights and sums
 // in registers.
+#include "kernels/cuda/block.h"
 #include "kernels/cuda/column_sums.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
@@ -73,7 +74,8 @@ struct StemForward {
     float* patch = t.template shared<float>(size);
     const std::int64_t example = t.block() / s.out_t, row = t.block() % s.out_t;
     const float* from = x + (example * s.frames + row * s.pool_t()) * s.bands;
-    for (int i = t.index(); i < size; i += t.count()) patch[i] = from[i];
+    fetch<2>(
+        t, size, [from](int i) { return from[i]; }, [patch](int i, float v) { patch[i] = v; });
     t.sync();
     for (int c0 = 0; c0 < s.channels; c0 += t.count()) {
       const Place at(t.index(), c0, s.channels);
@@ -135,6 +137,8 @@ template <typename T, int kT, int kF, int pT, int pF>
 struct StemBackward {
   static constexpr int kThreads = kStemThreads;
   static constexpr int kAtOnce = kT ? kT * kF + 1 : 1;
+  // Windows whose gradients a thread fetches before it adds them: memory is far.
+  static constexpr int kTogether = 4, kNowhere = -1;
   StemShape<kT, kF, pT, pF> s;
   const float* x;
   const T* y;
@@ -154,8 +158,9 @@ struct StemBackward {
     const int first = static_cast<int>(t.block() % blocks_of_example) * rows;
     const int mine = s.out_t - first < rows ? s.out_t - first : rows;
     const float* from = x + (example * s.frames + first * s.pool_t()) * s.bands;
-    for (int i = t.index(); i < s.frames_under(mine) * s.bands; i += t.count())
-      patch[i / s.bands * s.pitch() + i % s.bands] = from[i];
+    fetch<8>(
+        t, s.frames_under(mine) * s.bands, [from](int i) { return from[i]; },
+        [&](int i, float v) { patch[i / s.bands * s.pitch() + i % s.bands] = v; });
     t.sync();
     const std::int64_t window0 = (example * s.out_t + first) * s.out_f;
     for (int c0 = 0; c0 < s.channels; c0 += t.count()) {
@@ -163,16 +168,27 @@ struct StemBackward {
       for (int k0 = 0; k0 <= s.taps(); k0 += kAtOnce) {
         float sum[kAtOnce] = {};
         int row = 0, f = at.lane;
-#pragma unroll 4
-        for (int i = at.lane; at.active && i < mine * s.out_f; i += at.lanes, f += at.lanes) {
-          for (; f >= s.out_f; f -= s.out_f) ++row;
-          const std::int64_t window = (window0 + i) * s.channels + at.channel;
-          const float g = to_float(y[window]) > 0 ? to_float(dy[window]) : 0.0F;
-          const int where = argmax[window];
-          const float* in = patch + (row * s.pool_t() + where / s.pool_f()) * s.pitch() + f * s.pool_f() +
-                            where % s.pool_f();
+        for (int i = at.lane; at.active && i < mine * s.out_f; i += kTogether * at.lanes) {
+          float g[kTogether];
+          int where[kTogether];
 #pragma unroll
-          for (int j = 0; j < kAtOnce; ++j) sum[j] += g * under(in, k0 + j);
+          for (int q = 0; q < kTogether; ++q) {
+            g[q] = 0;
+            where[q] = kNowhere;
+            if (i + q * at.lanes >= mine * s.out_f) continue;
+            const std::int64_t window = (window0 + i + q * at.lanes) * s.channels + at.channel;
+            g[q] = to_float(y[window]) > 0 ? to_float(dy[window]) : 0.0F;
+            where[q] = argmax[window];
+          }
+#pragma unroll
+          for (int q = 0; q < kTogether; ++q, f += at.lanes) {
+            if (where[q] == kNowhere) continue;
+            for (; f >= s.out_f; f -= s.out_f) ++row;
+            const float* in = patch + (row * s.pool_t() + where[q] / s.pool_f()) * s.pitch() +
+                              f * s.pool_f() + where[q] % s.pool_f();
+#pragma unroll
+            for (int j = 0; j < kAtOnce; ++j) sum[j] += g[q] * under(in, k0 + j);
+          }
         }
         for (int j = 0; j < kAtOnce; ++j) {
           lanes[t.index()] = sum[j];

@@ -1,5 +1,6 @@
-// Workspace: memory for the length of one operation. It grows by adding blocks and keeps those it has
-// outgrown: a captured CUDA graph may still point at them.
+// Workspace: memory for the length of one operation. It grows by adding blocks, each large enough for all
+// that the operation has taken so far, so that the same operation never makes it grow again; and keeps those
+// it has outgrown: a captured CUDA graph may still point at them.
 #pragma once
 
 #include <algorithm>
@@ -21,13 +22,14 @@ class Workspace {
   }
 
   // What was taken before is dead from here on.
-  void restart() { used_ = 0; }
+  void restart() { used_ = taken_ = 0; }
   // 256-byte aligned, valid until restart. Error (device) from the device when there is no room.
   void* take(std::int64_t bytes) {
     const std::int64_t padded = workspace_size(bytes);
+    taken_ += padded;
     if (blocks_.empty() || used_ + padded > size_) {
       // By half at least, so that all blocks together are at most three times the last.
-      const std::int64_t size = std::max({padded, size_ + size_ / 2, kFirst});
+      const std::int64_t size = std::max({taken_, size_ + size_ / 2, kFirst});
       blocks_.reserve(blocks_.size() + 1);  // so that a block is never lost
       blocks_.push_back(device_->allocate(static_cast<std::size_t>(size)));
       size_ = workspace_size(size);
@@ -48,6 +50,7 @@ class Workspace {
   Device* device_;
   std::vector<void*> blocks_;
   std::int64_t size_ = 0, used_ = 0;  // bytes of the last block
+  std::int64_t taken_ = 0;            // since restart, of all blocks
 };
 
 }  // namespace melgrad

@@ -118,25 +118,6 @@ TEST_P(ConvPlanTest, every_convolution_has_an_engine) {
   std::cout << '\n';
 }
 
-// Gradients are spans of a slab, and may begin at any element.
-TEST_P(ConvPlanTest, alignment_of_one_element_is_enough) {
-  for (const Case& c : all_cases()) {
-    for (const ConvPass pass : kPasses) {
-      for (const auto& [name, precision, type] : kArithmetics) {
-        ConvProblem problem = problem_of(c, pass, type);
-        problem.alignment = static_cast<int>(size_of(type));
-        SCOPED_TRACE(c.name + ": " + problem.str() + ", " + name);
-        const auto plan = find_convolution(GetParam().properties(), problem, precision);
-        ASSERT_TRUE(plan.has_value());
-        expect_allowed(*plan, precision);
-        for (const auto& t : json_of(*plan)["operationGraph"]["tensors"]) {
-          EXPECT_EQ(t["ptrAlignment"], problem.alignment);
-        }
-      }
-    }
-  }
-}
-
 TEST_P(ConvPlanTest, tensor_cores_where_they_are_allowed) {
   for (const Case& c : all_cases()) {
     if (!c.shipped || c.x[0] < 50) continue;  // small ones may be faster without

@@ -63,6 +63,20 @@ TEST(Workspace, grows_and_keeps_what_it_outgrew) {
   EXPECT_TRUE(device.blocks.empty());
 }
 
+TEST(Workspace, does_not_grow_when_the_same_is_taken_again) {
+  CountingDevice device;
+  Workspace workspace(device);
+  const auto take_all = [&] {
+    workspace.restart();
+    for (const std::int64_t bytes : {900 << 10, 500 << 10, 800 << 10, 300 << 10}) workspace.take(bytes);
+  };
+  take_all();
+  const std::size_t blocks = device.blocks.size();
+  EXPECT_GT(blocks, 1U);
+  take_all();
+  EXPECT_EQ(device.blocks.size(), blocks);  // as in the capture of a step that has run once
+}
+
 TEST(Alignment, largest_power_of_two_up_to_16) {
   alignas(32) static char memory[64];
   for (int offset = 1; offset < 32; ++offset) {

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernels/cpu/fft.h"
+#include "kernels/cuda/alignment.h"
 #include "kernels/math/bf16.h"
 #include "kernels/mel.h"
 
@@ -32,6 +33,12 @@ void write(Tensor t, const Values& values) {
 
 std::size_t index4(const Shape& s, std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d) {
   return static_cast<std::size_t>(((a * s[1] + b) * s[2] + c) * s[3] + d);
+}
+
+// A GPU would stop at any later time.
+void require_alignment(std::initializer_list<const void*> tensors) {
+  require(alignment_of(tensors) >= kConvAlignment,
+          "convolution: a tensor begins beside a multiple of {} bytes", kConvAlignment);
 }
 
 // Calls visit(index into x, index into w, index into y) for every product of the convolution.
@@ -74,6 +81,7 @@ void SimLibraries::gemm(Tensor a, Tensor b, Tensor bias, Tensor c, const Gemm& g
 }
 
 void SimLibraries::convolve(Tensor x, Tensor w, const Conv2d& conv, Tensor y) {
+  require_alignment({x.data, w.data, y.data});
   const Values in = read(x), weight = read(w);
   Values out(static_cast<std::size_t>(y.numel()));
   for_each_product(x.shape, w.shape, y.shape, conv,
@@ -82,6 +90,7 @@ void SimLibraries::convolve(Tensor x, Tensor w, const Conv2d& conv, Tensor y) {
 }
 
 void SimLibraries::convolve_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx) {
+  require_alignment({dy.data, w.data, dx.data});
   const Values in = read(dy), weight = read(w);
   Values out(static_cast<std::size_t>(dx.numel()));
   for_each_product(dx.shape, w.shape, dy.shape, conv,
@@ -90,6 +99,7 @@ void SimLibraries::convolve_backward_input(Tensor dy, Tensor w, const Conv2d& co
 }
 
 void SimLibraries::convolve_backward_weights(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw) {
+  require_alignment({x.data, dy.data, dw.data});
   const Values in = read(x), grad = read(dy);
   Values out(static_cast<std::size_t>(dw.numel()));
   for_each_product(x.shape, dw.shape, dy.shape, conv,
