@@ -10,7 +10,7 @@
 #include "kernels/error.h"
 
 #ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/common_interface_defs.h>
+#include <sanitizer/asan_interface.h>
 #endif
 
 namespace melgrad::sim {
@@ -20,9 +20,10 @@ constexpr std::size_t kStack = 256 * 1024;  // of a fiber; AddressSanitizer make
 constexpr std::int64_t kGuard = 64;         // bytes behind each piece of shared memory
 constexpr std::byte kGuardByte{0xA5}, kNanByte{0xFF};
 
-// AddressSanitizer must be told of every change of stacks.
+// AddressSanitizer must be told of every change of stacks, and forgets nothing of memory that was unmapped.
 struct StackSwitch {
 #ifdef __SANITIZE_ADDRESS__
+  static void begin(const void* bottom, std::size_t size) { __asan_unpoison_memory_region(bottom, size); }
   void leave(const void* bottom, std::size_t size) { __sanitizer_start_switch_fiber(&fake_, bottom, size); }
   void arrive(const void** from_bottom, std::size_t* from_size) {
     __sanitizer_finish_switch_fiber(fake_, from_bottom, from_size);
@@ -31,6 +32,7 @@ struct StackSwitch {
  private:
   void* fake_ = nullptr;
 #else
+  static void begin(const void* /*bottom*/, std::size_t /*size*/) {}
   void leave(const void* /*bottom*/, std::size_t /*size*/) {}
   void arrive(const void** /*bottom*/, std::size_t* /*size*/) {}
 #endif
@@ -94,6 +96,7 @@ class Fibers {
     auto stack = allocator.allocate();
     fiber.bottom = static_cast<char*>(stack.sp) - stack.size;
     fiber.size = stack.size;
+    StackSwitch::begin(fiber.bottom, fiber.size);
     fiber.context = boost::context::fiber(
         std::allocator_arg, boost::context::preallocated(stack.sp, stack.size, stack), allocator,
         [this, index](boost::context::fiber&& main) { return life(index, std::move(main)); });
