@@ -185,8 +185,8 @@ double Lab::time_with_events(benchmark::State& state, const std::function<void()
       5;  // of them in a sample, so that the first, which finds its caches empty, is one of many
   Arena arena(*device_);
   const Tensor sweep = arena.take({kSweepOnGpu / 4});
-  double once = 0;
-  for (double warm = 0; warm < kWarmUp; warm += once) once = device_->seconds_of(run);
+  double once = 0, warm = 0;
+  while (warm < kWarmUp) warm += once = device_->seconds_of(run);
   const int at_once = std::max(kLeast, static_cast<int>(kSample / once));
   const auto seconds = [&](int n) {
     device_->ops().fill(sweep, 0);

@@ -6,7 +6,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
 install_packages "${melgrad_packages[@]}" clang-14 libclang-rt-14-dev libomp-14-dev clang-tidy-14 cppcheck
-configure_and_build fuzz apps/events.pb.h > build/lint.log  # how Clang compiles each file, and what is generated
+mkdir -p build
+# How Clang compiles each file, and what is generated.
+configure_and_build fuzz apps/events.pb.h > build/lint.log || { cat build/lint.log >&2; exit 1; }
 
 checks=()
 [ "${1:-}" != --quick ] || { checks=(--checks=-clang-analyzer-*); shift; }

@@ -27,6 +27,17 @@ struct PoolShape {
   static std::uint32_t narrow(std::int64_t n) { return static_cast<std::uint32_t>(n); }
 };
 
+// Thread i's share of windows [N, height, width] of `packs` packs of kN channels.
+template <int kN>
+struct PoolShare {
+  std::uint32_t c, f, row, example;
+  MELGRAD_DEVICE PoolShare(std::int64_t i, std::uint32_t packs, std::uint32_t width, std::uint32_t height) {
+    auto rest = static_cast<std::uint32_t>(i);
+    c = rest % packs * kN, f = (rest /= packs) % width;
+    row = (rest /= width) % height, example = rest / height;
+  }
+};
+
 // A thread takes kN channels of a window.
 template <typename T, int kN>
 struct MaxPoolForward {
@@ -39,11 +50,8 @@ struct MaxPoolForward {
 
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    const std::uint32_t packs = s.channels / kN;
     for (std::int64_t i = t.first(); i < n; i += t.stride()) {
-      auto rest = static_cast<std::uint32_t>(i);
-      const std::uint32_t c = rest % packs * kN, f = (rest /= packs) % s.out_f;
-      const std::uint32_t row = (rest /= s.out_f) % s.out_t, example = rest / s.out_t;
+      const auto [c, f, row, example] = PoolShare<kN>(i, s.channels / kN, s.out_f, s.out_t);
       const T* in =
           x +
           ((static_cast<std::int64_t>(example) * s.frames + row * s.pool_t) * s.bands + f * s.pool_f) *
@@ -91,11 +99,8 @@ struct MaxPoolBackward {
 
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    const std::uint32_t packs = s.channels / kN;
     for (std::int64_t i = t.first(); i < n; i += t.stride()) {
-      auto rest = static_cast<std::uint32_t>(i);
-      const std::uint32_t c = rest % packs * kN, f = (rest /= packs) % windows_f;
-      const std::uint32_t row = (rest /= windows_f) % windows_t, example = rest / windows_t;
+      const auto [c, f, row, example] = PoolShare<kN>(i, s.channels / kN, windows_f, windows_t);
       Pack<T, kN> gradient{};
       Pack<std::uint8_t, kN> winner{};
       if (row < s.out_t && f < s.out_f) {

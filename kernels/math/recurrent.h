@@ -82,7 +82,7 @@ MELGRAD_HD inline float backward_cell(float d, const float* kept, float h, float
     da[2] = dm;
     dh = d * z;
   }
-  for (int gate = 0; gate < gates_of(kCell); ++gate) dw[gate] = da[gate];
+  for (int gate = 0; gate < std::integral_constant<int, gates_of(kCell)>::value; ++gate) dw[gate] = da[gate];
   if constexpr (kCell == Cell::gru) dw[2] = da[2] * kept[0];
   return dh;
 }
