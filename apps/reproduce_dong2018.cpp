@@ -27,7 +27,7 @@ struct Summary {
       kept.push_back(result.at("accuracy"));
       final_weights.push_back(result.at("accuracy_final"));
       best_weights.push_back(result.at("accuracy_best"));
-      result.at("test").at("confusion").get_to(matrix);
+      for (const auto& row : result.at("test").at("confusion")) matrix.push_back(counts_of(row));
     });
     if (confusion.empty()) confusion.assign(matrix.size(), std::vector<std::int64_t>(matrix.size(), 0));
     const auto fits = [&](const auto& row) { return row.size() == confusion.size(); };
@@ -126,8 +126,8 @@ class Reproduction {
     return folder.read("run.json", [](const nlohmann::ordered_json& json) {
       Arguments asked;
       json.at("gtzan").get_to(asked.gtzan);
-      json.at("splits").get_to(asked.splits);
-      json.at("seed").get_to(asked.seed);
+      asked.splits = static_cast<int>(count_of(json.at("splits")));
+      asked.seed = seed_of(json.at("seed"));
       json.at("split_lists").get_to(asked.split_lists);
       return asked;
     });

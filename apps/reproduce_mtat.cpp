@@ -97,12 +97,12 @@ class Reproduction {
       asked.data.split_by = json.at("split_by");
       asked.data.mtat.tags = json.at("tags");
       asked.data.mtat.merge_synonyms = json.at("merge_tags");
-      asked.data.mtat.split_seed = json.at("split_seed");
+      asked.data.mtat.split_seed = seed_of(json.at("split_seed"));
       asked.data.mtat.split_lists = json.at("split_lists").get<std::string>();
       json.at("models").get_to(asked.models);
       json.at("set").get_to(asked.set);
       json.at("dtype").get_to(asked.dtype);
-      json.at("seed").get_to(asked.seed);
+      asked.seed = seed_of(json.at("seed"));
       return asked;
     });
   }

@@ -87,7 +87,8 @@ nlohmann::ordered_json RunFolder::read_json(const std::string& name) const {
 
 RunOrigin origin_of(const RunFolder& folder) {
   return folder.read("run.json", [](const nlohmann::ordered_json& run) {
-    return RunOrigin{run.at("cache"), run.at("device"), run.value("precision", "f32"), run.at("seed")};
+    return RunOrigin{run.at("cache"), run.at("device"), run.value("precision", "f32"),
+                     seed_of(run.at("seed"))};
   });
 }
 

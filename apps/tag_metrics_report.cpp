@@ -70,7 +70,7 @@ TagMetrics tag_metrics_of(const ordered_json& json) {
   TagMetrics out;
   out.options.threshold = json.at("threshold");
   out.options.resamples = static_cast<int>(count_of(json.at("resamples")));
-  out.options.seed = json.at("seed");
+  out.options.seed = seed_of(json.at("seed"));
   out.tracks = count_of(json.at("tracks"));
   out.macro = tag_figures_of(json.at("macro"));
   json.at("one_class").get_to(out.one_class);

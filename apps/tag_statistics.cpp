@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "apps/text_table.h"
+#include "io/json.h"
 
 namespace melgrad {
 namespace {
@@ -147,12 +148,13 @@ TagStatistics tag_statistics(const DataSet& set) {
 
 TagStatistics tag_statistics(const nlohmann::ordered_json& json) {
   TagStatistics s;
-  s.clips = json.at("clips");
+  s.clips = count_of(json.at("clips"));
   json.at("tags").get_to(s.tags);
-  json.at("tags_per_clip").get_to(s.tags_per_clip);
+  s.tags_per_clip = counts_of(json.at("tags_per_clip"));
   for (std::size_t r = 0; r < s.tags.size(); ++r) {
-    s.counts.push_back(json.at("counts").at(r));
-    for (std::size_t c = 0; c < s.tags.size(); ++c) s.together.push_back(json.at("together").at(r).at(c));
+    s.counts.push_back(count_of(json.at("counts").at(r)));
+    for (std::size_t c = 0; c < s.tags.size(); ++c)
+      s.together.push_back(count_of(json.at("together").at(r).at(c)));
   }
   s.pairs = pairs_of(s);
   return s;

@@ -40,7 +40,7 @@ struct TagStatistics {
 };
 
 TagStatistics tag_statistics(const DataSet& set);
-// From the JSON below. Throws nlohmann::json::exception if it lacks something.
+// From the JSON below, to be called inside reading_json (io/json.h).
 TagStatistics tag_statistics(const nlohmann::ordered_json& json);
 
 // The matrices in full; of the pairs the `top` that attract each other most and the `top` that avoid each

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kernels/error.h"
 
@@ -30,6 +31,20 @@ template <class Json>
 std::int64_t count_of(const Json& json) {
   if (!is_count(json)) throw NotACount("must be a count, but is " + json.dump().substr(0, 40));
   return json.template get<std::int64_t>();
+}
+
+template <class Json>
+std::vector<std::int64_t> counts_of(const Json& json) {
+  std::vector<std::int64_t> counts;
+  for (const Json& one : json) counts.push_back(count_of(one));
+  return counts;
+}
+
+// A generator's seed: a whole number, 0 to 2^64 - 1.
+template <class Json>
+std::uint64_t seed_of(const Json& json) {
+  return json.is_number_unsigned() ? json.template get<std::uint64_t>()
+                                   : static_cast<std::uint64_t>(count_of(json));
 }
 
 // What `take` makes of the JSON of `where`, a file or a part of one; Error (input) naming it where the JSON

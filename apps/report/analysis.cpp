@@ -104,16 +104,16 @@ Plot line_plot(const ordered_json& comparison, std::size_t pair) {
     low = std::min(low, clip.at("x").get<double>());
     high = std::max(high, clip.at("x").get<double>());
   }
-  const double width = std::max(high - low, 1e-12) / kBins;
+  const double range = std::max(high - low, 1e-12);
   std::array<std::array<int, 2>, kBins> clips{};
   for (const auto& clip : line) {
-    const auto bin = static_cast<std::size_t>((clip.at("x").get<double>() - low) / width);
-    ++clips[std::min(bin, kBins - 1)][clip.at("tag") == comparison.at("first") ? 0 : 1];
+    const std::size_t bin = bin_of((clip.at("x").get<double>() - low) / range, kBins);
+    ++clips[bin][clip.at("tag") == comparison.at("first") ? 0 : 1];
   }
   Plot plot;
   plot.data = {{"discriminant", comparison.at("first"), comparison.at("second")}};
   for (std::size_t bin = 0; bin < kBins; ++bin)
-    plot.data.push_back({fmt::format("{:.4g}", low + (static_cast<double>(bin) + 0.5) * width),
+    plot.data.push_back({fmt::format("{:.4g}", low + (static_cast<double>(bin) + 0.5) * range / kBins),
                          fmt::format("{}", clips[bin][0]), fmt::format("{}", clips[bin][1])});
   const auto& auc = comparison.at("separability").at("mean");
   plot.name = fmt::format("discriminant-{}", pair);

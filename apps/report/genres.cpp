@@ -123,7 +123,7 @@ Plot calibration_plot(const Pool& p, const RunGroup& group) {
   };
   std::vector<Bin> bins(kBins);
   for (const auto& [run, track] : p.tracks) {
-    Bin& bin = bins[std::min(kBins - 1, static_cast<std::size_t>(track->confidence * kBins))];
+    Bin& bin = bins[bin_of(track->confidence, kBins)];
     bin.confidence += track->confidence;
     ++bin.tracks;
     bin.right += track->answer == track->label ? 1 : 0;

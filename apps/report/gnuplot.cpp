@@ -1,5 +1,6 @@
 #include "apps/report/gnuplot.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fstream>
@@ -124,6 +125,11 @@ set xtics rotate by {} right scale 0
 set ytics scale 0
 plot data matrix rowheaders columnheaders using 1:2:3 with image pixels)",
                      degrees);
+}
+
+std::size_t bin_of(double value, std::size_t bins) {
+  const double at = value * static_cast<double>(bins);
+  return at > 0 ? static_cast<std::size_t>(std::min(at, static_cast<double>(bins - 1))) : 0;
 }
 
 std::string as_csv(const TextRows& rows) {

@@ -281,7 +281,7 @@ TEST_F(Pipeline, RunFilesOfAnotherKindAreNamed) {
     for (const std::string key : {"cache", "seed", "device"}) {
       nlohmann::json odd = asked;
       odd[key] = {{"no", "value"}};
-      with("run.json", odd.dump(), command, "type must be ");
+      with("run.json", odd.dump(), command, key == "seed" ? "must be a count, but is " : "type must be ");
       odd.erase(key);
       with("run.json", odd.dump(), command, "key '" + key + "' not found");
     }

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <numbers>
 
+#include "apps/report/analysis.h"
 #include "apps/report/filters.h"
+#include "apps/report/gnuplot.h"
 #include "apps/report/sections.h"
 #include "models/recipe.h"
 #include "tests/apps/command.h"
@@ -142,6 +144,33 @@ TEST_F(Report, NamesWhatIsBrokenAndDrawsTheRest) {
   EXPECT_NE(outcome.err.find("its genres are not those of " + a), std::string::npos) << outcome.err;
   EXPECT_NE(page().find("75.0 %"), std::string::npos);
   EXPECT_EQ(figure("genres-1.csv").find("two"), std::string::npos);
+}
+
+TEST_F(Report, RefusesWhatIsNoCount) {
+  const auto problems_with = [&](const std::string& together) {
+    const std::string path = (folder_ / "found.json").string();
+    test::write_bytes(path, R"({"data": "music", "content": null, "no_content": "nobody listened",
+      "labels": {"clips": 1, "tags": ["slow"], "tags_per_clip": [0, 1], "counts": [1], "together": [[)" +
+                                together + "]]}}");
+    Page page("");
+    std::vector<std::string> problems;
+    add_analyses(page, {read_analysis(path)}, problems);
+    return fmt::format("{}", fmt::join(problems, "\n"));
+  };
+  EXPECT_EQ(problems_with("1"), "");
+  for (const char* none : {"8.7e+122", "-1", "0.5", "true", "18446744073709551615"})
+    EXPECT_NE(problems_with(none).find(fmt::format("must be a count, but is {}", none)), std::string::npos)
+        << none << ": " << problems_with(none);
+}
+
+TEST(Bins, TakeWhateverAFileHolds) {
+  EXPECT_EQ(bin_of(0, 10), 0U);
+  EXPECT_EQ(bin_of(0.35, 10), 3U);
+  EXPECT_EQ(bin_of(1, 10), 9U);
+  EXPECT_EQ(bin_of(1e300, 10), 9U);
+  EXPECT_EQ(bin_of(-1e300, 10), 0U);
+  EXPECT_EQ(bin_of(INFINITY, 10), 9U);
+  EXPECT_EQ(bin_of(NAN, 10), 0U);
 }
 
 TEST_F(Report, ComparesRunsTrackByTrack) {
