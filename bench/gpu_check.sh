@@ -63,7 +63,7 @@ begin() {
 }
 # tests PROGRAM FILTER: as bash -c runs it, under the clock. A skipped test fails here, and so does a filter that finds none.
 tests() {
-  "$bin/$1" --gtest_filter="$2" 2>&1 | grep -vE '^\[ RUN|^\[       OK|^\[---' | tee "$scratch/tests.$$"
+  "$bin/$1" --gtest_filter="$2" 2>&1 | grep --line-buffered -vE '^\[ RUN|^\[       OK|^\[---' | tee "$scratch/tests.$$"
   local status=${PIPESTATUS[0]}
   grep -qE '\[  SKIPPED \]|Running 0 tests' "$scratch/tests.$$" && return 3
   return "$status"
@@ -79,8 +79,8 @@ for precision in f32 tf32 bf16; do
   begin "every recipe resumes, $precision" 100 env MELGRAD_TEST_DEVICE="$device" MELGRAD_TEST_PRECISION=$precision \
     bash -c 'tests apps_test "*EveryRecipe*:Training.*"'
 done
-for shard in 0 1; do
-  begin "tests of operations, part $shard" 100 env GTEST_TOTAL_SHARDS=2 GTEST_SHARD_INDEX=$shard \
+for shard in 0 1 2 3; do
+  begin "tests of operations, part $shard" 150 env GTEST_TOTAL_SHARDS=4 GTEST_SHARD_INDEX=$shard \
     bash -c 'tests ops_test "*/cuda:Dropout*:Coverage*"'
 done
 begin "tests of libraries" 100 bash -c 'tests cuda_test "-*without_a_driver*"'

@@ -128,7 +128,8 @@ inline std::vector<Sequences> sequences() {
         all.push_back({name + ", lengths", steps, batch, hidden, {last / 2, last, 1, last - 1, 2}});
         all.back().lengths.resize(static_cast<std::size_t>(batch));
       }
-  // A GRU of 128 just fits in the shared memory of a GPU's block, an LSTM of it and all of 257 do not.
+  // Of 128 the weights fit in the registers and the shared memory of a GPU's block, an LSTM's only just; of
+  // 257 they do not.
   all.push_back({"3 x 2 x 128", 3, 2, 128, {}});
   all.push_back({"2 x 3 x 257, lengths", 2, 3, 257, {2, 1, 2}});
   return all;

@@ -75,13 +75,32 @@ inline std::int64_t largest_shared_bytes() {
   return bytes;
 }
 
+// What the kernel takes, having been allowed to.
 template <typename Kernel>
-void launch(Stream stream, std::int64_t blocks, const Kernel& kernel) {
-  if (blocks == 0) return;
+std::int64_t allowed_shared_bytes(const Kernel& kernel) {
   const std::int64_t shared = shared_bytes_of(kernel);
   if (shared > 48 * 1024) {  // beyond this a kernel must say that it wants more
     cudaFuncSetAttribute(run<Kernel>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared));
   }
+  return shared;
+}
+
+// Blocks of this kernel that the GPU runs at once. Where a block goes over many items, more blocks would
+// leave some for a second turn, with few beside them.
+template <typename Kernel>
+std::int64_t blocks_at_once(const Kernel& kernel) {
+  int device = 0, multiprocessors = 1, each = 1;
+  cudaGetDevice(&device);
+  cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
+  cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, run<Kernel>, Kernel::kThreads,
+                                                static_cast<std::size_t>(allowed_shared_bytes(kernel)));
+  return std::max<std::int64_t>(each, 1) * multiprocessors;
+}
+
+template <typename Kernel>
+void launch(Stream stream, std::int64_t blocks, const Kernel& kernel) {
+  if (blocks == 0) return;
+  const std::int64_t shared = allowed_shared_bytes(kernel);
   run<<<static_cast<unsigned>(blocks), Kernel::kThreads, static_cast<std::size_t>(shared), stream>>>(kernel);
   const cudaError_t status = cudaGetLastError();
   if (status != cudaSuccess) {

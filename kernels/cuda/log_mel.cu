@@ -194,9 +194,6 @@ void limit_to_highest(Stream stream, const LogLaw& law, Tensor y, float* highest
   put_all(stream, y, LimitToRange{law, FloatOrHalf(y), highest + n});
 }
 
-// Blocks of the fused kernel that all work at once on any GPU, each on one group of frames after the other.
-constexpr std::int64_t kFusedBlocks = 1024;
-
 bool is_fused(const MelOptions& o) {
   return o.n_fft >= 256 && o.n_fft <= 4096 && (o.n_fft & (o.n_fft - 1)) == 0 && o.win_length == o.n_fft &&
          o.hop_length <= o.n_fft && o.n_mels <= o.n_fft / 2 && !o.remove_dc && o.pre_emphasis == 0;
@@ -259,7 +256,6 @@ void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
   const std::int64_t frames = y.dim(0);
   const LogLaw law = log_law(o);
   if (is_fused(o)) {
-    float* highest = law.range > 0 ? scratch({kFusedBlocks + 1}).f32() : nullptr;
     const FusedLogMelArguments arguments{FloatOrHalf(pcm),
                                          pcm.numel(),
                                          frames,
@@ -276,11 +272,12 @@ void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
                                          tables.weight,
                                          law,
                                          FloatOrHalf(y),
-                                         highest};
-    with_fused_kernel(o, arguments, [&](const auto& kernel) {
-      const std::int64_t blocks = std::min(kernel.groups(), kFusedBlocks);
+                                         nullptr};
+    with_fused_kernel(o, arguments, [&](auto kernel) {
+      const std::int64_t blocks = std::min(kernel.groups(), blocks_at_once(kernel));
+      if (law.range > 0) kernel.a.highest = scratch({blocks + 1}).f32();
       launch(stream_, blocks, kernel);
-      if (highest != nullptr) limit_to_highest(stream_, law, y, highest, blocks);
+      if (law.range > 0) limit_to_highest(stream_, law, y, kernel.a.highest, blocks);
     });
     return;
   }

@@ -1,81 +1,113 @@
 // Recurrent layers in one kernel over all their steps: sequences do not depend on each other, so a block
-// takes one from its first step to its last, with the recurrent weights in its shared memory and the state in
-// registers. A step costs two barriers and no launch. For weights that fit (a GRU of 128, an LSTM of 112 on
-// an H100); recurrent.cu has the path for the rest.
+// takes one from its first step to its last, with the recurrent weights in its registers, as many as they
+// hold, and the rest in its shared memory. A step costs two barriers and no launch. For weights that fit (a
+// GRU of 160, an LSTM of 128 on an H100); recurrent.cu has the path for the rest.
 //
-// The loads of a step do not depend on the step before, so they are issued ahead of its product and arrive
-// during it.
+// What a step reads from memory does not depend on the step before, and memory is away for longer than a step
+// takes: it is asked for kAhead steps early.
 #pragma once
 
-#include "kernels/cuda/block.h"
+#include "kernels/cuda/elements.h"
 #include "kernels/math/recurrent.h"
 
 namespace melgrad {
 
-constexpr int kRecurrentThreads = 256;
+constexpr int kRecurrentThreads = 512;
+constexpr int kAhead = 3;
 
-// y [columns] = x [rows] w [rows, columns], w kept in shared memory as quads of rows, so that a thread loads
-// four numbers at once and neighbours lie side by side. With fewer columns than threads, groups of threads
-// share the rows of a column and leave parts of the sum.
-struct BlockProduct {
+// y [columns] = x [rows] w [rows, columns], columns <= kRecurrentThreads. A thread has one column, or some of
+// its rows where there are threads enough for that, and leaves its part of the sum. It keeps its weights
+// from the first product to the last, in quads of rows: kHeld of them in registers.
+class BlockProduct {
+ public:
   struct alignas(16) Quad {
     float v[4];
   };
-  int rows, columns;
 
-  MELGRAD_HD BlockProduct(int row_count, int column_count) : rows(row_count), columns(column_count) {}
-  MELGRAD_HD int quads() const { return (rows + 3) / 4; }
-  MELGRAD_HD int groups() const { return columns < kRecurrentThreads ? kRecurrentThreads / columns : 1; }
-  MELGRAD_HD std::int64_t weight_quads() const { return std::int64_t{quads()} * columns; }
-  MELGRAD_HD int parts() const { return groups() * columns; }
+  MELGRAD_HD BlockProduct(int rows, int columns)
+      : quads_((rows + 3) / 4),
+        columns_(columns),
+        groups_(least(least(kRecurrentThreads / columns, kMostGroups), (quads_ + kAtOnce - 1) / kAtOnce)),
+        per_group_((quads_ + groups_ * kAtOnce - 1) / (groups_ * kAtOnce) * kAtOnce) {}
   std::int64_t shared_bytes() const {
-    return shared_size<Quad>(weight_quads()) + shared_size<Quad>(quads()) + shared_size<float>(parts());
+    return shared_size<Quad>(shared_quads()) + shared_size<Quad>(groups_ * per_group_) +
+           shared_size<float>(groups_ * columns_);
   }
 
-  // x: [4 quads()] behind the last row 0. All threads; a barrier must follow before `multiply`.
-  template <typename Thread>
-  MELGRAD_DEVICE void take(Thread& t) {
-    weights_ = t.template shared<Quad>(weight_quads());
-    x = reinterpret_cast<float*>(t.template shared<Quad>(quads()));
-    parts_ = t.template shared<float>(parts());
-    for (int i = t.index(); i < 4 * quads(); i += kRecurrentThreads) x[i] = 0;
-    for (std::int64_t i = t.index(); i < weight_quads(); i += kRecurrentThreads) weights_[i] = Quad{};
+  // load(first row, column): a quad of weights, 0 beyond the last row. All threads; a barrier must follow
+  // before `multiply`.
+  template <typename Thread, typename Load>
+  MELGRAD_DEVICE void take(Thread& t, const Load& load) {
+    Quad* shared = t.template shared<Quad>(shared_quads());
+    Quad* input = t.template shared<Quad>(groups_ * per_group_);
+    parts_ = t.template shared<float>(groups_ * columns_);
+    x = reinterpret_cast<float*>(input);
+    for (int i = t.index(); i < 4 * groups_ * per_group_; i += kRecurrentThreads) x[i] = 0;
     t.sync();
-    group_ = t.index() / columns;
-    column_ = group_ < groups() ? t.index() % columns : columns;  // nothing is left for the last threads
-    per_group_ = (quads() + groups() - 1) / groups();
-  }
-  MELGRAD_DEVICE void set_weight(int row, int column, float w) {
-    weights_[row / 4 * columns + column].v[row % 4] = w;
+    const int group = t.index() / columns_, column = t.index() % columns_, first = group * per_group_;
+    works_ = group < groups_;
+    const auto mine = [&](int i) {
+      return works_ && i < per_group_ && first + i < quads_ ? load(4 * (first + i), column) : Quad{};
+    };
+#pragma unroll
+    for (int i = 0; i < kHeld; ++i) held_[i] = mine(i);
+    more_ = shared + t.index();
+    for (int i = kHeld; i < per_group_; ++i) more_[(i - kHeld) * kRecurrentThreads] = mine(i);
+    input_ = input + (works_ ? first : 0);
+    part_ = parts_ + (works_ ? t.index() : 0);
   }
 
   // Barriers before and after are the caller's.
   MELGRAD_DEVICE void multiply() const {
-    const int from = group_ * per_group_;
-    const int to = from + per_group_ < quads() ? from + per_group_ : quads();
-    const Quad* input = reinterpret_cast<const Quad*>(x);
-    for (int column = column_; column < columns; column += kRecurrentThreads) {
-      float sum[4] = {};
-      for (int q = from; q < to; ++q) {
-        const Quad w = weights_[q * columns + column], in = input[q];
+    if (!works_) return;
+    float sum[4] = {};
+    const auto add = [&sum](const Quad& w, const Quad& in) {
 #pragma unroll
-        for (int i = 0; i < 4; ++i) sum[i] += w.v[i] * in.v[i];
-      }
-      parts_[group_ * columns + column] = (sum[0] + sum[1]) + (sum[2] + sum[3]);
+      for (int r = 0; r < 4; ++r) sum[r] += w.v[r] * in.v[r];
+    };
+#pragma unroll
+    for (int begin = 0; begin < kHeld; begin += kAtOnce) {
+      if (begin >= per_group_) break;
+#pragma unroll
+      for (int i = begin; i < begin + kAtOnce; ++i) add(held_[i], input_[i]);
     }
+#pragma unroll kAtOnce
+    for (int i = kHeld; i < per_group_; ++i) add(more_[(i - kHeld) * kRecurrentThreads], input_[i]);
+    *part_ = (sum[0] + sum[1]) + (sum[2] + sum[3]);
   }
   MELGRAD_DEVICE float result(int column) const {
-    float sum = 0;
-    for (int g = 0; g < groups(); ++g) sum += parts_[g * columns + column];
+    float sum = parts_[column];
+#pragma unroll
+    for (int g = 1; g < kMostGroups; ++g)
+      if (g < groups_) sum += parts_[g * columns_ + column];
     return sum;
   }
 
-  float* x = nullptr;
+  float* x = nullptr;  // [rows]
 
  private:
-  Quad* weights_ = nullptr;
-  float* parts_ = nullptr;
-  int group_ = 0, column_ = 0, per_group_ = 0;
+  static constexpr int kHeld = 16, kAtOnce = 4, kMostGroups = 8;
+  MELGRAD_HD static int least(int a, int b) { return a < b ? a : b; }
+  MELGRAD_HD std::int64_t shared_quads() const {
+    return per_group_ > kHeld ? std::int64_t{per_group_ - kHeld} * kRecurrentThreads : 0;
+  }
+
+  int quads_, columns_, groups_, per_group_;  // per_group_: a multiple of kAtOnce
+  bool works_ = false;
+  Quad held_[kHeld];
+  Quad* more_ = nullptr;
+  const Quad* input_ = nullptr;
+  float *parts_ = nullptr, *part_ = nullptr;
+};
+
+// What a thread has of a tensor: a few values of one element, for each of the steps in the order in which
+// they are computed.
+struct StepValues {
+  float* first;
+  std::int64_t step;
+  int value;
+
+  MELGRAD_HD float& operator()(int k, int v = 0) const { return first[k * step + v * value]; }
 };
 
 // What both directions know of the layer; shapes as in kernels/ops.h.
@@ -84,6 +116,7 @@ struct RecurrentArguments {
   bool reverse;
   const std::int32_t* lengths;  // null: no sequence has ended
   const float* u;
+  bool u_in_packs;
   float *states, *saved;
 
   RecurrentArguments(const RecurrentSteps& layer, const Recurrent& recurrent, Tensor weights,
@@ -94,17 +127,27 @@ struct RecurrentArguments {
         reverse(layer.reverse),
         lengths(recurrent.lengths ? recurrent.lengths.i32() : nullptr),
         u(weights.f32()),
+        u_in_packs(in_packs({weights})),
         states(all_states.f32()),
         saved(recurrent.cell == Cell::rnn ? nullptr : all_saved.f32()) {}
 
   MELGRAD_HD int at(int k) const { return reverse ? steps - 1 - k : k; }
-  MELGRAD_HD bool has_ended(int t, int n) const { return lengths != nullptr && t >= lengths[n]; }
-  // Element j of value v of sequence n at place t, where there are `values` of them.
-  MELGRAD_HD std::int64_t place(int t, int n, int values, int v, int j) const {
-    return ((std::int64_t{t} * batch + n) * values + v) * hidden + j;
+  // Steps of sequence n before its end, which need not be the first.
+  MELGRAD_HD bool has_ended(int k, int length) const { return at(k) >= length; }
+  MELGRAD_DEVICE int length(int n) const { return lengths != nullptr ? lengths[n] : steps; }
+  // Element j of sequence n, in a tensor of `values` of them.
+  MELGRAD_HD StepValues values(float* data, int count, int n, int j) const {
+    return from(data, at(0), count, n, j);
   }
-  MELGRAD_HD std::int64_t before(int t, int n, int j) const { return place(reverse ? t + 1 : t, n, 1, 0, j); }
-  MELGRAD_HD std::int64_t after(int t, int n, int j) const { return place(reverse ? t : t + 1, n, 1, 0, j); }
+  // k: the state before step k, k + 1: after it.
+  MELGRAD_HD StepValues all_states(int n, int j) const { return from(states, reverse ? steps : 0, 1, n, j); }
+
+ private:
+  MELGRAD_HD StepValues from(float* data, int t, int count, int n, int j) const {
+    const std::int64_t row = std::int64_t{batch} * count * hidden;
+    if (data == nullptr) return {};  // a plain RNN saves nothing
+    return {data + t * row + std::int64_t{n} * count * hidden + j, reverse ? -row : row, hidden};
+  }
 };
 
 template <Cell kCell>
@@ -112,48 +155,64 @@ struct PersistentForward {
   static constexpr int kThreads = kRecurrentThreads;
   static constexpr int kGates = static_cast<int>(gates_of(kCell)), kSaved = static_cast<int>(saved_of(kCell));
   RecurrentArguments a;
-  const float *x, *b;
+  float* x;
+  const float* b;
 
-  MELGRAD_HD BlockProduct product() const { return {a.hidden, kGates * a.hidden}; }
+  MELGRAD_HD int columns() const { return kGates * a.hidden; }
+  MELGRAD_HD BlockProduct product() const { return {a.hidden, columns()}; }
   std::int64_t shared_bytes() const { return product().shared_bytes(); }
 
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
     BlockProduct u = product();
-    u.take(t);
-    fetch<8>(
-        t, kGates * a.hidden * a.hidden, [&](int i) { return a.u[i]; },
-        [&](int i, float w) { u.set_weight(i % a.hidden, i / a.hidden, w); });
+    u.take(t, [&](int row, int column) {
+      const float* from = a.u + column * a.hidden + row;
+      if (a.u_in_packs) return *reinterpret_cast<const BlockProduct::Quad*>(from);
+      BlockProduct::Quad quad{};
+      for (int i = 0; i < 4 && row + i < a.hidden; ++i) quad.v[i] = from[i];
+      return quad;
+    });
     const int j = t.index();  // thread j < hidden has element j of the state
     const bool has_element = j < a.hidden;
     float bias[kGates] = {};
     for (int g = 0; has_element && g < kGates; ++g) bias[g] = b[g * a.hidden + j];
 
     for (int n = static_cast<int>(t.block()); n < a.batch; n += static_cast<int>(t.blocks())) {
-      float h = 0, c = 0;
+      const StepValues in = a.values(x, kGates, n, j), saved = a.values(a.saved, kSaved, n, j),
+                       state = a.all_states(n, j);
+      const int length = a.length(n);
+      float h = 0, c = 0, ahead[kAhead][kGates] = {};
       if (has_element) {
         u.x[j] = 0;
-        a.states[a.before(a.at(0), n, j)] = 0;
+        state(0) = 0;
+#pragma unroll
+        for (int q = 0; q < kAhead; ++q)
+          for (int g = 0; q < a.steps && g < kGates; ++g) ahead[q][g] = in(q, g);
       }
-      for (int k = 0; k < a.steps; ++k) {
-        const int step = a.at(k);
-        const bool ended = a.has_ended(step, n);
-        float in[kGates] = {}, w[kGates], kept[kSaved + 1] = {};
-        for (int g = 0; has_element && !ended && g < kGates; ++g) in[g] = x[a.place(step, n, kGates, g, j)];
-        t.sync();
-        if (!ended) u.multiply();
-        t.sync();
-        if (!has_element) continue;
-        if (!ended) {
-          for (int g = 0; g < kGates; ++g) w[g] = u.result(g * a.hidden + j) + bias[g];
-          h = forward_cell<kCell>(in, w, h, c, kept);
-          if constexpr (kCell == Cell::lstm) c = kept[4];
-        } else if constexpr (kCell == Cell::lstm) {
-          kept[4] = c;
+      for (int begin = 0; begin < a.steps; begin += kAhead) {
+#pragma unroll
+        for (int q = 0; q < kAhead; ++q) {
+          const int k = begin + q;
+          if (k >= a.steps) break;
+          const bool ended = a.has_ended(k, length);
+          t.sync();
+          if (!ended) u.multiply();
+          t.sync();
+          if (!has_element) continue;
+          float kept[kSaved + 1] = {};
+          if (!ended) {
+            float w[kGates];
+            for (int g = 0; g < kGates; ++g) w[g] = u.result(g * a.hidden + j) + bias[g];
+            h = forward_cell<kCell>(ahead[q], w, h, c, kept);
+            if constexpr (kCell == Cell::lstm) c = kept[4];
+          } else if constexpr (kCell == Cell::lstm) {
+            kept[4] = c;
+          }
+          u.x[j] = h;
+          state(k + 1) = h;
+          for (int s = 0; s < kSaved; ++s) saved(k, s) = kept[s];
+          for (int g = 0; k + kAhead < a.steps && g < kGates; ++g) ahead[q][g] = in(k + kAhead, g);
         }
-        u.x[j] = h;
-        a.states[a.after(step, n, j)] = h;
-        for (int s = 0; s < kSaved; ++s) a.saved[a.place(step, n, kSaved, s, j)] = kept[s];
       }
     }
   }
@@ -165,64 +224,80 @@ struct PersistentBackward {
   static constexpr int kThreads = kRecurrentThreads;
   static constexpr int kGates = static_cast<int>(gates_of(kCell)), kSaved = static_cast<int>(saved_of(kCell));
   RecurrentArguments a;
-  const float* dstates;
-  float *dx, *dv;
+  float *dstates, *dx, *dv;
 
-  MELGRAD_HD BlockProduct product() const { return {kGates * a.hidden, a.hidden}; }
+  MELGRAD_HD int columns() const { return a.hidden; }
+  MELGRAD_HD BlockProduct product() const { return {kGates * a.hidden, columns()}; }
   std::int64_t shared_bytes() const { return product().shared_bytes(); }
 
   // What a step reads.
   struct Step {
     float kept[kSaved + 1], h, next, c, d;
   };
+  struct Inputs {
+    StepValues saved, state, d;
+
+    MELGRAD_DEVICE Step operator()(int k) const {
+      Step s{};
+      for (int i = 0; i < kSaved; ++i) s.kept[i] = saved(k, i);
+      if constexpr (kCell == Cell::gru) s.h = state(k);
+      if constexpr (kCell == Cell::rnn) s.next = state(k + 1);
+      if constexpr (kCell == Cell::lstm) s.c = k > 0 ? saved(k - 1, 4) : 0.0F;
+      s.d = d(k);
+      return s;
+    }
+  };
 
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
     BlockProduct u = product();
-    u.take(t);
-    fetch<8>(
-        t, kGates * a.hidden * a.hidden, [&](int i) { return a.u[i]; },
-        [&](int i, float w) { u.set_weight(i / a.hidden, i % a.hidden, w); });
+    u.take(t, [&](int row, int column) {
+      BlockProduct::Quad quad{};
+#pragma unroll
+      for (int i = 0; i < 4; ++i)
+        if (row + i < kGates * a.hidden) quad.v[i] = a.u[(row + i) * a.hidden + column];
+      return quad;
+    });
     const int j = t.index();
     const bool has_element = j < a.hidden;
 
     for (int n = static_cast<int>(t.block()); n < a.batch; n += static_cast<int>(t.blocks())) {
+      const Inputs in{a.values(a.saved, kSaved, n, j), a.all_states(n, j), a.values(dstates, 1, n, j)};
+      const StepValues of_x = a.values(dx, kGates, n, j), of_v = a.values(dv, kGates, n, j);
+      const int length = a.length(n), last = a.steps - 1;
       float dh = 0, dc = 0;
-      Step now = has_element ? read(a.steps - 1, n, j) : Step{};
-      for (int k = a.steps - 1; k >= 0; --k) {
-        const int step = a.at(k);
-        const bool ended = a.has_ended(step, n);
-        if (has_element) {
-          float da[kGates] = {}, dw[kGates] = {};
-          if (ended) {
-            dh += now.d;
-          } else {
-            dh = backward_cell<kCell>(now.d + dh, now.kept, now.h, now.next, now.c, dc, da, dw);
+      Step ahead[kAhead] = {};
+#pragma unroll
+      for (int q = 0; q < kAhead; ++q)
+        if (has_element && q <= last) ahead[q] = in(last - q);
+      for (int begin = last; begin >= 0; begin -= kAhead) {
+#pragma unroll
+        for (int q = 0; q < kAhead; ++q) {
+          const int k = begin - q;
+          if (k < 0) break;
+          const bool ended = a.has_ended(k, length);
+          if (has_element) {
+            const Step& now = ahead[q];
+            float da[kGates] = {}, dw[kGates] = {};
+            if (ended) {
+              dh += now.d;
+            } else {
+              dh = backward_cell<kCell>(now.d + dh, now.kept, now.h, now.next, now.c, dc, da, dw);
+            }
+            for (int g = 0; g < kGates; ++g) {
+              u.x[g * a.hidden + j] = dw[g];
+              of_x(k, g) = da[g];
+              if constexpr (kCell == Cell::gru) of_v(k, g) = dw[g];
+            }
+            if (k >= kAhead) ahead[q] = in(k - kAhead);
           }
-          for (int g = 0; g < kGates; ++g) {
-            dx[a.place(step, n, kGates, g, j)] = da[g];
-            if constexpr (kCell == Cell::gru) dv[a.place(step, n, kGates, g, j)] = dw[g];
-            u.x[g * a.hidden + j] = dw[g];
-          }
-          if (k > 0) now = read(k - 1, n, j);
+          t.sync();
+          if (!ended) u.multiply();
+          t.sync();
+          if (has_element && !ended) dh += u.result(j);
         }
-        t.sync();
-        if (!ended) u.multiply();
-        t.sync();
-        if (has_element && !ended) dh += u.result(j);
       }
     }
-  }
-
-  MELGRAD_DEVICE Step read(int k, int n, int j) const {
-    const int step = a.at(k);
-    Step s{};
-    for (int i = 0; i < kSaved; ++i) s.kept[i] = a.saved[a.place(step, n, kSaved, i, j)];
-    if constexpr (kCell == Cell::gru) s.h = a.states[a.before(step, n, j)];
-    if constexpr (kCell == Cell::rnn) s.next = a.states[a.after(step, n, j)];
-    if constexpr (kCell == Cell::lstm) s.c = k > 0 ? a.saved[a.place(a.at(k - 1), n, kSaved, 4, j)] : 0.0F;
-    s.d = dstates[a.place(step, n, 1, 0, j)];
-    return s;
   }
 };
 

@@ -1,7 +1,7 @@
-// Recurrent layers. Where the weights fit in a block's shared memory, one kernel goes over all steps
-// (persistent_recurrent.h); else a step is one product by Libraries and one kernel, one thread per element of
-// the state, which runs fastest, so that a warp reads and writes whole lines of every gate. The gradient of
-// the weights is one product over all steps.
+// Recurrent layers. Where the weights fit in a block's registers and shared memory, one kernel goes over all
+// steps (persistent_recurrent.h); else a step is one product by Libraries and one kernel, one thread per
+// element of the state, which runs fastest, so that a warp reads and writes whole lines of every gate. The
+// gradient of the weights is one product over all steps.
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/launch.h"
 #include "kernels/cuda/persistent_recurrent.h"
@@ -37,7 +37,7 @@ void launch_step(Stream stream, const Step& step, std::int64_t batch) {
 // Runs it and returns true where it fits.
 template <typename Kernel>
 bool launch_persistent(Stream stream, const Kernel& kernel) {
-  if (kernel.a.hidden > Kernel::kThreads || kernel.shared_bytes() > largest_shared_bytes()) return false;
+  if (kernel.columns() > Kernel::kThreads || kernel.shared_bytes() > largest_shared_bytes()) return false;
   launch(stream, blocks_for(kernel.a.batch, 1), kernel);
   return true;
 }
