@@ -131,12 +131,11 @@ def time_recurrent():
     return results
 
 
-def time_tagging(program):
+def time_tagging(program, results, write):
     """Milliseconds of a training step of each tagging network at the batch and shape of its recipe, recorded as a graph.
     torch.compile is left out: it takes longer than all the rest."""
     from tagging_step import TAGS, cases, make_twin  # beside this file
 
-    results = {}
     for network, (_, frames, bands, batch) in cases(program).items():
         x = torch.rand(batch, frames, bands, device=DEVICE)
         targets = (torch.rand(batch, TAGS, device=DEVICE) < 0.3).float()
@@ -158,7 +157,7 @@ def time_tagging(program):
                 results[f"{network} {arithmetic}"] = round(median_ms(graphed(step), 3, 15), 3)
             except Exception as error:
                 results[f"{network} {arithmetic}"] = f"failed: {str(error).splitlines()[0][:200]}"
-    return results
+            write()
 
 
 def copy_bandwidth():
@@ -187,8 +186,8 @@ def main():
     out["recurrent_us"] = time_recurrent()
     write()
     if len(sys.argv) > 2:
-        out["tagging_step_ms"] = time_tagging(sys.argv[2])
-        write()
+        out["tagging_step_ms"] = {}
+        time_tagging(sys.argv[2], out["tagging_step_ms"], write)
     for shape, frames in shapes.items():
         steps[shape] |= time_steps(frames, ("compile",))
         write()
