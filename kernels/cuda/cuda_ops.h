@@ -34,6 +34,8 @@ class CudaOps final : public Ops {
   const DeviceMelTables& tables_of(const MelTables& mel);
   // to (+)= column sums of x [rows, columns], in double, rounded once.
   void column_sums(Tensor x, Tensor to, Write write);
+  // conv2d_backward_input where x has few channels.
+  void backward_few_channels(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write);
 
   Device* device_;
   Libraries* libraries_;
