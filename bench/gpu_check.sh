@@ -5,8 +5,8 @@
 #   bash bench/gpu_check.sh BUNDLE OUT        BUNDLE: the .tar.xz of bench/bundle.sh, or the folder it unpacks to
 # OUT gets report.json, log.txt, bench.json, bench-tags.json, peers.json, engines.txt, and where ncu is found profile-*.csv
 # and details-*.txt; the last lines printed are a short table. Exit code 1 if anything failed. Not longer than
-# MELGRAD_CHECK_SECONDS (520); profiles of the precisions in MELGRAD_CHECK_PROFILES (f32 tf32 bf16). CUDA's and cuDNN's
-# libraries are taken from LD_LIBRARY_PATH, the toolkit, or Python's nvidia packages.
+# MELGRAD_CHECK_SECONDS (520); profiles of MELGRAD_CHECK_PROFILES (NETWORK/PRECISION ...). CUDA's and cuDNN's libraries are
+# taken from LD_LIBRARY_PATH, the toolkit, or Python's nvidia packages.
 set -uo pipefail
 bundle=$1 out=$2
 mkdir -p "$out"
@@ -127,13 +127,14 @@ check "benchmarks" 100 bash -c "bench '$out/bench.json' '^(dong2018_step|recurre
 check "benchmarks of the tagging networks" 120 bash -c "bench '$out/bench-tags.json' '^mtat-.*_step.*cuda'"
 # How fast each of cuDNN's engines is where the network spends its time.
 check "engines of cuDNN" 60 bash -c "'$bin/conv_engines' | tee '$out/engines.txt'"
-# Where a training step's time goes, kernel by kernel: the first after those that measure the limits.
+# Where a training step's time goes, kernel by kernel: some hundreds in a row, after those that measure the limits.
 ncu=$(command -v ncu || ls /usr/local/cuda/bin/ncu /opt/nvidia/nsight-compute/*/ncu 2>/dev/null | head -n 1 || true)
 if [ -n "$ncu" ]; then
-  for precision in ${MELGRAD_CHECK_PROFILES-f32 tf32 bf16}; do
-    check "profile $precision" 60 "$ncu" --clock-control none --csv --log-file "$out/profile-$precision.csv" --launch-skip 70 \
-      --launch-count 160 --metrics gpu__time_duration.sum,dram__bytes.sum,sm__throughput.avg.pct_of_peak_sustained_elapsed \
-      "$bin/melgrad_bench" --benchmark_filter="^dong2018_step/256.*cuda/$precision"
+  for profile in ${MELGRAD_CHECK_PROFILES-dong2018/f32 dong2018/tf32 dong2018/bf16 mtat-sample-cnn/f32 mtat-musicnn/f32}; do
+    network=${profile%/*} precision=${profile#*/}
+    check "profile $profile" 60 "$ncu" --clock-control none --csv --log-file "$out/profile-$network-$precision.csv" \
+      --launch-skip 300 --launch-count 300 --metrics gpu__time_duration.sum \
+      "$bin/melgrad_bench" --benchmark_filter="^${network}_step/.*cuda/$precision"
   done
 fi
 # What bounds the kernels written by hand.

@@ -243,7 +243,7 @@ class Filters(nn.Module):
         self.q, self.rate = nn.Parameter(torch.ones(1)), rate
 
     def forward(self, x):
-        f = torch.linspace(0, self.rate / 2, x.shape[2], dtype=x.dtype)
+        f = torch.linspace(0, self.rate / 2, x.shape[2], dtype=x.dtype, device=x.device)
         band = (0.1079 * self.centres + 24.7) / self.q
         up = 1 + 2 * (f - self.centres[..., None]) / band[..., None]
         filters = torch.clamp(torch.minimum(up, 2 - up), min=0)  # [harmonic, level, bins]
