@@ -132,10 +132,10 @@ struct RecurrentArguments {
         saved(recurrent.cell == Cell::rnn ? nullptr : all_saved.f32()) {}
 
   MELGRAD_HD int at(int k) const { return reverse ? steps - 1 - k : k; }
-  // Steps of sequence n before its end, which need not be the first.
+  // Whether the k-th step to be computed lies beyond the end of a sequence.
   MELGRAD_HD bool has_ended(int k, int length) const { return at(k) >= length; }
   MELGRAD_DEVICE int length(int n) const { return lengths != nullptr ? lengths[n] : steps; }
-  // Element j of sequence n, in a tensor of `values` of them.
+  // Element j of sequence n in a tensor [T, N, count, H].
   MELGRAD_HD StepValues values(float* data, int count, int n, int j) const {
     return from(data, at(0), count, n, j);
   }
