@@ -4,7 +4,8 @@
 // GRU of 160, an LSTM of 128 on an H100); recurrent.cu has the path for the rest.
 //
 // What a step reads from memory does not depend on the step before, and memory is away for longer than a step
-// takes: it is asked for kAhead steps early.
+// takes: it is asked for some steps early. Between the barriers of a step stands what the other threads wait
+// for, loads and stores come after them.
 #pragma once
 
 #include "kernels/cuda/elements.h"
@@ -13,25 +14,30 @@
 namespace melgrad {
 
 constexpr int kRecurrentThreads = 512;
-constexpr int kAhead = 3;
+
+// Steps that input is asked for ahead. One of a layer with more weights takes longer, and leaves fewer
+// registers.
+constexpr int steps_ahead(int quads_held) { return quads_held > 8 ? 2 : 3; }
+
+struct alignas(16) Quad {
+  float v[4];
+};
 
 // y [columns] = x [rows] w [rows, columns], columns <= kRecurrentThreads. A thread has one column, or some of
 // its rows where there are threads enough for that, and leaves its part of the sum. It keeps its weights
 // from the first product to the last, in quads of rows: kHeld of them in registers.
+template <int kHeld>
 class BlockProduct {
  public:
-  struct alignas(16) Quad {
-    float v[4];
-  };
-
   MELGRAD_HD BlockProduct(int rows, int columns)
       : quads_((rows + 3) / 4),
         columns_(columns),
         groups_(least(least(kRecurrentThreads / columns, kMostGroups), (quads_ + kAtOnce - 1) / kAtOnce)),
         per_group_((quads_ + groups_ * kAtOnce - 1) / (groups_ * kAtOnce) * kAtOnce) {}
+  bool fits_registers() const { return per_group_ <= kHeld; }
   std::int64_t shared_bytes() const {
     return shared_size<Quad>(shared_quads()) + shared_size<Quad>(groups_ * per_group_) +
-           shared_size<float>(groups_ * columns_);
+           shared_size<float>(groups_ * kRecurrentThreads);
   }
 
   // load(first row, column): a quad of weights, 0 beyond the last row. All threads; a barrier must follow
@@ -40,7 +46,7 @@ class BlockProduct {
   MELGRAD_DEVICE void take(Thread& t, const Load& load) {
     Quad* shared = t.template shared<Quad>(shared_quads());
     Quad* input = t.template shared<Quad>(groups_ * per_group_);
-    parts_ = t.template shared<float>(groups_ * columns_);
+    parts_ = t.template shared<float>(groups_ * kRecurrentThreads);
     x = reinterpret_cast<float*>(input);
     for (int i = t.index(); i < 4 * groups_ * per_group_; i += kRecurrentThreads) x[i] = 0;
     t.sync();
@@ -54,7 +60,7 @@ class BlockProduct {
     more_ = shared + t.index();
     for (int i = kHeld; i < per_group_; ++i) more_[(i - kHeld) * kRecurrentThreads] = mine(i);
     input_ = input + (works_ ? first : 0);
-    part_ = parts_ + (works_ ? t.index() : 0);
+    part_ = parts_ + (works_ ? group * kRecurrentThreads + column : 0);
   }
 
   // Barriers before and after are the caller's.
@@ -75,18 +81,20 @@ class BlockProduct {
     for (int i = kHeld; i < per_group_; ++i) add(more_[(i - kHeld) * kRecurrentThreads], input_[i]);
     *part_ = (sum[0] + sum[1]) + (sum[2] + sum[3]);
   }
-  MELGRAD_DEVICE float result(int column) const {
-    float sum = parts_[column];
+  // The parts of a column's sum, and the sum.
+  MELGRAD_DEVICE const float* parts_of(int column) const { return parts_ + column; }
+  MELGRAD_DEVICE float sum_of(const float* parts) const {
+    float sum = parts[0];
 #pragma unroll
     for (int g = 1; g < kMostGroups; ++g)
-      if (g < groups_) sum += parts_[g * columns_ + column];
+      if (g < groups_) sum += parts[g * kRecurrentThreads];
     return sum;
   }
 
   float* x = nullptr;  // [rows]
 
  private:
-  static constexpr int kHeld = 16, kAtOnce = 4, kMostGroups = 8;
+  static constexpr int kAtOnce = 4, kMostGroups = 8;
   MELGRAD_HD static int least(int a, int b) { return a < b ? a : b; }
   MELGRAD_HD std::int64_t shared_quads() const {
     return per_group_ > kHeld ? std::int64_t{per_group_ - kHeld} * kRecurrentThreads : 0;
@@ -104,10 +112,9 @@ class BlockProduct {
 // they are computed.
 struct StepValues {
   float* first;
-  std::int64_t step;
-  int value;
+  int step, value;
 
-  MELGRAD_HD float& operator()(int k, int v = 0) const { return first[k * step + v * value]; }
+  MELGRAD_HD float& operator()(int k, int v = 0) const { return first[std::int64_t{k} * step + v * value]; }
 };
 
 // What both directions know of the layer; shapes as in kernels/ops.h.
@@ -131,6 +138,8 @@ struct RecurrentArguments {
         states(all_states.f32()),
         saved(recurrent.cell == Cell::rnn ? nullptr : all_saved.f32()) {}
 
+  // What all sequences have of a step, at most 5 values an element.
+  bool counts_in_32_bits() const { return std::int64_t{batch} * hidden < (std::int64_t{1} << 31) / 5; }
   MELGRAD_HD int at(int k) const { return reverse ? steps - 1 - k : k; }
   // Whether the k-th step to be computed lies beyond the end of a sequence.
   MELGRAD_HD bool has_ended(int k, int length) const { return at(k) >= length; }
@@ -144,42 +153,47 @@ struct RecurrentArguments {
 
  private:
   MELGRAD_HD StepValues from(float* data, int t, int count, int n, int j) const {
-    const std::int64_t row = std::int64_t{batch} * count * hidden;
-    if (data == nullptr) return {};  // a plain RNN saves nothing
-    return {data + t * row + std::int64_t{n} * count * hidden + j, reverse ? -row : row, hidden};
+    const int row = batch * count * hidden;
+    return {data + std::int64_t{t} * row + std::int64_t{n} * count * hidden + j, reverse ? -row : row,
+            hidden};
   }
 };
 
-template <Cell kCell>
+template <Cell kCell, int kHeld>
 struct PersistentForward {
-  static constexpr int kThreads = kRecurrentThreads;
+  static constexpr int kThreads = kRecurrentThreads, kAhead = steps_ahead(kHeld);
   static constexpr int kGates = static_cast<int>(gates_of(kCell)), kSaved = static_cast<int>(saved_of(kCell));
   RecurrentArguments a;
   float* x;
   const float* b;
 
   MELGRAD_HD int columns() const { return kGates * a.hidden; }
-  MELGRAD_HD BlockProduct product() const { return {a.hidden, columns()}; }
+  MELGRAD_HD BlockProduct<kHeld> product() const { return {a.hidden, columns()}; }
   std::int64_t shared_bytes() const { return product().shared_bytes(); }
 
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    BlockProduct u = product();
+    BlockProduct<kHeld> u = product();
     u.take(t, [&](int row, int column) {
       const float* from = a.u + column * a.hidden + row;
-      if (a.u_in_packs) return *reinterpret_cast<const BlockProduct::Quad*>(from);
-      BlockProduct::Quad quad{};
+      if (a.u_in_packs) return *reinterpret_cast<const Quad*>(from);
+      Quad quad{};
       for (int i = 0; i < 4 && row + i < a.hidden; ++i) quad.v[i] = from[i];
       return quad;
     });
     const int j = t.index();  // thread j < hidden has element j of the state
     const bool has_element = j < a.hidden;
     float bias[kGates] = {};
-    for (int g = 0; has_element && g < kGates; ++g) bias[g] = b[g * a.hidden + j];
+    const float* parts[kGates] = {};
+    for (int g = 0; has_element && g < kGates; ++g) {
+      bias[g] = b[g * a.hidden + j];
+      parts[g] = u.parts_of(g * a.hidden + j);
+    }
 
     for (int n = static_cast<int>(t.block()); n < a.batch; n += static_cast<int>(t.blocks())) {
-      const StepValues in = a.values(x, kGates, n, j), saved = a.values(a.saved, kSaved, n, j),
-                       state = a.all_states(n, j);
+      const StepValues in = a.values(x, kGates, n, j), state = a.all_states(n, j);
+      StepValues saved{};
+      if constexpr (kSaved > 0) saved = a.values(a.saved, kSaved, n, j);
       const int length = a.length(n);
       float h = 0, c = 0, ahead[kAhead][kGates] = {};
       if (has_element) {
@@ -189,26 +203,29 @@ struct PersistentForward {
         for (int q = 0; q < kAhead; ++q)
           for (int g = 0; q < a.steps && g < kGates; ++g) ahead[q][g] = in(q, g);
       }
+      t.sync();
       for (int begin = 0; begin < a.steps; begin += kAhead) {
 #pragma unroll
         for (int q = 0; q < kAhead; ++q) {
           const int k = begin + q;
           if (k >= a.steps) break;
           const bool ended = a.has_ended(k, length);
-          t.sync();
           if (!ended) u.multiply();
           t.sync();
-          if (!has_element) continue;
           float kept[kSaved + 1] = {};
-          if (!ended) {
-            float w[kGates];
-            for (int g = 0; g < kGates; ++g) w[g] = u.result(g * a.hidden + j) + bias[g];
-            h = forward_cell<kCell>(ahead[q], w, h, c, kept);
-            if constexpr (kCell == Cell::lstm) c = kept[4];
-          } else if constexpr (kCell == Cell::lstm) {
-            kept[4] = c;
+          if (has_element) {
+            if (!ended) {
+              float w[kGates];
+              for (int g = 0; g < kGates; ++g) w[g] = u.sum_of(parts[g]) + bias[g];
+              h = forward_cell<kCell>(ahead[q], w, h, c, kept);
+              if constexpr (kCell == Cell::lstm) c = kept[4];
+            } else if constexpr (kCell == Cell::lstm) {
+              kept[4] = c;
+            }
+            u.x[j] = h;
           }
-          u.x[j] = h;
+          t.sync();
+          if (!has_element) continue;
           state(k + 1) = h;
           for (int s = 0; s < kSaved; ++s) saved(k, s) = kept[s];
           for (int g = 0; k + kAhead < a.steps && g < kGates; ++g) ahead[q][g] = in(k + kAhead, g);
@@ -219,15 +236,15 @@ struct PersistentForward {
 };
 
 // dv: the gradient of v = u h + b; the memory of dx but for a GRU.
-template <Cell kCell>
+template <Cell kCell, int kHeld>
 struct PersistentBackward {
-  static constexpr int kThreads = kRecurrentThreads;
+  static constexpr int kThreads = kRecurrentThreads, kAhead = steps_ahead(kHeld);
   static constexpr int kGates = static_cast<int>(gates_of(kCell)), kSaved = static_cast<int>(saved_of(kCell));
   RecurrentArguments a;
   float *dstates, *dx, *dv;
 
   MELGRAD_HD int columns() const { return a.hidden; }
-  MELGRAD_HD BlockProduct product() const { return {kGates * a.hidden, columns()}; }
+  MELGRAD_HD BlockProduct<kHeld> product() const { return {kGates * a.hidden, columns()}; }
   std::int64_t shared_bytes() const { return product().shared_bytes(); }
 
   // What a step reads.
@@ -250,9 +267,9 @@ struct PersistentBackward {
 
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
-    BlockProduct u = product();
+    BlockProduct<kHeld> u = product();
     u.take(t, [&](int row, int column) {
-      BlockProduct::Quad quad{};
+      Quad quad{};
 #pragma unroll
       for (int i = 0; i < 4; ++i)
         if (row + i < kGates * a.hidden) quad.v[i] = a.u[(row + i) * a.hidden + column];
@@ -262,7 +279,8 @@ struct PersistentBackward {
     const bool has_element = j < a.hidden;
 
     for (int n = static_cast<int>(t.block()); n < a.batch; n += static_cast<int>(t.blocks())) {
-      const Inputs in{a.values(a.saved, kSaved, n, j), a.all_states(n, j), a.values(dstates, 1, n, j)};
+      Inputs in{{}, a.all_states(n, j), a.values(dstates, 1, n, j)};
+      if constexpr (kSaved > 0) in.saved = a.values(a.saved, kSaved, n, j);
       const StepValues of_x = a.values(dx, kGates, n, j), of_v = a.values(dv, kGates, n, j);
       const int length = a.length(n), last = a.steps - 1;
       float dh = 0, dc = 0;
@@ -276,25 +294,27 @@ struct PersistentBackward {
           const int k = begin - q;
           if (k < 0) break;
           const bool ended = a.has_ended(k, length);
+          float da[kGates] = {}, dw[kGates] = {};
           if (has_element) {
             const Step& now = ahead[q];
-            float da[kGates] = {}, dw[kGates] = {};
             if (ended) {
               dh += now.d;
             } else {
               dh = backward_cell<kCell>(now.d + dh, now.kept, now.h, now.next, now.c, dc, da, dw);
             }
+            for (int g = 0; g < kGates; ++g) u.x[g * a.hidden + j] = dw[g];
+          }
+          t.sync();
+          if (has_element) {
             for (int g = 0; g < kGates; ++g) {
-              u.x[g * a.hidden + j] = dw[g];
               of_x(k, g) = da[g];
               if constexpr (kCell == Cell::gru) of_v(k, g) = dw[g];
             }
             if (k >= kAhead) ahead[q] = in(k - kAhead);
           }
-          t.sync();
           if (!ended) u.multiply();
           t.sync();
-          if (has_element && !ended) dh += u.result(j);
+          if (has_element && !ended) dh += u.sum_of(u.parts_of(j));
         }
       }
     }

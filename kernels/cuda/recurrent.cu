@@ -34,12 +34,19 @@ void launch_step(Stream stream, const Step& step, std::int64_t batch) {
   launch(stream, blocks_for(n, 256), EachElement<Step>{step, n});
 }
 
-// Runs it and returns true where it fits.
-template <typename Kernel>
-bool launch_persistent(Stream stream, const Kernel& kernel) {
-  if (kernel.columns() > Kernel::kThreads || kernel.shared_bytes() > largest_shared_bytes()) return false;
-  launch(stream, blocks_for(kernel.a.batch, 1), kernel);
-  return true;
+// Runs Kernel<cell, quads of weights in a thread's registers> and returns true where it fits: with few of
+// them, if no more are needed, so that the rest of its registers suffice for all else.
+template <template <Cell, int> typename Kernel, Cell kCell, typename... Arguments>
+bool launch_persistent(Stream stream, const RecurrentArguments& a, Arguments... arguments) {
+  const auto launched = [&](const auto& kernel) {
+    launch(stream, blocks_for(a.batch, 1), kernel);
+    return true;
+  };
+  const Kernel<kCell, 8> small{a, arguments...};
+  const Kernel<kCell, 16> large{a, arguments...};
+  if (small.columns() > kRecurrentThreads || !a.counts_in_32_bits()) return false;
+  if (small.product().fits_registers()) return launched(small);
+  return large.shared_bytes() <= largest_shared_bytes() && launched(large);
 }
 
 }  // namespace
@@ -50,8 +57,8 @@ void CudaOps::recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& r
   const RecurrentSteps layer(recurrent, states);
   const Tensor v = scratch({layer.batch, u.dim(0)});
   with_cell(recurrent.cell, [&](auto cell) {
-    if (launch_persistent(stream_, PersistentForward<decltype(cell)::value>{
-                                       {layer, recurrent, u, states, saved}, x.f32(), b.f32()}))
+    const RecurrentArguments arguments(layer, recurrent, u, states, saved);
+    if (launch_persistent<PersistentForward, decltype(cell)::value>(stream_, arguments, x.f32(), b.f32()))
       return;
     fill(layer.before(states, layer.at(0)), 0);
     for (std::int64_t k = 0; k < layer.steps; ++k) {
@@ -70,9 +77,9 @@ void CudaOps::recurrent_backward(Tensor u, const Recurrent& recurrent, Tensor st
   const Tensor carried = scratch({2, layer.batch, layer.hidden});  // gradients of h and c
   const Tensor dv = recurrent.cell == Cell::gru ? scratch(dx.shape) : dx;
   with_cell(recurrent.cell, [&](auto cell) {
-    if (launch_persistent(stream_,
-                          PersistentBackward<decltype(cell)::value>{
-                              {layer, recurrent, u, states, saved}, dstates.f32(), dx.f32(), dv.f32()}))
+    const RecurrentArguments arguments(layer, recurrent, u, states, saved);
+    if (launch_persistent<PersistentBackward, decltype(cell)::value>(stream_, arguments, dstates.f32(),
+                                                                     dx.f32(), dv.f32()))
       return;
     fill(carried, 0);
     for (std::int64_t k = layer.steps - 1; k >= 0; --k) {
