@@ -252,7 +252,8 @@ TEST(TaggingTraining, TwentyStepsFollowPyTorch) {
     options.optimizer = "adam";
     options.rate = run.rate;
     options.epsilon = run.epsilon;
-    Optimizer optimizer(*device, subject.model().params(), optimizer_options(options, phases_of(options)[0], 0));
+    Optimizer optimizer(*device, subject.model().params(),
+                        optimizer_options(options, phases_of(options)[0], 0));
     Slab state(*device, 256);
     const Tensor counter = state.take({1}, DType::i64);
     double ours = 0, theirs = 0;
