@@ -95,6 +95,7 @@ if [ -n "$sanitizer" ]; then
     OpTest.{stem_forward,stem_backward_params,recurrent_forward,recurrent_backward} LogMel.ShortClips; do
     shared="$shared:*/$name/cuda"
   done
+  begin "initcheck" 100 "$sanitizer" --tool initcheck --error-exitcode 9 "$bin/ops_test" --gtest_filter='*/OpTest.recurrent*/cuda'
   begin "racecheck" 150 "$sanitizer" --tool racecheck --error-exitcode 9 "$bin/ops_test" --gtest_filter="$shared"
 else
   echo "compute-sanitizer is not on this machine" | tee -a "$log"

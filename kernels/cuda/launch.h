@@ -64,14 +64,17 @@ __global__ void __launch_bounds__(Kernel::kThreads, resident_blocks<Kernel>())
   kernel(thread);
 }
 
+// Of this GPU, or `otherwise` where it does not say.
+inline int device_attribute(cudaDeviceAttr attribute, int otherwise) {
+  int device = 0, value = otherwise;
+  cudaGetDevice(&device);
+  cudaDeviceGetAttribute(&value, attribute, device);
+  return value;
+}
+
 // Shared memory that a block can have at most on this GPU, in bytes.
 inline std::int64_t largest_shared_bytes() {
-  static const int bytes = [] {
-    int device = 0, value = 48 * 1024;
-    cudaGetDevice(&device);
-    cudaDeviceGetAttribute(&value, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-    return value;
-  }();
+  static const int bytes = device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, 48 * 1024);
   return bytes;
 }
 
@@ -89,9 +92,8 @@ std::int64_t allowed_shared_bytes(const Kernel& kernel) {
 // leave some for a second turn, with few beside them.
 template <typename Kernel>
 std::int64_t blocks_at_once(const Kernel& kernel) {
-  int device = 0, multiprocessors = 1, each = 1;
-  cudaGetDevice(&device);
-  cudaDeviceGetAttribute(&multiprocessors, cudaDevAttrMultiProcessorCount, device);
+  static const int multiprocessors = device_attribute(cudaDevAttrMultiProcessorCount, 1);
+  int each = 1;
   cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, run<Kernel>, Kernel::kThreads,
                                                 static_cast<std::size_t>(allowed_shared_bytes(kernel)));
   return std::max<std::int64_t>(each, 1) * multiprocessors;

@@ -19,9 +19,7 @@ constexpr int kRecurrentThreads = 512;
 // registers.
 constexpr int steps_ahead(int quads_held) { return quads_held > 8 ? 2 : 3; }
 
-struct alignas(16) Quad {
-  float v[4];
-};
+using Quad = Pack<float, kWide>;
 
 // y [columns] = x [rows] w [rows, columns], columns <= kRecurrentThreads. A thread has one column, or some of
 // its rows where there are threads enough for that, and leaves its part of the sum. It keeps its weights
@@ -69,7 +67,7 @@ class BlockProduct {
     float sum[4] = {};
     const auto add = [&sum](const Quad& w, const Quad& in) {
 #pragma unroll
-      for (int r = 0; r < 4; ++r) sum[r] += w.v[r] * in.v[r];
+      for (int r = 0; r < 4; ++r) sum[r] += w.of[r] * in.of[r];
     };
 #pragma unroll
     for (int begin = 0; begin < kHeld; begin += kAtOnce) {
@@ -178,7 +176,7 @@ struct PersistentForward {
       const float* from = a.u + column * a.hidden + row;
       if (a.u_in_packs) return *reinterpret_cast<const Quad*>(from);
       Quad quad{};
-      for (int i = 0; i < 4 && row + i < a.hidden; ++i) quad.v[i] = from[i];
+      for (int i = 0; i < 4 && row + i < a.hidden; ++i) quad.of[i] = from[i];
       return quad;
     });
     const int j = t.index();  // thread j < hidden has element j of the state
@@ -272,7 +270,7 @@ struct PersistentBackward {
       Quad quad{};
 #pragma unroll
       for (int i = 0; i < 4; ++i)
-        if (row + i < kGates * a.hidden) quad.v[i] = a.u[(row + i) * a.hidden + column];
+        if (row + i < kGates * a.hidden) quad.of[i] = a.u[(row + i) * a.hidden + column];
       return quad;
     });
     const int j = t.index();
