@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -56,6 +57,16 @@ std::vector<CsvRow> read_csv(const std::filesystem::path& path) {
     if (row.fields.size() > 1 || !row.fields[0].empty()) rows.push_back(std::move(row));
   }
   return rows;
+}
+
+std::string csv_field(std::string_view text) {
+  std::string field = printable(text);
+  if (!field.empty() && std::string_view("=+-@").find(field[0]) != std::string_view::npos)
+    field.insert(0, 1, '\'');
+  if (field.find_first_of(",;\"") == std::string::npos && field.find_first_of(" ") != 0) return field;
+  std::string quoted = "\"";
+  for (const char c : field) quoted.append(c == '"' ? 2 : 1, c);
+  return quoted + '"';
 }
 
 }  // namespace melgrad

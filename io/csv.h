@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace melgrad {
@@ -17,5 +18,10 @@ struct CsvRow {
 
 // Throws Error (input) with the line for a quote that is never closed or text behind a closing quote.
 std::vector<CsvRow> read_csv(const std::filesystem::path& path);
+
+// A text as one field of a table to be written: printable (kernels/text.h), quoted where it must be, and with
+// a ' before it where a spreadsheet would take it for a formula (= + - @ first). Numbers are written without
+// this.
+std::string csv_field(std::string_view text);
 
 }  // namespace melgrad

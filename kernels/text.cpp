@@ -1,6 +1,7 @@
 #include "kernels/text.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <numeric>
 
 namespace melgrad {
@@ -21,6 +22,63 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
+struct CodePoint {
+  std::size_t bytes;
+  char32_t value;
+};
+
+// The code point that `text` starts with; no bytes if that is no UTF-8 (RFC 3629: no overlong forms, no
+// surrogates).
+CodePoint first_code_point(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  if (lead < 0x80) return {1, lead};
+  const std::size_t bytes = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || text.size() < bytes) return {0, 0};
+  char32_t value = lead & (0x7FU >> bytes);
+  for (std::size_t i = 1; i < bytes; ++i) {
+    if ((byte(i) & 0xC0) != 0x80) return {0, 0};
+    value = value << 6 | (byte(i) & 0x3FU);
+  }
+  const bool overlong = (bytes == 3 && value < 0x800) || (bytes == 4 && value < 0x10000);
+  if (overlong || (value >= 0xD800 && value <= 0xDFFF) || value > 0x10FFFF) return {0, 0};
+  return {bytes, value};
+}
+
+// Characters that are not shown but change how others are: controls, separators, directions of writing.
+bool disturbs(char32_t c) {
+  return c < 0x20 || (c >= 0x7F && c <= 0x9F) || c == 0x61C || c == 0x200E || c == 0x200F ||
+         (c >= 0x2028 && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0xFEFF;
+}
+
+std::string escape_of(char32_t c) {
+  switch (c) {
+    case U'\n':
+      return "\\n";
+    case U'\r':
+      return "\\r";
+    case U'\t':
+      return "\\t";
+    default:
+      return c < 0x80 ? fmt::format("\\x{:02x}", static_cast<unsigned>(c))
+                      : fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+  }
+}
+
+std::string escaped(std::string_view text, bool controls) {
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const CodePoint c = first_code_point(text);
+    const std::size_t bytes = std::max<std::size_t>(c.bytes, 1);
+    if (c.bytes == 0) out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
+    else if (controls && disturbs(c.value)) out += escape_of(c.value);
+    else out += text.substr(0, bytes);
+    text.remove_prefix(bytes);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string nearest(const std::string& word, const std::vector<std::string>& names) {
@@ -36,5 +94,8 @@ std::string joined(const std::vector<std::string>& words) {
   for (const std::string& word : words) text.append(text.empty() ? "" : ", ").append(word);
   return text;
 }
+
+std::string printable(std::string_view text) { return escaped(text, true); }
+std::string as_utf8(std::string_view text) { return escaped(text, false); }
 
 }  // namespace melgrad

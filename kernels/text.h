@@ -1,7 +1,8 @@
-// Words for messages.
+// Words for messages, and names from outside made fit for them.
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace melgrad {
@@ -10,5 +11,13 @@ namespace melgrad {
 std::string nearest(const std::string& word, const std::vector<std::string>& names);
 // "a, b, c"
 std::string joined(const std::vector<std::string>& words);
+
+// One line for a screen, a log or a page, whatever a file or a label is called: control characters (C0, DEL,
+// C1), line and paragraph separators, what turns the direction of writing, and bytes that are not UTF-8 are
+// written out as \n, \t, \r, \x1b, \u202e, \xff. All else stays as it is.
+std::string printable(std::string_view text);
+// For files that must be UTF-8 (JSON, caches): bytes that are not become \xff, all else stays, control
+// characters too.
+std::string as_utf8(std::string_view text);
 
 }  // namespace melgrad
