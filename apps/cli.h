@@ -13,9 +13,10 @@ namespace melgrad {
 struct Settings {
   std::string device = "auto";
   std::string precision = "f32";
-  int threads = 0;    // 0 = all cores
-  bool json = false;  // results for machines on stdout; progress and messages stay on stderr
-  int exit_code = 0;  // a command that ends without an Error may still set one
+  int threads = 0;            // 0 = all cores
+  bool json = false;          // results for machines on stdout; progress and messages stay on stderr
+  bool keep_features = true;  // of folders, in the user's cache (io/feature_store.h)
+  int exit_code = 0;          // a command that ends without an Error may still set one
 };
 
 // Beside the exit codes of ErrorKind.
@@ -32,6 +33,7 @@ inline void goes_alone(CLI::App& command, CLI::Option& resume, const std::set<st
   }
 }
 
+void register_cache(CLI::App& root, Settings& settings);
 void register_check(CLI::App& root, Settings& settings);
 void register_analyze(CLI::App& root, Settings& settings);
 void register_extract(CLI::App& root, Settings& settings);

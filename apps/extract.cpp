@@ -1,8 +1,8 @@
 // melgrad extract: decode a data set, compute its features once, keep them in a cache.
 #include "apps/extract.h"
 
-#include <atomic>
 #include <chrono>
+#include <cmath>
 #include <filesystem>
 #include <fmt/format.h>
 #include <mutex>
@@ -51,6 +51,15 @@ void take_over_skipped(const DataSet& set, CacheWriter& writer, Progress& progre
   }
 }
 
+// What cannot be kept costs the next run time, and this one nothing.
+void keep_in(const FeatureStore& store, const std::string& cache, const Device& device, Progress& progress) {
+  try {
+    store.keep(cache, device.name());
+  } catch (const Error& e) {
+    progress.message(fmt::format("the features are not kept for the next run: {}", e.what()));
+  }
+}
+
 struct Arguments {
   DataSetRequest data;
   std::string recipe = "dong2018", preset, out = "features.h5", dtype = "f32";
@@ -86,11 +95,15 @@ void run_extract(const Settings& settings, const Arguments& args, int& exit_code
 }  // namespace
 
 ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, Device& device, int threads,
-                      const std::string& out) {
+                      const std::string& out, const FeatureStore* store) {
   const auto start = std::chrono::steady_clock::now();
   validate(mel);
   FeatureExtractor features(device, mel);
-  CacheWriter writer(out, cache_head(set, features.tables(), dtype));
+  const Cache head = cache_head(set, features.tables(), dtype);
+  CacheWriter writer(out, head);
+  if (store != nullptr) {
+    for (const std::string& kept : store->made_like(head, device.name())) writer.lend(kept);
+  }
   Progress progress("extract", static_cast<std::int64_t>(set.tracks.size()), "files");
   std::mutex totals_mutex;
   ExtractResult result;
@@ -105,7 +118,8 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
     bool known = false;
     std::string reason;
     try {
-      known = writer.find(track.name, file);
+      known = writer.find(track.name, file,
+                          features.tables().frames(std::llround(track.min_seconds * mel.sample_rate)));
       if (!known) {
         const Audio audio = read_audio(track.path, mel.sample_rate);
         seconds = audio.seconds();
@@ -140,9 +154,19 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
     std::vector<CacheEntry> entries;
     for (const Track& track : set.tracks) entries.push_back({track.name, one_hot(set, track), track.split});
     result.items = writer.finish(entries);
+    if (store != nullptr) keep_in(*store, out, device, progress);
   }
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
+}
+
+void add_no_cache(CLI::App& command, Settings& settings) {
+  command.add_flag("!--no-cache", settings.keep_features,
+                   "compute all features of a folder; take none from ~/.cache/melgrad and leave none there");
+}
+
+std::optional<FeatureStore> feature_store(const Settings& settings) {
+  return settings.keep_features ? FeatureStore::of_user() : std::nullopt;
 }
 
 void register_extract(CLI::App& root, Settings& settings) {

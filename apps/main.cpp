@@ -57,6 +57,7 @@ int run(int argc, char** argv) {
   register_selftest(root, settings);
   register_synth(root, settings);
   register_import(root, settings);
+  register_cache(root, settings);
 
   install_interrupt_handler();
   try {

@@ -1,4 +1,5 @@
 // melgrad reproduce dong2018: the published experiment, end to end: features, many splits, the table.
+#include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/reproduce.h"
 #include "apps/statistics.h"
@@ -217,6 +218,7 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   dong->add_option("--out", args->out, "run folder (default runs/reproduce-<recipe>-<time>)");
   auto* resume = dong->add_option("--resume", args->resume, "go on with an interrupted reproduction");
   goes_alone(*dong, *resume);
+  add_no_cache(*dong, settings);
   dong->callback([=, &settings] {
     if (args->gtzan.empty() && args->resume.empty()) {
       fail(ErrorKind::usage, "reproduce dong2018: name the data with --gtzan, or --resume FOLDER");

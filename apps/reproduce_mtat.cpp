@@ -121,7 +121,9 @@ class Reproduction {
         asked_.dtype == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
     fmt::print(stderr, "features {}:\n", recipe.features.preset);
     if (!data_set_) data_set_ = open_data_set(asked_.data);
-    const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path);
+    const auto store = feature_store(*settings_);
+    const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path,
+                                    store ? &*store : nullptr);
     if (r.interrupted) interrupt();
     return path;
   }
@@ -215,6 +217,7 @@ void register_reproduce_mtat(CLI::App& reproduce, Settings& settings) {
   command->add_option("--out", args->out, "run folder (default runs/reproduce-mtat-<time>)");
   auto* resume = command->add_option("--resume", args->resume, "go on with an interrupted reproduction");
   goes_alone(*command, *resume);
+  add_no_cache(*command, settings);
   command->callback([=, &settings] {
     if (args->data.path.empty() == args->resume.empty())
       fail(ErrorKind::usage, "reproduce mtat: name the data with --data, or --resume FOLDER");

@@ -24,20 +24,6 @@ std::optional<std::int64_t> step_in(const std::string& name) {
   return step;
 }
 
-// Lets `path` name the file `other` as well, instead of what it named before.
-void name_as_well(const std::string& other, const std::string& path) {
-  AtomicFile link(path);
-  std::error_code error;
-  fs::remove(link.temp_path(), error);
-  fs::create_hard_link(other, link.temp_path(), error);
-  if (error) {  // a file system without hard links
-    error.clear();
-    fs::copy_file(other, link.temp_path(), error);
-  }
-  if (error) fail(ErrorKind::output, "{}: cannot be written: {}", path, error.message());
-  link.commit();
-}
-
 }  // namespace
 
 std::int64_t steps_of(const Checkpoint& state, const std::string& path) {
@@ -69,7 +55,7 @@ std::optional<Checkpoint> RunCheckpoints::load() const {
     try {
       Checkpoint state = load_checkpoint(path);
       fs::rename(newest(), folder_->file("checkpoint-damaged.h5"));
-      name_as_well(path, newest());
+      link_or_copy(path, newest());
       for (const std::string& other : damaged) fs::remove(other);
       fmt::print(stderr, "{}; put aside as checkpoint-damaged.h5; going on from {}\n", why, path);
       return state;
@@ -86,7 +72,7 @@ void RunCheckpoints::save(const Checkpoint& state) const {
     const std::string path =
         folder_->file(fmt::format("{}{}{}", kPrefix, steps_of(state, newest()), kSuffix));
     save_checkpoint(path, state);
-    name_as_well(path, newest());
+    link_or_copy(path, newest());
   } else {
     save_checkpoint(newest(), state);
   }

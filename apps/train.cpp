@@ -188,7 +188,12 @@ std::unique_ptr<Device> open_device(const Settings& settings) {
 std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
                       const Settings& settings, const std::string& cache) {
   if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") return data;
-  const ExtractResult result = extract(open_data_set(data), mel, DType::f32, device, settings.threads, cache);
+  const auto store = feature_store(settings);
+  const ExtractResult result = extract(open_data_set(data), mel, DType::f32, device, settings.threads, cache,
+                                       store ? &*store : nullptr);
+  if (store && result.resumed > 0)
+    fmt::print(stderr, "{} of {} tracks were computed before (melgrad cache)\n", result.resumed,
+               result.items);
   if (result.interrupted) {
     throw Interrupted{fmt::format("{} is not complete; melgrad extract {} --out {} goes on where it stopped",
                                   cache, data, cache)};
@@ -407,6 +412,7 @@ void register_train(CLI::App& root, Settings& settings) {
           "--on-nan", [=](const std::string& what) { request->set.push_back("train.on_nan=" + what); },
           "a step whose gradient is no number: stop there, or skip it (the same as --set train.on_nan)")
       ->check(CLI::IsMember({"stop", "skip"}));
+  add_no_cache(*command, settings);
   goes_alone(*command, *resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan"});
   command->callback([=, &settings] {
     if (request->data.empty() && resume->empty())

@@ -89,4 +89,17 @@ void write_file_atomically(const std::string& path, std::string_view content) {
   file.commit();
 }
 
+void link_or_copy(const std::string& other, const std::string& path) {
+  AtomicFile link(path);
+  std::error_code error;
+  std::filesystem::remove(link.temp_path(), error);
+  std::filesystem::create_hard_link(other, link.temp_path(), error);
+  if (error) {
+    error.clear();
+    std::filesystem::copy_file(other, link.temp_path(), error);
+  }
+  if (error) fail(ErrorKind::output, "{}: cannot be written: {}", path, error.message());
+  link.commit();
+}
+
 }  // namespace melgrad

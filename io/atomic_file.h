@@ -33,4 +33,8 @@ bool is_left_over(const std::string& name);
 
 void write_file_atomically(const std::string& path, std::string_view content);
 
+// Lets `path` name the file `other` as well, instead of what it named before; a copy where the file system
+// has no links or is another. Atomic, but not durable where it copies. Throws Error (output).
+void link_or_copy(const std::string& other, const std::string& path);
+
 }  // namespace melgrad
