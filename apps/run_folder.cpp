@@ -1,9 +1,9 @@
 #include "apps/run_folder.h"
 
 #include <ctime>
-#include <fstream>
 
 #include "io/atomic_file.h"
+#include "io/text_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -80,9 +80,8 @@ void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json
 }
 
 nlohmann::ordered_json RunFolder::read_json(const std::string& name) const {
-  std::ifstream in(file(name));
-  if (!in) fail(ErrorKind::input, "{}: cannot be read", file(name));
-  return reading_json(file(name), [&] { return nlohmann::ordered_json::parse(in); });
+  const std::string text = read_text_file(file(name));
+  return reading_json(file(name), [&] { return nlohmann::ordered_json::parse(text); });
 }
 
 RunOrigin origin_of(const RunFolder& folder) {

@@ -6,12 +6,14 @@
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <sstream>
 
 #include "apps/event_file.h"
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "io/atomic_file.h"
+#include "io/text_file.h"
 #include "kernels/text.h"
 
 namespace melgrad {
@@ -24,7 +26,8 @@ constexpr const char* kMetrics = "metrics.jsonl";
 
 // A resumed run goes on behind its checkpoint: later lines of the log are of work that is done again.
 void cut_metrics(const RunFolder& folder, std::int64_t steps) {
-  std::ifstream in(folder.file(kMetrics));
+  const std::string path = folder.file(kMetrics);
+  std::istringstream in(fs::exists(path) ? read_text_file(path) : "");
   std::string kept;
   for (std::string line; std::getline(in, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
@@ -32,7 +35,7 @@ void cut_metrics(const RunFolder& folder, std::int64_t steps) {
     if (!step.is_number_integer() || step.get<std::int64_t>() > steps) break;
     kept += line + "\n";
   }
-  write_file_atomically(folder.file(kMetrics), kept);
+  write_file_atomically(path, kept);
 }
 
 // What is logged of an epoch.

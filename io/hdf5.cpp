@@ -2,12 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "io/hdf5_output.h"
+#include "io/text_file.h"
 
 namespace melgrad {
 namespace {
@@ -93,18 +91,13 @@ H5File H5File::open(const std::string& path, std::int64_t max_bytes) {
   quiet();
   H5File file;
   file.shown_ = path;
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) fail(ErrorKind::input, "{}: does not exist", path);
-  if (!std::filesystem::is_regular_file(status)) fail(ErrorKind::input, "{}: is not a regular file", path);
+  const RegularFile bytes(path);
   std::array<char, 8> head{};
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) fail(ErrorKind::input, "{}: cannot be opened ({})", path, std::strerror(errno));
-  stream.read(head.data(), head.size());
+  bytes.read(0, head.data(), head.size());
   if (std::memcmp(head.data(), "\x89HDF\r\n\x1a\n", head.size()) != 0) {
     fail(ErrorKind::input, "{}: is not an HDF5 file, so neither a melgrad cache nor a checkpoint", path);
   }
-  file.max_bytes_ = std::min(max_bytes, static_cast<std::int64_t>(std::filesystem::file_size(path, error)));
+  file.max_bytes_ = std::min(max_bytes, static_cast<std::int64_t>(bytes.size()));
   file.id_ = H5Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access_list().get()), H5Fclose);
   if (file.id_.get() < 0) h5_failure(file.kind_, path, "is damaged or incomplete; make the file again");
   return file;
