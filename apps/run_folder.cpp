@@ -76,7 +76,7 @@ RunFolder RunFolder::open(const std::string& path) {
 }
 
 void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& json) const {
-  write_file_atomically(file(name), json.dump(2) + "\n");
+  write_file_atomically(file(name), json_text(json, 2) + "\n");
 }
 
 nlohmann::ordered_json RunFolder::read_json(const std::string& name) const {

@@ -111,7 +111,7 @@ class CacheWriter {
   CacheWriter(const CacheWriter&) = delete;
   CacheWriter& operator=(const CacheWriter&) = delete;
 
-  // Whether the item is done already, from a file with this digest.
+  // Whether the item is done already, from a file with this digest (0: unknown, so it is not).
   bool find(const std::string& name, std::uint64_t file) const;
   // Items that earlier runs left, and that are intact.
   std::int64_t resumed() const { return resumed_; }

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "io/atomic_file.h"
 #include "io/cache.h"
 #include "io/cache_file.h"
 #include "io/hash.h"
@@ -53,6 +54,7 @@ CacheWriter::CacheWriter(std::string path, Cache head)
     : path_(std::move(path)), folder_(path_ + ".partial"), head_(std::move(head)) {
   require(head_.items.empty() && head_.bands > 0 && (head_.dtype == DType::f16 || head_.dtype == DType::f32),
           "CacheWriter: {} bands of {}, {} items", head_.bands, name_of(head_.dtype), head_.items.size());
+  expect_replaceable(path_);
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) fail(ErrorKind::output, "{}: cannot be created ({})", folder_, error.message());
@@ -120,7 +122,7 @@ void CacheWriter::adopt_items(const Cache& cache, const std::string& file) {
 bool CacheWriter::find(const std::string& name, std::uint64_t file) const {
   const std::lock_guard lock(mutex_);
   const auto at = done_.find(name);
-  return at != done_.end() && at->second.source.file == file;
+  return file != 0 && at != done_.end() && at->second.source.file == file;
 }
 
 void CacheWriter::add(const std::string& name, CacheSource source, std::int64_t rows,

@@ -10,12 +10,14 @@
 
 namespace melgrad {
 
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 32;
+
 std::uint64_t xxh3(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
 std::uint64_t xxh3_of_file(const std::filesystem::path& path) {
   std::optional<RegularFile> file;
   try {
-    file.emplace(path);
+    file.emplace(path, kMostBytes);
   } catch (const Error&) {
     return 0;
   }

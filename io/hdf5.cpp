@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 
 #include "io/hdf5_output.h"
 #include "io/text_file.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -59,7 +61,7 @@ void h5_failure(ErrorKind kind, const std::string& label, const std::string& wha
 
 void expect_written(const H5Output* output) {
   if (output != nullptr && output->error != 0)
-    fail(ErrorKind::output, "{}: cannot be written ({})", output->shown, std::strerror(output->error));
+    fail(ErrorKind::output, "{}: cannot be written ({})", output->shown, system_reason(output->error));
 }
 
 H5Id h5_property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose}; }
@@ -98,7 +100,10 @@ H5File H5File::open(const std::string& path, std::int64_t max_bytes) {
     fail(ErrorKind::input, "{}: is not an HDF5 file, so neither a melgrad cache nor a checkpoint", path);
   }
   file.max_bytes_ = std::min(max_bytes, static_cast<std::int64_t>(bytes.size()));
+  errno = 0;
   file.id_ = H5Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access_list().get()), H5Fclose);
+  if (file.id_.get() < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+    fail(ErrorKind::input, "{}: cannot be opened ({})", path, system_reason(errno));
   if (file.id_.get() < 0) h5_failure(file.kind_, path, "is damaged or incomplete; make the file again");
   return file;
 }

@@ -82,7 +82,7 @@ void save_safetensors(const std::string& path, const Checkpoint& model) {
                                   {"shape", array.shape},
                                   {"data_offsets", {begin, data.size()}}};
   }
-  std::string text = header.dump();
+  std::string text = json_text(header);
   text.append((8 - text.size() % 8) % 8, ' ');
   const std::uint64_t length = text.size();
   std::string file(sizeof length, '\0');

@@ -151,13 +151,13 @@ void write_split(const fs::path& path, const Split& split, const std::vector<std
     out[part] = nlohmann::json::array();
     for (const std::int32_t i : *tracks) out[part].push_back(names[static_cast<std::size_t>(i)]);
   }
-  write_file_atomically(path.string(), out.dump(1) + "\n");
+  write_file_atomically(path.string(), json_text(out, 1) + "\n");
 }
 
 Split read_split(const fs::path& path, const std::vector<std::string>& names) {
   const std::string text = read_text_file(path);
   std::unordered_map<std::string, std::int32_t> index;
-  for (std::size_t i = 0; i < names.size(); ++i) index[names[i]] = static_cast<std::int32_t>(i);
+  for (std::size_t i = 0; i < names.size(); ++i) index[as_utf8(names[i])] = static_cast<std::int32_t>(i);
   Split split;
   reading_json(path.string(), [&] {
     const auto json = nlohmann::json::parse(text);

@@ -1,12 +1,12 @@
 #include "io/text_file.h"
 
 #include <cerrno>
-#include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -20,7 +20,7 @@ const char* kind_of(mode_t mode) {
 
 [[noreturn]] void cannot(const std::string& path, const char* what) {
   if (errno == ENOENT) fail(ErrorKind::input, "{}: does not exist; check the path", path);
-  fail(ErrorKind::input, "{}: cannot be {} ({})", path, what, std::strerror(errno));
+  fail(ErrorKind::input, "{}: cannot be {} ({})", path, what, system_reason(errno));
 }
 
 void expect_regular(const std::string& path, const struct stat& status) {

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "io/csv.h"
 #include "io/hdf5.h"
 #include "io/npz.h"
 #include "io/safetensors.h"
@@ -26,6 +27,7 @@ struct Reader {
 };
 const std::vector<Reader> kReaders = {
     {"text", [](const std::string& path) { read_text_file(path); }},
+    {"csv", [](const std::string& path) { read_csv(path); }},
     {"tsv", [](const std::string& path) { TsvReader reader(path); }},
     {"split", [](const std::string& path) { read_split(path, {}); }},
     {"hdf5", [](const std::string& path) { H5File::open(path); }},
