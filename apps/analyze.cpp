@@ -124,13 +124,12 @@ void analyze(const Arguments& args, Settings& settings) {
     json["no_content"] = no_content;
     text += fmt::format("\nno measures of the sound: {}\n", no_content);
   }
-  // File names are bytes and need not be UTF-8; JSON must be.
-  const auto dump = json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  fmt::print("{}", settings.json ? dump : text);
+  const std::string dump = json_text(json, 1) + "\n";
+  print("{}", Lines{settings.json ? dump : text});
   if (!file) return;
   file->write(dump);
   file->commit();
-  if (!settings.json) fmt::print("\nall figures: {}\n", args.out);
+  if (!settings.json) print("\nall figures: {}\n", args.out);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/extract.h"
+#include "apps/screen.h"
 #include "apps/text_table.h"
 #include "io/feature_store.h"
 #include "kernels/text.h"
@@ -44,11 +45,11 @@ std::vector<Listed> list(const FeatureStore& store) {
 }
 
 nlohmann::ordered_json as_json(const FeatureStore& store, const std::vector<Listed>& listed) {
-  nlohmann::ordered_json out = {{"folder", as_utf8(store.folder().string())},
+  nlohmann::ordered_json out = {{"folder", store.folder().string()},
                                 {"max_bytes", store.max_bytes()},
                                 {"caches", nlohmann::json::array()}};
   for (const Listed& one : listed) {
-    nlohmann::ordered_json entry = {{"file", as_utf8(one.kept.path)},
+    nlohmann::ordered_json entry = {{"file", one.kept.path},
                                     {"bytes", one.kept.bytes},
                                     {"last_used", day_of(one.kept.last_used)}};
     if (one.damaged.empty()) {
@@ -58,7 +59,7 @@ nlohmann::ordered_json as_json(const FeatureStore& store, const std::vector<List
                     {"tracks", one.cache.items.size()},
                     {"classes", one.cache.classes}});
     } else {
-      entry["damaged"] = as_utf8(one.damaged);
+      entry["damaged"] = one.damaged;
     }
     out["caches"].push_back(std::move(entry));
   }
@@ -90,9 +91,9 @@ void cache(const Settings& settings, bool clear) {
   if (!store) fail(ErrorKind::usage, "cache: no folder: set MELGRAD_CACHE, XDG_CACHE_HOME or HOME");
   const std::vector<Listed> listed = list(*store);
   if (clear) store->clear();
-  if (settings.json) fmt::print("{}\n", as_json(*store, listed).dump(2));
-  else if (clear) fmt::print("{}: {} removed\n", printable(store->folder().string()), listed.size());
-  else fmt::print("{}", as_text(*store, listed));
+  if (settings.json) print_json(as_json(*store, listed));
+  else if (clear) print("{}: {} removed\n", store->folder().string(), listed.size());
+  else print("{}", Lines{as_text(*store, listed)});
 }
 
 }  // namespace

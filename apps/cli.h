@@ -1,4 +1,5 @@
-// What every subcommand shares: the options that stand before or after any command, and the list of commands.
+// What every subcommand shares: the options that stand before or after any command, the list of commands, and
+// what they print with (apps/screen.h).
 // A subcommand lives in apps/<name>.cpp, which defines register_<name>: it adds its CLI11 subcommand to
 // `root` and sets a callback that does the work. Failures are thrown as Error; `main` turns them into one
 // line on stderr and the documented exit code (kernels/error.h).
@@ -7,6 +8,8 @@
 #include <CLI/CLI.hpp>
 #include <set>
 #include <string>
+
+#include "apps/screen.h"
 
 namespace melgrad {
 

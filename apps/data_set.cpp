@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "apps/screen.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -43,7 +44,7 @@ DataSet open_data_set(const DataSetRequest& request) {
     }
   }
   DataSet set = open_data_set(request.path, mtat);
-  for (const std::string& note : set.notes) fmt::print(stderr, "{}\n", note);
+  for (const std::string& note : set.notes) say("{}", note);
   return set;
 }
 

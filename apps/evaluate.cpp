@@ -33,12 +33,12 @@ void evaluate(const Settings& settings, const std::string& path, const std::stri
   Restored at(settings, path, cache);
   const TestOutcome outcome = test_in_folder(at.run, at.folder, at.data, at.recipe);
   if (settings.json) {
-    fmt::print("{}\n", outcome.result.dump(2));
+    print_json(outcome.result);
     return;
   }
-  fmt::print("{}: {}\nresult: {}\n", path, outcome.text, at.folder.file("result.json"));
+  print("{}: {}\nresult: {}\n", path, Lines{outcome.text}, at.folder.file("result.json"));
   if (!at.run.finished())
-    fmt::print("note: this run is not finished; go on with: melgrad train --resume {}\n", path);
+    print("note: this run is not finished; go on with: melgrad train --resume {}\n", path);
 }
 
 struct Differences {
@@ -86,7 +86,7 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
     fail(ErrorKind::input, "{}: is not finished; go on with: melgrad train --resume {}", path, path);
   expect_same_model(at);
   const auto recorded = at.folder.read_json("result.json");
-  const auto now = nlohmann::ordered_json::parse(test_of(at.run, at.data, at.recipe).result.dump());
+  const auto now = nlohmann::ordered_json::parse(json_text(test_of(at.run, at.data, at.recipe).result));
   const Differences found = differences(recorded, now);
   const std::string weights = reading_json(at.folder.file("result.json"), [&] {
     return recorded.value("weights_digest", std::string("unrecorded"));
@@ -98,17 +98,16 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
                                          {"differ", found.differ},
                                          {"largest_difference", found.largest},
                                          {"weights_digest", weights}};
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
     return;
   }
   if (found.differ == 0) {
-    fmt::print("{}: all {} figures of result.json come out again to the bit; weights {}\n", path,
-               found.figures, weights);
+    print("{}: all {} figures of result.json come out again to the bit; weights {}\n", path, found.figures,
+          weights);
     return;
   }
-  fmt::print(
-      "{}: {} of {} figures of result.json come out otherwise, numbers by at most {:.2g}; the first: {}\n",
-      path, found.differ, found.figures, found.largest, found.first);
+  print("{}: {} of {} figures of result.json come out otherwise, numbers by at most {:.2g}; the first: {}\n",
+        path, found.differ, found.figures, found.largest, found.first);
 }
 
 // The arguments that both commands have.

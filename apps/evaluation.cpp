@@ -4,6 +4,8 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "kernels/text.h"
+
 namespace melgrad {
 
 double Evaluation::accuracy() const {
@@ -123,7 +125,9 @@ nlohmann::ordered_json as_json(const Evaluation& result, const std::vector<std::
 }
 
 std::string as_table(const std::vector<std::vector<std::int64_t>>& confusion,
-                     const std::vector<std::string>& classes) {
+                     const std::vector<std::string>& names) {
+  std::vector<std::string> classes;
+  for (const std::string& name : names) classes.push_back(printable(name));
   std::size_t width = 4;
   for (const std::string& name : classes) width = std::max(width, name.size());
   std::string text = fmt::format("{:<{}}  ", "true", width);

@@ -15,9 +15,9 @@ void register_export(CLI::App& root, Settings& settings) {
     save_safetensors(*out, model);
     if (settings.json) {
       const nlohmann::ordered_json json = {{"file", *out}, {"tensors", model.arrays.size()}};
-      fmt::print("{}\n", json.dump(2));
+      print_json(json);
     } else {
-      fmt::print("{}: {} tensors\n", *out, model.arrays.size());
+      print("{}: {} tensors\n", *out, model.arrays.size());
     }
   });
 }

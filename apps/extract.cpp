@@ -79,11 +79,11 @@ void run_extract(const Settings& settings, const Arguments& args, int& exit_code
                                         {"resumed", r.resumed},        {"skipped", r.skipped},
                                         {"seconds", r.wall_seconds},   {"audio_seconds", r.audio_seconds},
                                         {"interrupted", r.interrupted}};
-    fmt::print("{}\n", out.dump(2));
+    print_json(out);
   } else if (r.interrupted) {
-    fmt::print("interrupted; the same command goes on where it stopped\n");
+    print("interrupted; the same command goes on where it stopped\n");
   } else {
-    fmt::print(
+    print(
         "{}: {} tracks ({} were done before, {} skipped), {:.0f} s of audio in {:.1f} s: {:.0f} x real "
         "time\n",
         args.out, r.items, r.resumed, r.skipped, r.audio_seconds, r.wall_seconds,

@@ -1,10 +1,13 @@
 // melgrad: the command line. One file per subcommand; see apps/cli.h.
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <functional>
 #include <new>
+#include <sstream>
 #include <string_view>
+#include <system_error>
 #include <unistd.h>
 
 #include "apps/cli.h"
@@ -59,32 +62,56 @@ int run(int argc, char** argv) {
   register_import(root, settings);
   register_cache(root, settings);
 
-  install_interrupt_handler();
   try {
     root.parse(argc, argv);
     return settings.exit_code;
   } catch (const CLI::ParseError& e) {
-    return root.exit(e) == 0 ? 0 : static_cast<int>(ErrorKind::usage);
+    std::stringstream help, wrong;
+    const int code = root.exit(e, help, wrong);
+    print("{}", Lines{help.str()});
+    for (std::string line; std::getline(wrong, line);) say("{}", line);
+    return code == 0 ? 0 : static_cast<int>(ErrorKind::usage);
+  }
+}
+
+// What `work` returns; what it throws becomes a line and an exit code.
+int guarded(const std::function<int()>& work) {
+  try {
+    return work();
+  } catch (const Error& e) {
+    say("melgrad: {}", e.what());
+    return static_cast<int>(e.kind());
+  } catch (const Interrupted& e) {
+    say("melgrad: interrupted: {}", e.message);
+    return kExitInterrupted;
+  } catch (const std::bad_alloc&) {
+    screen::write_message("melgrad: out of memory\n");
+    return static_cast<int>(ErrorKind::device);
+  } catch (const std::filesystem::filesystem_error& e) {
+    say("melgrad: {}: {}", e.path1().string(), e.code().message());
+    return static_cast<int>(ErrorKind::input);
+  } catch (const std::system_error& e) {
+    const bool thread = e.code() == std::errc::resource_unavailable_try_again;
+    say("melgrad: {}",
+        thread ? "no further thread can be started; fewer --threads, or higher limits (ulimit -u, -v)"
+               : e.what());
+    return static_cast<int>(thread ? ErrorKind::device : ErrorKind::internal);
+  } catch (const std::exception& e) {
+    say("melgrad: internal error: {}", e.what());
+    return static_cast<int>(ErrorKind::internal);
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  take_standard_files();
   wait_without_spinning(argc, argv);
-  try {
-    return run(argc, argv);
-  } catch (const Error& e) {
-    std::fprintf(stderr, "melgrad: %s\n", e.what());
-    return static_cast<int>(e.kind());
-  } catch (const Interrupted& e) {
-    std::fprintf(stderr, "melgrad: interrupted: %s\n", e.message.c_str());
-    return kExitInterrupted;
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "melgrad: out of memory\n");
-    return static_cast<int>(ErrorKind::device);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "melgrad: internal error: %s\n", e.what());
-    return static_cast<int>(ErrorKind::internal);
-  }
+  install_signal_handlers();
+  const int code = guarded([&] { return run(argc, argv); });
+  const int printed = guarded([] {
+    flush_output();
+    return 0;
+  });
+  return code == 0 || code == kExitProblemsFound ? (printed != 0 ? printed : code) : code;
 }

@@ -74,9 +74,9 @@ nlohmann::ordered_json as_json(const fs::path& file, const Prediction& p,
 
 void print_text(const fs::path& file, const Prediction& p, const std::vector<std::string>& classes,
                 const Arguments& args) {
-  fmt::print("{}: {}\n", file.string(), top_text(p.mean, classes, args.top));
+  print("{}: {}\n", file.string(), top_text(p.mean, classes, args.top));
   for (std::size_t s = 0; args.segments && s < p.starts.size(); ++s) {
-    fmt::print("  {:7.2f} s  {}\n", p.starts[s], top_text(p.segments[s], classes, args.top));
+    print("  {:7.2f} s  {}\n", p.starts[s], top_text(p.segments[s], classes, args.top));
   }
 }
 
@@ -115,6 +115,7 @@ void predict(Settings& settings, const Arguments& args) {
   DecodeAhead audio(files, predictor.recipe().features.sample_rate, settings.threads);
   for (const fs::path& file : files) {
     if (interrupted()) {
+      say("melgrad: stopped before {}; the files before it are answered", file.string());
       settings.exit_code = kExitInterrupted;
       break;
     }
@@ -124,12 +125,12 @@ void predict(Settings& settings, const Arguments& args) {
       else print_text(file, p, predictor.classes(), args);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::input) throw;
-      fmt::print(stderr, "skipped: {}\n", e.what());
+      say("skipped: {}", e.what());
       if (settings.json) results.push_back({{"file", file.string()}, {"error", e.what()}});
       settings.exit_code = kExitProblemsFound;
     }
   }
-  if (settings.json) fmt::print("{}\n", results.dump(2));
+  if (settings.json) print_json(results);
 }
 
 }  // namespace

@@ -64,13 +64,13 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
   if (!problems.empty()) settings.exit_code = kExitProblemsFound;
   for (const ReportRun& run : runs)
     for (const std::string& note : run.notes) problems.push_back(fmt::format("{}: {}", run.path, note));
-  for (const std::string& problem : problems) fmt::print(stderr, "{}\n", problem);
+  for (const std::string& problem : problems) say("{}", problem);
   if (settings.json) {
     const nlohmann::ordered_json json = {
         {"report", out}, {"runs", runs.size()}, {"analyses", analyses.size()}, {"notes", problems}};
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
   } else {
-    fmt::print("report: {}\n", out);
+    print("report: {}\n", out);
   }
 }
 

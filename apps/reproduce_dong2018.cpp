@@ -56,8 +56,8 @@ void print_row(const std::string& name, const Summary& s) {
     return v.size() > 1 ? fmt::format("{:.1f} ± {:.1f} %", 100 * mean(v), 100 * deviation(v))
                         : fmt::format("{:.1f} %", 100 * v[0]);
   };
-  fmt::print("{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", name, s.kept.size(), cell(s.kept),
-             cell(s.final_weights), cell(s.best_weights));
+  print("{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", name, s.kept.size(), cell(s.kept), cell(s.final_weights),
+        cell(s.best_weights));
 }
 
 // The lists users download stand beside the genres or where --split-lists says.
@@ -84,7 +84,7 @@ class Reproduction {
 
   void run() {
     const std::string identical = data_.identical_tracks();
-    if (!identical.empty()) fmt::print(stderr, "{}\n", identical);
+    if (!identical.empty()) say("{}", identical);
     Summary random, filtered;
     for (int k = 0; k < asked_.splits; ++k) {
       const Split split = data_.random_split(recipe_.split, static_cast<std::uint64_t>(k));
@@ -92,11 +92,9 @@ class Reproduction {
     }
     const std::string lists = find_lists(asked_.gtzan, asked_.split_lists);
     if (lists.empty()) {
-      fmt::print(
-          stderr,
-          "fault-filtered split: no lists found; they are published as train_filtered.txt, "
+      say("fault-filtered split: no lists found; they are published as train_filtered.txt, "
           "valid_filtered.txt and test_filtered.txt in github.com/coreyker/dnn-mgr (gtzan/): put them beside "
-          "the genres or name their folder with --split-lists\n");
+          "the genres or name their folder with --split-lists");
     } else {
       one("filtered", data_.listed_split(lists), 0, filtered);
     }
@@ -160,8 +158,8 @@ class Reproduction {
     }
     test_in_folder(run, folder, data_, recipe_);
     summary.add(folder);
-    fmt::print(stderr, "{}: test accuracy {:.3f} ({}), weights {:016x}\n", name, summary.kept.back(),
-               run.ending(), run.weights_digest());
+    say("{}: test accuracy {:.3f} ({}), weights {:016x}", name, summary.kept.back(), run.ending(),
+        run.weights_digest());
   }
 
   void report(const Summary& random, const Summary& filtered) const;
@@ -184,18 +182,18 @@ void Reproduction::report(const Summary& random, const Summary& filtered) const 
   if (!filtered.kept.empty()) out["fault_filtered"] = as_json(filtered);
   folder_.write_json("result.json", out);
   if (settings_->json) {
-    fmt::print("{}\n", out.dump(2));
+    print_json(out);
     return;
   }
-  fmt::print("\n{}\n\n{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", recipe_.title, "test accuracy of tracks",
-             "splits", "recipe's weights", "final weights", "best validation");
+  print("\n{}\n\n{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", recipe_.title, "test accuracy of tracks", "splits",
+        "recipe's weights", "final weights", "best validation");
   if (!random.kept.empty()) print_row("random stratified", random);
   if (!filtered.kept.empty()) print_row("fault-filtered", filtered);
   if (!random.kept.empty()) {
-    fmt::print("\npooled confusion over the random splits, rates per true genre\n\n{}",
-               as_table(random.confusion, data_.classes()));
+    print("\npooled confusion over the random splits, rates per true genre\n\n{}",
+          Lines{as_table(random.confusion, data_.classes())});
   }
-  fmt::print("\nresult: {}\n", folder_.file("result.json"));
+  print("\nresult: {}\n", folder_.file("result.json"));
 }
 
 }  // namespace

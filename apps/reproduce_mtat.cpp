@@ -119,7 +119,7 @@ class Reproduction {
     if (fs::exists(path)) return path;
     const DType dtype =
         asked_.dtype == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
-    fmt::print(stderr, "features {}:\n", recipe.features.preset);
+    say("features {}:", recipe.features.preset);
     if (!data_set_) data_set_ = open_data_set(asked_.data);
     const auto store = feature_store(*settings_);
     const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path,
@@ -163,16 +163,15 @@ class Reproduction {
     };
     if (!header_printed_) {
       header_printed_ = true;
-      fmt::print("{:<16}{:>11}  {:<24}{:<24}{:<7}{:<9}\n", "macro over tags", "parameters", "ROC-AUC (95 %)",
-                 "PR-AUC (95 %)", "F1", "accuracy");
-      fmt::print("{:<16}{:>11}  {:<24.3f}{:<24.3f}{:<7.3f}{:<9.3f}\n", "no tag at all", 0,
-                 macro.at("roc_auc").at("baseline").get<double>(),
-                 macro.at("pr_auc").at("baseline").get<double>(), macro.at("f1").at("baseline").get<double>(),
-                 macro.at("accuracy").at("baseline").get<double>());
+      print("{:<16}{:>11}  {:<24}{:<24}{:<7}{:<9}\n", "macro over tags", "parameters", "ROC-AUC (95 %)",
+            "PR-AUC (95 %)", "F1", "accuracy");
+      print("{:<16}{:>11}  {:<24.3f}{:<24.3f}{:<7.3f}{:<9.3f}\n", "no tag at all", 0,
+            macro.at("roc_auc").at("baseline").get<double>(), macro.at("pr_auc").at("baseline").get<double>(),
+            macro.at("f1").at("baseline").get<double>(), macro.at("accuracy").at("baseline").get<double>());
     }
-    fmt::print("{:<16}{:>11}  {:<24}{:<24}{:<7.3f}{:<9.3f}\n", name, count_of(result.at("parameters")),
-               cell(macro.at("roc_auc")), cell(macro.at("pr_auc")), macro.at("f1").at("value").get<double>(),
-               macro.at("accuracy").at("value").get<double>());
+    print("{:<16}{:>11}  {:<24}{:<24}{:<7.3f}{:<9.3f}\n", name, count_of(result.at("parameters")),
+          cell(macro.at("roc_auc")), cell(macro.at("pr_auc")), macro.at("f1").at("value").get<double>(),
+          macro.at("accuracy").at("value").get<double>());
     std::fflush(stdout);
   }
 
@@ -186,9 +185,9 @@ class Reproduction {
     }
     folder_.write_json("result.json", out);
     if (settings_->json) {
-      fmt::print("{}\n", out.dump(2));
+      print_json(out);
     } else {
-      fmt::print("\nresult: {}\n", folder_.file("result.json"));
+      print("\nresult: {}\n", folder_.file("result.json"));
     }
   }
 

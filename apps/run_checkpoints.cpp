@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "apps/screen.h"
 #include "io/atomic_file.h"
 #include "kernels/error.h"
 
@@ -57,7 +58,7 @@ std::optional<Checkpoint> RunCheckpoints::load() const {
       fs::rename(newest(), folder_->file("checkpoint-damaged.h5"));
       link_or_copy(path, newest());
       for (const std::string& other : damaged) fs::remove(other);
-      fmt::print(stderr, "{}; put aside as checkpoint-damaged.h5; going on from {}\n", why, path);
+      say("{}; put aside as checkpoint-damaged.h5; going on from {}", why, path);
       return state;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::input) throw;

@@ -1,9 +1,9 @@
 #include "apps/run_folder.h"
 
 #include <ctime>
-#include <fstream>
 
 #include "io/atomic_file.h"
+#include "io/text_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -76,13 +76,12 @@ RunFolder RunFolder::open(const std::string& path) {
 }
 
 void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& json) const {
-  write_file_atomically(file(name), json.dump(2) + "\n");
+  write_file_atomically(file(name), json_text(json, 2) + "\n");
 }
 
 nlohmann::ordered_json RunFolder::read_json(const std::string& name) const {
-  std::ifstream in(file(name));
-  if (!in) fail(ErrorKind::input, "{}: cannot be read", file(name));
-  return reading_json(file(name), [&] { return nlohmann::ordered_json::parse(in); });
+  const std::string text = read_text_file(file(name));
+  return reading_json(file(name), [&] { return nlohmann::ordered_json::parse(text); });
 }
 
 RunOrigin origin_of(const RunFolder& folder) {

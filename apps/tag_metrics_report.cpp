@@ -5,6 +5,7 @@
 #include "apps/tag_metrics.h"
 #include "apps/text_table.h"
 #include "io/json.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -120,9 +121,7 @@ std::string as_table(const TagMetrics& metrics) {
           metrics.tracks, metrics.options.threshold);
   const auto list = [&](const char* what, const std::vector<std::string>& tags) {
     if (tags.empty()) return;
-    std::string names;
-    for (const std::string& tag : tags) names += (names.empty() ? "" : ", ") + tag;
-    out += fmt::format("{} ({}): {}\n", what, tags.size(), names);
+    out += fmt::format("{} ({}): {}\n", what, tags.size(), printable(joined(tags)));
   };
   list("on all tracks or on none, so not in the means but accuracy's", metrics.one_class);
   list("never predicted, precision counts as 0", metrics.no_predictions);

@@ -4,14 +4,15 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <map>
+#include <sstream>
 
 #include "apps/event_file.h"
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "io/atomic_file.h"
+#include "io/text_file.h"
 #include "kernels/text.h"
 
 namespace melgrad {
@@ -24,7 +25,8 @@ constexpr const char* kMetrics = "metrics.jsonl";
 
 // A resumed run goes on behind its checkpoint: later lines of the log are of work that is done again.
 void cut_metrics(const RunFolder& folder, std::int64_t steps) {
-  std::ifstream in(folder.file(kMetrics));
+  const std::string path = folder.file(kMetrics);
+  std::istringstream in(fs::exists(path) ? read_text_file(path) : "");
   std::string kept;
   for (std::string line; std::getline(in, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
@@ -32,7 +34,7 @@ void cut_metrics(const RunFolder& folder, std::int64_t steps) {
     if (!step.is_number_integer() || step.get<std::int64_t>() > steps) break;
     kept += line + "\n";
   }
-  write_file_atomically(folder.file(kMetrics), kept);
+  write_file_atomically(path, kept);
 }
 
 // What is logged of an epoch.
@@ -46,7 +48,7 @@ std::vector<std::pair<std::string, double>> figures_of(const TrainingRun::Epoch&
 
 class MetricsLog {
  public:
-  explicit MetricsLog(const RunFolder& folder) : path_(folder.file(kMetrics)), file_(path_, std::ios::app) {}
+  explicit MetricsLog(const RunFolder& folder) : file_(folder.file(kMetrics)) {}
   void add(const TrainingRun::Epoch& e, double seconds) {
     nlohmann::ordered_json line = {{"epoch", e.epoch}, {"step", e.step}, {"seconds", seconds}};
     for (const auto& [name, value] : figures_of(e)) line[name] = value;
@@ -58,14 +60,9 @@ class MetricsLog {
   }
 
  private:
-  void add(const nlohmann::ordered_json& line) {
-    file_ << line.dump() << "\n";
-    file_.flush();
-    if (!file_) fail(ErrorKind::output, "{}: cannot be written: disk full?", path_);
-  }
+  void add(const nlohmann::ordered_json& line) { file_.append(line.dump() + "\n"); }
 
-  std::string path_;
-  std::ofstream file_;
+  AppendedFile file_;
 };
 
 nlohmann::ordered_json or_null(const std::optional<double>& x) {
@@ -86,19 +83,18 @@ std::string kept_weights(const TrainingRun& run, const Recipe& recipe) {
 
 void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
   const Split& s = run.split();
-  fmt::print(stderr,
-             "{}: {} parameters; {} train, {} valid, {} test tracks of {} {}; {} steps of {} an epoch\n",
-             recipe.name, run.parameters(), s.train.size(), s.valid.size(), s.test.size(),
-             data.classes().size(), data.tags() ? "tags" : "classes", run.steps_per_epoch(), run.batch());
+  say("{}: {} parameters; {} train, {} valid, {} test tracks of {} {}; {} steps of {} an epoch", recipe.name,
+      run.parameters(), s.train.size(), s.valid.size(), s.test.size(), data.classes().size(),
+      data.tags() ? "tags" : "classes", run.steps_per_epoch(), run.batch());
   if (data.tags()) {
     const auto one_sided = data.one_sided_tags(s.train);
     if (!one_sided.empty())
-      fmt::print(stderr, "{} tags that no training track has, or all have, cannot be learned: {}\n",
-                 one_sided.size(), joined(one_sided));
+      say("{} tags that no training track has, or all have, cannot be learned: {}", one_sided.size(),
+          joined(one_sided));
   }
   if (run.batch() < recipe.train.batch) {
-    fmt::print(stderr, "train.batch is {}, but there are {} training tracks: batches of {}\n",
-               recipe.train.batch, s.train.size(), run.batch());
+    say("train.batch is {}, but there are {} training tracks: batches of {}", recipe.train.batch,
+        s.train.size(), run.batch());
   }
 }
 
@@ -159,9 +155,9 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
                                            {"best_epoch", run.best_epoch()},
                                            {"skipped", run.skipped()},
                                            {"weights", fmt::format("{:016x}", run.weights_digest())}};
-    fmt::print("{}\n", result.dump(2));
+    print_json(result);
   } else if (done) {
-    fmt::print(
+    print(
         "{}: {} steps, {}; {}; weights {:016x}\n"
         "next: melgrad evaluate {}\n",
         where, run.steps(), run.ending(), best_of(run, recipe), run.weights_digest(), where);
@@ -176,9 +172,8 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
 
 void warn_of_other_device(const RunOrigin& run, const Device& device) {
   if (run.device == device.name() && run.precision == name_of(device.precision())) return;
-  fmt::print(stderr,
-             "begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption\n",
-             run.device, run.precision, device.name(), name_of(device.precision()));
+  say("begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption", run.device,
+      run.precision, device.name(), name_of(device.precision()));
 }
 
 std::unique_ptr<Device> open_device(const Settings& settings) {
@@ -206,10 +201,9 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
   if (data.has_splits() && !request.random_split) return data.own_split();
   const std::string identical = data.identical_tracks();
   if (!identical.empty()) {
-    fmt::print(stderr, "{}; {}\n", identical,
-               recipe.split.keep_identical_together
-                   ? "each group stays on one side of the split"
-                   : "as in the recipe, they may stand on both sides of the split");
+    say("{}; {}", identical,
+        recipe.split.keep_identical_together ? "each group stays on one side of the split"
+                                             : "as in the recipe, they may stand on both sides of the split");
   }
   return data.random_split(recipe.split, static_cast<std::uint64_t>(request.split));
 }
@@ -248,8 +242,8 @@ namespace {
   const RunCheckpoints checkpoints(folder);
   const std::string path = checkpoints.newest();
   const std::optional<Checkpoint> before = checkpoints.load();
-  fmt::print(stderr, "{}: {}; the steps since {} are done again to find the operation\n", label,
-             diverged.what(), before ? "the checkpoint" : "the beginning");
+  say("{}: {}; the steps since {} are done again to find the operation", label, diverged.what(),
+      before ? "the checkpoint" : "the beginning");
   const std::string trouble = run.first_trouble(before ? &*before : nullptr, diverged.step);
   fail(ErrorKind::diverged, "{}: {}: {}; lower train.rate or set train.clip_norm; {}", label, diverged.what(),
        trouble,

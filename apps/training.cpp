@@ -404,7 +404,7 @@ Checkpoint TrainingRun::model(bool best) {
   Checkpoint out;
   save_slab(*device_, model_->params(), best ? &best_ : nullptr, "param", out);
   out.text["recipe"] = as_toml(recipe_);
-  out.text["classes"] = nlohmann::json(data_->classes()).dump();
+  out.text["classes"] = json_text(nlohmann::json(data_->classes()));
   if (model_->input_mean()) {
     out.arrays["input/mean"] = to_array(*device_, model_->input_mean());
     out.arrays["input/scale"] = to_array(*device_, model_->input_scale());

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 
+#include "apps/screen.h"
 #include "kernels/host_memory.h"
 #include "kernels/math/half.h"
 
@@ -29,8 +30,7 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
   const Cache& cache = file_.description();
   if (cache.mel.preset == "imported") {
     recipe.features = cache.mel;
-    fmt::print(stderr, "{}: imported features, {} bands; the recipe's feature settings play no part\n", path,
-               cache.bands);
+    say("{}: imported features, {} bands; the recipe's feature settings play no part", path, cache.bands);
   } else {
     expect_mel(cache, recipe.features, path);
   }
@@ -64,8 +64,7 @@ void TrainingData::describe(const Cache& cache, const Recipe& recipe) {
   }
   for (std::size_t i = 0; short_tracks > 0 && i < names_.size(); ++i) {
     if (!usable_[i]) {
-      fmt::print(stderr, "left out: {}: {} frames, a segment has {}\n", names_[i], tracks_[i].rows,
-                 recipe.segment.frames);
+      say("left out: {}: {} frames, a segment has {}", names_[i], tracks_[i].rows, recipe.segment.frames);
     }
   }
 }
@@ -83,10 +82,10 @@ void TrainingData::hold_features(Device& device, Hold hold) {
   const bool in_memory = hold == Hold::memory || (hold == Hold::automatic && bytes <= free_host_memory() / 2);
   if (!table_->on_device() && in_memory) features_ = file_.read_all();
   if (device.name() == "cpu" && table_->on_device()) return;  // nothing worth telling
-  fmt::print(stderr, "{}: {:.1f} MB, {}\n", path_, static_cast<double>(bytes) / 1e6,
-             table_->on_device()        ? "on " + device.name()
-             : !features_.bytes.empty() ? "in host memory, sent batch by batch"
-                                        : "left in the file, read batch by batch");
+  say("{}: {:.1f} MB, {}", path_, static_cast<double>(bytes) / 1e6,
+      table_->on_device()        ? "on " + device.name()
+      : !features_.bytes.empty() ? "in host memory, sent batch by batch"
+                                 : "left in the file, read batch by batch");
 }
 
 void TrainingData::read_rows(std::int64_t first, std::int64_t count, void* to) const {
@@ -183,8 +182,8 @@ Split TrainingData::listed_split(const std::string& folder) const {
   std::vector<std::string> missing;
   Split split = split_from_lists(folder, names_, &missing);
   if (!missing.empty()) {
-    fmt::print(stderr, "{}: {} of the listed tracks are not in {} (the first: {})\n", folder, missing.size(),
-               path_, missing[0]);
+    say("{}: {} of the listed tracks are not in {} (the first: {})", folder, missing.size(), path_,
+        missing[0]);
   }
   for (auto* part : {&split.train, &split.valid, &split.test}) {
     std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });

@@ -2,6 +2,7 @@
 // from.
 #include <benchmark/benchmark.h>
 
+#include "apps/screen.h"
 #include "bench/devices.h"
 
 int main(int argc, char** argv) {
@@ -16,6 +17,12 @@ int main(int argc, char** argv) {
       continue;  // not in this build, or not on this machine
     }
   }
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
+  try {
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    melgrad::flush_output();
+  } catch (const melgrad::Error& e) {
+    melgrad::say("melgrad_bench: {}", e.what());
+    return static_cast<int>(e.kind());
+  }
 }

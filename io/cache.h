@@ -117,8 +117,8 @@ class CacheWriter {
   // the digest of their audio file. What cannot be read of it is left.
   void lend(const std::string& cache);
 
-  // Whether the item is done already, from a file with this digest, or a lent cache has at least that many
-  // rows of it.
+  // Whether the item is done already, from a file with this digest (0: unknown, so it is not), or a lent
+  // cache has at least that many rows of it.
   bool find(const std::string& name, std::uint64_t file, std::int64_t least_rows = 0);
   // Items that earlier runs left, and that are intact.
   std::int64_t resumed() const { return resumed_; }

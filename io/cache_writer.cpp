@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "io/atomic_file.h"
 #include "io/cache.h"
 #include "io/cache_file.h"
 #include "io/hash.h"
@@ -31,6 +32,7 @@ CacheWriter::CacheWriter(std::string path, Cache head)
       lent_files_(std::make_unique<CacheFiles>(kLenders)) {
   require(head_.items.empty() && head_.bands > 0 && (head_.dtype == DType::f16 || head_.dtype == DType::f32),
           "CacheWriter: {} bands of {}, {} items", head_.bands, name_of(head_.dtype), head_.items.size());
+  expect_replaceable(path_);
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) fail(ErrorKind::output, "{}: cannot be created ({})", folder_, error.message());
@@ -120,11 +122,12 @@ bool CacheWriter::is_intact(const Done& item) {
 }
 
 bool CacheWriter::find(const std::string& name, std::uint64_t file, std::int64_t least_rows) {
+  if (file == 0) return false;
   std::optional<Done> lent;
   {
     const std::lock_guard lock(mutex_);
     if (const auto at = done_.find(name); at != done_.end() && at->second.source.file == file) return true;
-    if (const auto at = lent_.find(file); at != lent_.end() && file != 0) lent = at->second;
+    if (const auto at = lent_.find(file); at != lent_.end()) lent = at->second;
   }
   if (!lent || lent->rows < least_rows || !is_intact(*lent)) return false;
   const std::lock_guard lock(mutex_);

@@ -1,8 +1,6 @@
 #include "io/csv.h"
 
-#include <fstream>
-#include <iterator>
-
+#include "io/text_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 
@@ -43,9 +41,7 @@ std::string field(const std::string& path, const std::string& text, std::size_t&
 }  // namespace
 
 std::vector<CsvRow> read_csv(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  const std::string text(std::istreambuf_iterator<char>(in), {});
-  if (!in) fail(ErrorKind::input, "{}: cannot be read; check the path and its permissions", path.string());
+  const std::string text = read_text_file(path);
   std::vector<CsvRow> rows;
   std::size_t at = text.starts_with("\xEF\xBB\xBF") ? 3 : 0;
   for (std::size_t line = 1; at < text.size(); ++line, ++at) {

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <unordered_map>
 
 #include "io/atomic_file.h"
 #include "io/audio.h"
 #include "io/json.h"
+#include "io/text_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -123,9 +124,8 @@ Split split_from_lists(const fs::path& folder, const std::vector<std::string>& n
   for (const auto& [part, tracks] : parts) {
     const auto path = list_file(folder, part);
     if (!path) fail(ErrorKind::input, "{}: no list named *{}*.txt", folder.string(), part);
-    std::ifstream file(*path);
-    if (!file) fail(ErrorKind::input, "{}: cannot be read", path->string());
-    for (std::string line; std::getline(file, line);) {
+    std::istringstream lines(read_text_file(*path));
+    for (std::string line; std::getline(lines, line);) {
       line.erase(line.find_last_not_of(" \t\r") + 1);
       if (line.empty()) continue;
       const auto found = index.find(bare(line));
@@ -151,17 +151,16 @@ void write_split(const fs::path& path, const Split& split, const std::vector<std
     out[part] = nlohmann::json::array();
     for (const std::int32_t i : *tracks) out[part].push_back(names[static_cast<std::size_t>(i)]);
   }
-  write_file_atomically(path.string(), out.dump(1) + "\n");
+  write_file_atomically(path.string(), json_text(out, 1) + "\n");
 }
 
 Split read_split(const fs::path& path, const std::vector<std::string>& names) {
-  std::ifstream file(path);
-  if (!file) fail(ErrorKind::input, "{}: cannot be read", path.string());
+  const std::string text = read_text_file(path);
   std::unordered_map<std::string, std::int32_t> index;
-  for (std::size_t i = 0; i < names.size(); ++i) index[names[i]] = static_cast<std::int32_t>(i);
+  for (std::size_t i = 0; i < names.size(); ++i) index[as_utf8(names[i])] = static_cast<std::int32_t>(i);
   Split split;
   reading_json(path.string(), [&] {
-    const auto json = nlohmann::json::parse(file);
+    const auto json = nlohmann::json::parse(text);
     const std::pair<const char*, std::vector<std::int32_t>*> parts[] = {
         {"train", &split.train}, {"valid", &split.valid}, {"test", &split.test}};
     for (const auto& [part, tracks] : parts) {

@@ -1,6 +1,8 @@
 #include "kernels/text.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -93,6 +95,18 @@ std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text.append(text.empty() ? "" : ", ").append(word);
   return text;
+}
+
+std::string system_reason(int error) {
+  const std::string text = std::strerror(error);
+  switch (error) {
+    case EFBIG:
+      return text + ": the limit is ulimit -f's, or the file system's";
+    case EMFILE:
+      return text + ": the limit is ulimit -n's";
+    default:
+      return text;
+  }
 }
 
 std::string printable(std::string_view text) { return escaped(text, true); }

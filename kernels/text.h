@@ -12,6 +12,9 @@ std::string nearest(const std::string& word, const std::vector<std::string>& nam
 // "a, b, c"
 std::string joined(const std::vector<std::string>& words);
 
+// What the system says of an `errno`, and which limit it is where it is one of `ulimit`'s.
+std::string system_reason(int error);
+
 // One line for a screen, a log or a page, whatever a file or a label is called: control characters (C0, DEL,
 // C1), line and paragraph separators, what turns the direction of writing, and bytes that are not UTF-8 are
 // written out as \n, \t, \r, \x1b, \u202e, \xff. All else stays as it is.

@@ -1,17 +1,19 @@
 #include "models/recipe.h"
 
 #include <charconv>
-#include <fstream>
+#include <filesystem>
 #include <optional>
-#include <sstream>
 #include <toml++/toml.h>
 
+#include "io/text_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 #include "models/recipes.h"
 
 namespace melgrad {
 namespace {
+
+constexpr std::uint64_t kMostRecipe = 1 << 20;  // bytes
 
 // The list of keys: calls visit(key, field) for each field but the features, which know their own names.
 template <typename R, typename Visit>
@@ -270,13 +272,11 @@ Recipe load_recipe(const std::string& name_or_path) {
     if (recipe.name == name_or_path) return parse_recipe(recipe.text, "recipe " + recipe.name);
     names.push_back(recipe.name);
   }
-  std::ifstream file(name_or_path);
-  if (!file || std::filesystem::is_directory(name_or_path)) {
+  std::error_code error;
+  const auto status = std::filesystem::status(name_or_path, error);
+  if (!std::filesystem::exists(status) || std::filesystem::is_directory(status))
     fail(ErrorKind::usage, "recipe {}: neither a file nor one of {}", name_or_path, joined(names));
-  }
-  std::stringstream text;
-  text << file.rdbuf();
-  return parse_recipe(text.str(), name_or_path);
+  return parse_recipe(read_text_file(name_or_path, kMostRecipe), name_or_path);
 }
 
 void set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments) {

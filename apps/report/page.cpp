@@ -8,6 +8,7 @@
 
 #include "apps/report/gnuplot.h"
 #include "io/atomic_file.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -39,7 +40,7 @@ figcaption{color:var(--soft);font-size:.9rem;max-width:460px}
 
 std::string escaped(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : printable(text)) {
     switch (c) {
       case '&':
         out += "&amp;";

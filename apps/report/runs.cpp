@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <fstream>
 #include <functional>
 #include <limits>
+#include <sstream>
 
 #include "apps/run_folder.h"
 #include "io/json.h"
+#include "io/text_file.h"
 #include "kernels/error.h"
 #include "models/recipe.h"
 
@@ -43,11 +44,11 @@ std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& all) {
 }
 
 void read_metrics(const std::string& path, ReportRun& run) {
-  std::ifstream in(path);
-  if (!in) {
+  if (!fs::exists(path)) {
     run.notes.emplace_back("metrics.jsonl is missing: no learning curves");
     return;
   }
+  std::istringstream in(read_text_file(path));
   std::vector<CurvePoint> points;
   std::int64_t number = 0, before = 0;
   double seconds_before = 0;
