@@ -49,9 +49,8 @@ nlohmann::ordered_json as_json(const FeatureStore& store, const std::vector<List
                                 {"max_bytes", store.max_bytes()},
                                 {"caches", nlohmann::json::array()}};
   for (const Listed& one : listed) {
-    nlohmann::ordered_json entry = {{"file", one.kept.path},
-                                    {"bytes", one.kept.bytes},
-                                    {"last_used", day_of(one.kept.last_used)}};
+    nlohmann::ordered_json entry = {
+        {"file", one.kept.path}, {"bytes", one.kept.bytes}, {"last_used", day_of(one.kept.last_used)}};
     if (one.damaged.empty()) {
       entry.update({{"preset", one.cache.mel.preset},
                     {"sample_rate", one.cache.mel.sample_rate},

@@ -49,6 +49,7 @@ void register_report(CLI::App& root, Settings& settings);
 void register_reproduce(CLI::App& root, Settings& settings);
 void register_import(CLI::App& root, Settings& settings);
 void register_bench(CLI::App& root, Settings& settings);
+void register_recipes(CLI::App& root, Settings& settings);
 void register_info(CLI::App& root, Settings& settings);
 void register_selftest(CLI::App& root, Settings& settings);
 void register_synth(CLI::App& root, Settings& settings);

@@ -69,7 +69,7 @@ struct Arguments {
 void run_extract(const Settings& settings, const Arguments& args, int& exit_code) {
   Recipe recipe = load_recipe(args.recipe);
   if (!args.preset.empty()) recipe.features = mel_preset(args.preset);
-  set_recipe_fields(recipe, args.set);
+  for (const std::string& note : set_recipe_fields(recipe, args.set)) say("{}", note);
   const auto device = open_device(settings);
   const DataSet set = open_data_set(args.data);
   const DType dtype = args.dtype == "f16" ? DType::f16 : DType::f32;

@@ -12,6 +12,7 @@
 
 #include "apps/cli.h"
 #include "apps/interrupt.h"
+#include "apps/usage.h"
 #include "kernels/error.h"
 
 namespace {
@@ -36,9 +37,10 @@ using namespace melgrad;
 // The exit code.
 int run(int argc, char** argv) {
   Settings settings;
-  CLI::App root{"melgrad: classify music from log-mel spectrograms"};
+  CLI::App root{"melgrad classifies music: trains networks on log-mel spectrograms, tests them, asks them"};
   root.require_subcommand(1);
   root.fallthrough();
+  describe_program(root);
   root.add_option("--device", settings.device, "auto, cpu or cuda:N")->capture_default_str();
   root.add_option("--precision", settings.precision, "of convolutions and products: f32, tf32 or bf16 (CUDA)")
       ->capture_default_str();
@@ -56,21 +58,26 @@ int run(int argc, char** argv) {
   register_report(root, settings);
   register_reproduce(root, settings);
   register_bench(root, settings);
+  register_recipes(root, settings);
   register_info(root, settings);
   register_selftest(root, settings);
   register_synth(root, settings);
   register_import(root, settings);
   register_cache(root, settings);
 
+  const std::vector<std::string> arguments = spelled_out({argv + 1, argv + argc});
   try {
-    root.parse(argc, argv);
+    root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     return settings.exit_code;
   } catch (const CLI::ParseError& e) {
-    std::stringstream help, wrong;
-    const int code = root.exit(e, help, wrong);
-    print("{}", Lines{help.str()});
-    for (std::string line; std::getline(wrong, line);) say("{}", line);
-    return code == 0 ? 0 : static_cast<int>(ErrorKind::usage);
+    if (const std::string wrong = what_is_wrong(root, e, arguments); !wrong.empty()) {
+      say("{}", wrong);
+      return static_cast<int>(ErrorKind::usage);
+    }
+    std::ostringstream asked, nothing;  // help, version
+    root.exit(e, asked, nothing);
+    print("{}", Lines{asked.str()});
+    return 0;
   }
 }
 

@@ -3,12 +3,14 @@
 #include <deque>
 #include <filesystem>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "apps/interrupt.h"
 #include "apps/predictor.h"
 #include "apps/train.h"
 #include "io/audio.h"
+#include "io/csv.h"
 
 namespace melgrad {
 namespace {
@@ -19,7 +21,7 @@ struct Arguments {
   std::string model;
   std::vector<std::string> inputs;
   int top = 3;
-  bool segments = false;
+  bool segments = false, csv = false;
 };
 
 // Audio files among the inputs; folders are searched, in a fixed order.
@@ -80,6 +82,42 @@ void print_text(const fs::path& file, const Prediction& p, const std::vector<std
   }
 }
 
+// One row a file, or a segment: file, the answer (genres), a probability for each class, a note; of a file
+// without an answer the note alone.
+class CsvOutput {
+ public:
+  CsvOutput(std::vector<std::string> classes, bool tags, bool segments)
+      : classes_(std::move(classes)), tags_(tags), segments_(segments) {
+    std::string header = segments ? "file,start" : "file";
+    if (!tags) header += ",genre,probability";
+    for (const std::string& name : classes_) header += "," + csv_field(name);
+    print("{},note\n", header);
+  }
+
+  void answer(const fs::path& file, const Prediction& p) const {
+    if (!segments_) row(file, "", p.mean);
+    for (std::size_t s = 0; segments_ && s < p.starts.size(); ++s)
+      row(file, fmt::format("{:.2f}", p.starts[s]), p.segments[s]);
+  }
+  void failed(const fs::path& file, const std::string& why) const {
+    const std::size_t empty = classes_.size() + (segments_ ? 1 : 0) + (tags_ ? 0 : 2) + 1;
+    print("{}{}{}\n", csv_field(file.string()), std::string(empty, ','), csv_field(why));
+  }
+
+ private:
+  void row(const fs::path& file, const std::string& start, const std::vector<float>& probabilities) const {
+    std::string line = csv_field(file.string());
+    if (segments_) line += "," + start;
+    const std::size_t best = most_probable_first(probabilities)[0];
+    if (!tags_) line += fmt::format(",{},{:.4f}", csv_field(classes_[best]), probabilities[best]);
+    for (const float p : probabilities) line += fmt::format(",{:.4f}", p);
+    print("{},\n", line);
+  }
+
+  std::vector<std::string> classes_;
+  bool tags_, segments_;
+};
+
 // Decodes files in order, ahead of whoever asks for them, as many at once as there are threads. With one
 // thread a file is decoded when it is asked for.
 class DecodeAhead {
@@ -111,7 +149,10 @@ void predict(Settings& settings, const Arguments& args) {
   const auto device = open_device(settings);
   Predictor predictor(*device, args.model);
   auto results = nlohmann::ordered_json::array();
+  std::optional<CsvOutput> csv;
+  if (args.csv && settings.json) fail(ErrorKind::usage, "predict: --csv and --json: choose one");
   const std::vector<fs::path> files = audio_files(args.inputs);
+  if (args.csv) csv.emplace(predictor.classes(), predictor.recipe().task == "tags", args.segments);
   DecodeAhead audio(files, predictor.recipe().features.sample_rate, settings.threads);
   for (const fs::path& file : files) {
     if (interrupted()) {
@@ -121,11 +162,13 @@ void predict(Settings& settings, const Arguments& args) {
     }
     try {
       const Prediction p = predictor(audio.next(), file.string());
-      if (settings.json) results.push_back(as_json(file, p, predictor.classes(), args));
+      if (csv) csv->answer(file, p);
+      else if (settings.json) results.push_back(as_json(file, p, predictor.classes(), args));
       else print_text(file, p, predictor.classes(), args);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::input) throw;
       say("skipped: {}", e.what());
+      if (csv) csv->failed(file, e.what());
       if (settings.json) results.push_back({{"file", file.string()}, {"error", e.what()}});
       settings.exit_code = kExitProblemsFound;
     }
@@ -143,6 +186,9 @@ void register_predict(CLI::App& root, Settings& settings) {
   command->add_option("--top", args->top, "how many genres to print")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command->add_flag("--csv", args->csv,
+                    "a table on standard output: file, genre, the probability of every class (or tag), and a "
+                    "note where there is no answer");
   command->add_flag("--segments", args->segments, "the answer of every segment, with its start in seconds");
   command->callback([=, &settings] { predict(settings, *args); });
 }

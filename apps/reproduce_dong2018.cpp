@@ -105,7 +105,7 @@ class Reproduction {
   // The run folder: a new one that says what was asked for, or the one to go on with.
   static RunFolder prepare(const Arguments& args, Recipe& recipe) {
     if (!args.resume.empty()) return RunFolder::resume(args.resume);
-    set_recipe_fields(recipe, args.set);
+    for (const std::string& note : set_recipe_fields(recipe, args.set)) say("{}", note);
     if (!fs::exists(args.gtzan)) fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
     RunFolder folder = RunFolder::create(args.out, "reproduce-" + recipe.name);
     const auto absolute = [](const std::string& path) {

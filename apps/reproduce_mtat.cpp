@@ -109,7 +109,7 @@ class Reproduction {
 
   static Recipe recipe_of(const std::string& model, const std::vector<std::string>& set) {
     Recipe recipe = load_recipe("mtat-" + model);
-    set_recipe_fields(recipe, set);
+    for (const std::string& note : set_recipe_fields(recipe, set)) say("{}: {}", model, note);
     return recipe;
   }
 

@@ -1,12 +1,14 @@
 // melgrad train: from a cache or a folder of audio and a recipe to a trained network in a run folder.
 #include "apps/train.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <map>
 #include <sstream>
 
+#include "apps/data_set.h"
 #include "apps/event_file.h"
 #include "apps/extract.h"
 #include "apps/interrupt.h"
@@ -22,6 +24,10 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* kMetrics = "metrics.jsonl";
+
+bool is_cache(const std::string& data) {
+  return fs::is_regular_file(data) && fs::path(data).extension() != ".csv";
+}
 
 // A resumed run goes on behind its checkpoint: later lines of the log are of work that is done again.
 void cut_metrics(const RunFolder& folder, std::int64_t steps) {
@@ -91,6 +97,12 @@ void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& 
     if (!one_sided.empty())
       say("{} tags that no training track has, or all have, cannot be learned: {}", one_sided.size(),
           joined(one_sided));
+  } else {
+    const auto unlearned = data.missing_classes(s.train), untested = data.missing_classes(s.test);
+    if (!unlearned.empty()) say("genres without a training track cannot be learned: {}", joined(unlearned));
+    if (!s.test.empty() && !untested.empty())
+      say("genres without a test track are not tested: {}; more tracks, or split.test higher",
+          joined(untested));
   }
   if (run.batch() < recipe.train.batch) {
     say("train.batch is {}, but there are {} training tracks: batches of {}", recipe.train.batch,
@@ -107,7 +119,41 @@ void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
            "--set {}: of a run that has begun only train.epochs, train.patience and train.on_nan can change",
            assignment);
   }
+  const std::string phases = recipe.train.phases;
   set_recipe_fields(recipe, assignments);
+  recipe.train.phases = phases;
+  recipe.train.phases = ending_phases(recipe.train);
+  if (recipe.train.phases != phases)
+    say("train.epochs={}: train.phases is \"{}\"", recipe.train.epochs, recipe.train.phases);
+}
+
+// The recipe for data that comes with none: by whether each track has one genre, or any number of tags. From
+// a cache its features too.
+Recipe recipe_for(const std::string& data) {
+  bool tags = false;
+  std::optional<MelOptions> features;
+  if (is_cache(data)) {
+    const CacheFile cache(data);
+    features = cache.description().mel;
+    for (const CacheItem& item : cache.description().items)
+      tags = tags || std::count(item.labels.begin(), item.labels.end(), 1) != 1;
+  } else {
+    const DataSet set = open_data_set(data, MtatOptions{});
+    for (const Track& track : set.tracks) tags = tags || track.labels.size() != 1;
+  }
+  Recipe recipe = load_recipe(tags ? "mtat-musicnn" : "dong2018-fixed");
+  const bool other = features && !mel_difference(*features, recipe.features).empty();
+  if (other) recipe.features = *features;
+  say("recipe {}, as {}{}; others: melgrad recipes, train --recipe NAME", recipe.name,
+      tags ? "the tracks have tags" : "each track has one genre",
+      other ? fmt::format(", with the features of {}", data) : "");
+  return recipe;
+}
+
+Recipe recipe_of(const TrainRequest& request) {
+  Recipe recipe = request.recipe.empty() ? recipe_for(request.data) : load_recipe(request.recipe);
+  for (const std::string& note : set_recipe_fields(recipe, request.set)) say("{}", note);
+  return recipe;
 }
 
 void start_or_resume(const Settings& settings, TrainRequest request, const std::string& out,
@@ -117,9 +163,8 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   std::optional<RunFolder> folder;
   std::string cache;
   if (resume.empty()) {
-    recipe = load_recipe(request.recipe);
-    set_recipe_fields(recipe, request.set);
     if (!fs::exists(request.data)) fail(ErrorKind::input, "{}: no such file or folder", request.data);
+    recipe = recipe_of(request);
     folder = RunFolder::create(out, recipe.name);
     cache = cache_for(request.data, recipe.features, *device, settings, folder->file("features.h5"));
   } else {
@@ -182,13 +227,12 @@ std::unique_ptr<Device> open_device(const Settings& settings) {
 
 std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
                       const Settings& settings, const std::string& cache) {
-  if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") return data;
+  if (is_cache(data)) return data;
   const auto store = feature_store(settings);
   const ExtractResult result = extract(open_data_set(data), mel, DType::f32, device, settings.threads, cache,
                                        store ? &*store : nullptr);
   if (store && result.resumed > 0)
-    fmt::print(stderr, "{} of {} tracks were computed before (melgrad cache)\n", result.resumed,
-               result.items);
+    say("{} of {} tracks were computed before (melgrad cache)", result.resumed, result.items);
   if (result.interrupted) {
     throw Interrupted{fmt::format("{} is not complete; melgrad extract {} --out {} goes on where it stopped",
                                   cache, data, cache)};
@@ -375,9 +419,17 @@ void register_train(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("train", "train a network by a recipe");
   auto request = std::make_shared<TrainRequest>();
   auto out = std::make_shared<std::string>(), resume = std::make_shared<std::string>();
-  command->add_option("data", request->data, "a cache (.h5), a folder of audio, or a CSV manifest");
-  command->add_option("--recipe", request->recipe, "name of a recipe, or a TOML file")->capture_default_str();
-  command->add_option("--set", request->set, "section.key=value of the recipe, any number of times")
+  command->add_option("data", request->data,
+                      "a cache (.h5, from melgrad extract), a folder with a folder per genre, or a CSV "
+                      "manifest: path,label,split, several tags as a;b");
+  command->add_option("--recipe", request->recipe,
+                      "name of a recipe (melgrad recipes lists them), or a TOML file; none: dong2018-fixed, "
+                      "for tags mtat-musicnn");
+  command
+      ->add_option(
+          "--set", request->set,
+          "section.key=value of the recipe, any number of times (melgrad recipes NAME lists the keys; "
+          "lr, batch_size and the like are understood)")
       ->allow_extra_args(false);
   command->add_option("--seed", request->seed, "of weights, order, crops and dropout")->capture_default_str();
   auto* split = command->add_option("--split", request->split, "number of the random stratified split")

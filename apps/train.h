@@ -16,8 +16,8 @@ struct SaveOptions {
 };
 
 struct TrainRequest {
-  std::string data;  // as given by the user
-  std::string recipe = "dong2018";
+  std::string data;    // as given by the user
+  std::string recipe;  // empty: by what the data has, one genre a track or tags
   std::vector<std::string> set;
   std::uint64_t seed = 0;     // of weights, order, crops and dropout
   std::int64_t split = 0;     // number of the random split; its seed

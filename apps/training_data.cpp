@@ -46,6 +46,7 @@ void TrainingData::describe(const Cache& cache, const Recipe& recipe) {
   frame_seconds_ = cache.frame_seconds;
   std::size_t short_tracks = 0;
   std::int64_t longest = 0;
+  const auto seconds = [&](std::int64_t frames) { return static_cast<double>(frames) * frame_seconds_; };
   for (const CacheItem& item : cache.items) {
     names_.push_back(item.name);
     splits_.push_back(item.split);
@@ -59,12 +60,16 @@ void TrainingData::describe(const Cache& cache, const Recipe& recipe) {
     if (tags_) tag_labels_.insert(tag_labels_.end(), item.labels.begin(), item.labels.end());
   }
   if (short_tracks == names_.size()) {
-    fail(ErrorKind::input, "{}: no track has {} frames (the longest has {}); set segment.frames lower", path_,
-         recipe.segment.frames, longest);
+    fail(ErrorKind::input,
+         "{}: no track is as long as a segment: the longest lasts {:.2f} s ({} frames), a segment of the "
+         "recipe "
+         "{:.2f} s; set segment.frames={} or less",
+         path_, seconds(longest), longest, seconds(recipe.segment.frames), longest);
   }
   for (std::size_t i = 0; short_tracks > 0 && i < names_.size(); ++i) {
     if (!usable_[i]) {
-      say("left out: {}: {} frames, a segment has {}", names_[i], tracks_[i].rows, recipe.segment.frames);
+      say("left out: {}: {} frames, a segment has {} ({:.2f} s of {:.2f} s)", names_[i], tracks_[i].rows,
+          recipe.segment.frames, seconds(tracks_[i].rows), seconds(recipe.segment.frames));
     }
   }
 }
@@ -175,6 +180,28 @@ std::vector<float> TrainingData::tag_weights(const std::string& kind,
   for (std::size_t k = 0; k < counts.size(); ++k)
     if (counts[k] > 0)
       weights[k] = static_cast<float>(std::ssize(tracks) - counts[k]) / static_cast<float>(counts[k]);
+  return weights;
+}
+
+std::vector<std::string> TrainingData::missing_classes(const std::vector<std::int32_t>& tracks) const {
+  std::vector<bool> seen(classes_.size());
+  for (const std::int32_t track : tracks)
+    seen[static_cast<std::size_t>(table_->tracks()[static_cast<std::size_t>(track)].label)] = true;
+  std::vector<std::string> missing;
+  for (std::size_t k = 0; k < seen.size(); ++k)
+    if (!seen[k]) missing.push_back(classes_[k]);
+  return missing;
+}
+
+std::vector<float> TrainingData::class_weights(const std::string& kind,
+                                               const std::vector<std::int32_t>& tracks) const {
+  std::vector<float> weights(classes_.size(), 1.0F);
+  if (kind != "balanced") return weights;
+  std::map<std::int32_t, std::int64_t> counts;
+  for (const std::int32_t track : tracks) ++counts[table_->tracks()[static_cast<std::size_t>(track)].label];
+  for (const auto& [label, count] : counts)
+    weights[static_cast<std::size_t>(label)] = static_cast<float>(
+        static_cast<double>(tracks.size()) / static_cast<double>(std::ssize(counts) * count));
   return weights;
 }
 

@@ -35,8 +35,13 @@ class TrainingData {
   const std::vector<std::uint8_t>& tag_labels() const { return tag_labels_; }
   // Tags that no track of `tracks` has, or all have.
   std::vector<std::string> one_sided_tags(const std::vector<std::int32_t>& tracks) const;
+  // Classes that none of `tracks` has; of genres.
+  std::vector<std::string> missing_classes(const std::vector<std::int32_t>& tracks) const;
   // Of a tag's positives in the loss, by the recipe's train.tag_weights.
   std::vector<float> tag_weights(const std::string& kind, const std::vector<std::int32_t>& tracks) const;
+  // Of each class in the loss, by the recipe's train.class_weights: those that occur among `tracks` weigh 1
+  // on average over the tracks.
+  std::vector<float> class_weights(const std::string& kind, const std::vector<std::int32_t>& tracks) const;
   double frame_seconds() const { return frame_seconds_; }
   bool has_splits() const { return has_splits_; }
 

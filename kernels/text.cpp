@@ -91,6 +91,15 @@ std::string nearest(const std::string& word, const std::vector<std::string>& nam
   return best == names.end() ? "" : *best;
 }
 
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& names) {
+  std::vector<std::string> longer;
+  for (const std::string& name : names)
+    if (word.size() > 2 && name.starts_with(word)) longer.push_back(name);
+  const std::string best = longer.size() == 1 ? longer[0] : nearest(word, names);
+  const bool near = longer.size() == 1 || edit_distance(word, best) <= 1 + word.size() / 4;
+  return near && !best.empty() ? fmt::format("; did you mean {}?", best) : "";
+}
+
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text.append(text.empty() ? "" : ", ").append(word);

@@ -9,6 +9,8 @@ namespace melgrad {
 
 // The name with the smallest edit distance to `word`; "" if there are no names.
 std::string nearest(const std::string& word, const std::vector<std::string>& names);
+// "; did you mean X?" with the nearest name, or with the only one that `word` begins; "" if none comes near.
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& names);
 // "a, b, c"
 std::string joined(const std::vector<std::string>& words);
 

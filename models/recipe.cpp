@@ -8,6 +8,7 @@
 #include "io/text_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
+#include "models/recipe_keys.h"
 #include "models/recipes.h"
 
 namespace melgrad {
@@ -59,6 +60,8 @@ void visit_fields(R& r, const Visit& visit) {
   visit("train.best_by", r.train.best_by);
   visit("train.weights", r.train.weights);
   visit("train.tag_weights", r.train.tag_weights);
+  visit("train.class_weights", r.train.class_weights);
+  visit("train.sampling", r.train.sampling);
   visit("train.optimizer", r.train.optimizer);
   visit("train.rate", r.train.rate);
   visit("train.schedule", r.train.schedule);
@@ -101,7 +104,15 @@ void from_text(const std::string& text, Number& v, const std::string& key) {
   }
 }
 
-void set_field(Recipe& recipe, const std::string& key, const std::string& value) {
+std::vector<std::string> keys_of(const Recipe& recipe) {
+  std::vector<std::string> keys;
+  visit_fields(recipe, [&](const char* name, const auto&) { keys.emplace_back(name); });
+  for (const auto& [name, text] : mel_fields(recipe.features)) keys.push_back("features." + name);
+  return keys;
+}
+
+void set_field(Recipe& recipe, const std::string& word, const std::string& value) {
+  const std::string key = recipe_key(word, keys_of(recipe));
   constexpr std::string_view kFeatures = "features.";
   MelOptions& features = recipe.features;
   const auto named = [](const std::string& preset) { return preset != "custom" && preset != "imported"; };
@@ -114,16 +125,11 @@ void set_field(Recipe& recipe, const std::string& key, const std::string& value)
     if (named(features.preset) && features != mel_preset(features.preset)) features.preset = "custom";
     return;
   }
-  bool known = false;
-  std::vector<std::string> keys;
   visit_fields(recipe, [&](const char* name, auto& field) {
-    keys.emplace_back(name);
-    if (key != name) return;
-    from_text(value, field, key);
-    known = true;
+    if (key == name) from_text(value, field, key);
   });
-  for (const auto& [name, text] : mel_fields(recipe.features)) keys.push_back("features." + name);
-  if (!known) fail(ErrorKind::usage, "{}: no such recipe key; did you mean {}?", key, nearest(key, keys));
+  if (key == "train.optimizer" && value == "adamw") recipe.train.optimizer = "adam";
+  if (key == "train.epochs") recipe.train.phases = scaled_phases(recipe.train);
 }
 
 std::string toml_value(const toml::node& node, const std::string& where) {
@@ -213,8 +219,16 @@ void check_training(const Recipe& r) {
                                    {"augment.band_mask", a.band_mask}})
     positive(key, static_cast<double>(value), 0);
   if (a.mixup > 1) fail(ErrorKind::usage, "augment.mixup: {} must be at most 1", a.mixup);
-  if (a.mixup > 0 && (t.partial_batch || r.task != "tags"))
-    fail(ErrorKind::usage, "augment.mixup: needs task = tags and train.partial_batch = false");
+  if (a.mixup > 0 && t.partial_batch)
+    fail(ErrorKind::usage, "augment.mixup: needs whole batches: set train.partial_batch=false");
+  if (a.mixup > 0 && t.class_weights == "balanced")
+    fail(ErrorKind::usage,
+         "train.class_weights: a mixed track has no one class to weigh; set train.sampling=balanced beside "
+         "augment.mixup");
+  for (const auto& [key, value, off] : {std::tuple{"train.class_weights", t.class_weights, "none"},
+                                        {"train.sampling", t.sampling, "shuffled"}})
+    if (r.task == "tags" && value != off)
+      fail(ErrorKind::usage, "{}: is for genres; for tags set train.tag_weights=balanced", key);
   if (r.task == "tags" && t.validation != "vote")
     fail(ErrorKind::usage, "train.validation: tags are validated by vote only, not by {}", t.validation);
   std::int64_t epochs = 0;
@@ -233,6 +247,8 @@ void validate(const Recipe& r) {
   one_of("train.optimizer", r.train.optimizer, Names{"sgd", "adam", "adadelta"});
   one_of("train.schedule", r.train.schedule, Names{"constant", "inverse_time", "step", "cosine"});
   one_of("train.tag_weights", r.train.tag_weights, Names{"none", "balanced"});
+  one_of("train.class_weights", r.train.class_weights, Names{"none", "balanced"});
+  one_of("train.sampling", r.train.sampling, Names{"shuffled", "balanced"});
   one_of("train.best_by", r.train.best_by,
          r.task == "tags" ? Names{"loss", "roc_auc", "pr_auc"} : Names{"accuracy"});
   check_training(r);
@@ -275,18 +291,33 @@ Recipe load_recipe(const std::string& name_or_path) {
   std::error_code error;
   const auto status = std::filesystem::status(name_or_path, error);
   if (!std::filesystem::exists(status) || std::filesystem::is_directory(status))
-    fail(ErrorKind::usage, "recipe {}: neither a file nor one of {}", name_or_path, joined(names));
+    fail(ErrorKind::usage, "recipe {}: neither a file nor one of {}{}", name_or_path, joined(names),
+         did_you_mean(name_or_path, names));
   return parse_recipe(read_text_file(name_or_path, kMostRecipe), name_or_path);
 }
 
-void set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments) {
+std::vector<std::string> set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments) {
+  std::vector<std::string> notes;
+  const std::string phases = recipe.train.phases;
+  bool adamw = false;
   for (const std::string& assignment : assignments) {
     const auto equals = assignment.find('=');
     if (equals == std::string::npos)
       fail(ErrorKind::usage, "--set {}: expected section.key=value", assignment);
-    set_field(recipe, assignment.substr(0, equals), assignment.substr(equals + 1));
+    const std::string word = assignment.substr(0, equals), value = assignment.substr(equals + 1);
+    const std::string key = recipe_key(word, keys_of(recipe));
+    set_field(recipe, key, value);
+    if (key != word) notes.push_back(fmt::format("{} is {}", word, key));
+    adamw = key == "train.optimizer" ? value == "adamw" : adamw;
+    if (key == "train.epochs" && recipe.train.phases != phases)
+      notes.push_back(fmt::format("train.epochs={}: train.phases is \"{}\"", value, recipe.train.phases));
   }
+  if (adamw)
+    notes.push_back(fmt::format("train.optimizer=adamw is adam with train.weight_decay, which is {}{}",
+                                to_text(recipe.train.weight_decay),
+                                recipe.train.weight_decay > 0 ? "" : ": plain Adam; 0.01 is usual"));
   validate(recipe);
+  return notes;
 }
 
 std::vector<std::pair<std::string, std::string>> recipe_fields(const Recipe& recipe) {
@@ -317,25 +348,6 @@ std::string as_toml(const Recipe& recipe) {
   std::stringstream out;
   out << root << "\n";
   return out.str();
-}
-
-std::vector<TrainPhase> phases_of(const TrainOptions& train) {
-  if (train.phases.empty()) return {{train.epochs, train.optimizer, train.rate}};
-  std::vector<TrainPhase> phases;
-  std::stringstream all(train.phases);
-  for (std::string one; std::getline(all, one, ',');) {
-    std::stringstream words(one);
-    TrainPhase phase;
-    std::string rest;
-    if (!(words >> phase.epochs >> phase.optimizer >> phase.rate) || words >> rest || phase.epochs < 1 ||
-        phase.rate < 0) {
-      fail(ErrorKind::usage, "train.phases: '{}' is not epochs, optimizer and rate, as in '80 adam 1e-4'",
-           one);
-    }
-    one_of("train.phases", phase.optimizer, Names{"sgd", "adam", "adadelta"});
-    phases.push_back(phase);
-  }
-  return phases;
 }
 
 OptimizerOptions optimizer_options(const TrainOptions& t, const TrainPhase& phase,
