@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <fcntl.h>
 #include <filesystem>
 #include <regex>
@@ -108,13 +109,16 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   remove_left_overs(path_);
   for (;;) {
     temp_ = fmt::format("{}.{}-{}.tmp", path_, ::getpid(), counter++);
+    remember(temp_);  // first, so that no signal comes between
     lock_ = ::open(temp_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
-    if (lock_ < 0) output_error(path, "cannot be created");
+    const int reason = errno;
     // A file system without locks has no left-overs removed either.
-    if (::flock(lock_, LOCK_EX | LOCK_NB) != 0 || is_named(lock_, temp_)) break;
+    if (lock_ >= 0 && (::flock(lock_, LOCK_EX | LOCK_NB) != 0 || is_named(lock_, temp_))) break;
+    forget(temp_);
+    errno = reason;
+    if (lock_ < 0) output_error(path, "cannot be created");
     ::close(lock_);  // somebody took it for a left-over before it was locked
   }
-  remember(temp_);
 }
 
 AtomicFile::~AtomicFile() {
@@ -172,8 +176,13 @@ void link_or_copy(const std::string& other, const std::string& path) {
 }
 
 void remove_pending_files() noexcept {
-  for (const Pending& p : g_pending) {
-    if (p.state == 2) ::unlink(p.name.data());
+  // Twice, for another thread that is about to create one that it has just remembered.
+  for (int again = 0; again < 2; ++again) {
+    for (const Pending& p : g_pending) {
+      if (p.state == 2) ::unlink(p.name.data());
+    }
+    const timespec moment{0, 2'000'000};
+    if (again == 0) ::nanosleep(&moment, nullptr);
   }
 }
 

@@ -197,10 +197,12 @@ TEST_F(Limits, LittleAddressSpace) {
         const int code = run_in_shell("ulimit -v " + std::to_string(limit) + "; exec \"$@\"", line, kSoon,
                                       {std::string("OMP_NUM_THREADS=") + threads});
         ++codes[code];
-        ASSERT_TRUE(code == 0 || code == 5 || code == 127) << what << ": " << code << "\n" << err();
+        // Other threads than the run was tested with can show in its last bits.
+        const bool done = code == 0 || (command == "verify" && code == 6);
+        ASSERT_TRUE(done || code == 5 || code == 127) << what << ": " << code << "\n" << err();
         if (code == 5) expect_one_line(what);
         if (limit >= 1000000 && std::string(threads) != "64") {
-          EXPECT_EQ(code, 0) << what << "\n" << err();
+          EXPECT_TRUE(done) << what << "\n" << err();
         }
         expect_nothing_temporary();
         clear();
