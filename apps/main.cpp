@@ -39,8 +39,7 @@ int run(int argc, char** argv) {
   root.add_option("--device", settings.device, "auto, cpu or cuda:N")->capture_default_str();
   root.add_option("--precision", settings.precision, "of convolutions and products: f32, tf32 or bf16 (CUDA)")
       ->capture_default_str();
-  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")
-      ->check(CLI::NonNegativeNumber);
+  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->check(CLI::Range(0, 1024));
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   register_check(root, settings);
   register_analyze(root, settings);
@@ -58,6 +57,7 @@ int run(int argc, char** argv) {
   register_synth(root, settings);
   register_import(root, settings);
 
+  expect_numbers(root);
   install_interrupt_handler();
   try {
     root.parse(argc, argv);

@@ -5,10 +5,13 @@
 #include <future>
 #include <thread>
 
+#include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/predictor.h"
+#include "apps/run_record.h"
 #include "apps/train.h"
 #include "io/audio.h"
+#include "io/json.h"
 
 namespace melgrad {
 namespace {
@@ -55,7 +58,7 @@ nlohmann::ordered_json top_json(const std::vector<float>& probs, const std::vect
   nlohmann::ordered_json out;
   const auto order = most_probable_first(probs);
   for (std::size_t i = 0; i < std::min<std::size_t>(order.size(), static_cast<std::size_t>(top)); ++i) {
-    out[classes[order[i]]] = probs[order[i]];
+    out[classes[order[i]]] = decimal(probs[order[i]]);
   }
   return out;
 }
@@ -110,6 +113,11 @@ class DecodeAhead {
 void predict(Settings& settings, const Arguments& args) {
   const auto device = open_device(settings);
   Predictor predictor(*device, args.model);
+  if (fs::is_directory(args.model)) {
+    const std::string note = untested(RunFolder::open(args.model));
+    if (note.starts_with("was trained further")) fmt::print(stderr, "{}: {}\n", args.model, note);
+  }
+  tell_of_features(predictor.recipe().features);
   auto results = nlohmann::ordered_json::array();
   const std::vector<fs::path> files = audio_files(args.inputs);
   DecodeAhead audio(files, predictor.recipe().features.sample_rate, settings.threads);

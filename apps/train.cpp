@@ -11,8 +11,10 @@
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
+#include "apps/run_record.h"
 #include "io/atomic_file.h"
 #include "kernels/text.h"
+#include "models/recipe_use.h"
 
 namespace melgrad {
 namespace {
@@ -102,6 +104,20 @@ void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& 
   }
 }
 
+void expect_none_of(const std::string& section, const std::vector<std::string>& assignments,
+                    const std::string& because) {
+  for (const std::string& key : keys_of(assignments))
+    if (key.starts_with(section)) fail(ErrorKind::usage, "--set {}: plays no part here: {}", key, because);
+}
+
+// A run cannot have fewer epochs than it has done.
+void expect_no_fewer(TrainingRun& run, const Recipe& recipe, const RunFolder& folder) {
+  if (run.steps() <= run.total_steps()) return;
+  const std::int64_t each = run.steps_per_epoch();
+  fail(ErrorKind::usage, "train.epochs: {} is less than {} has done: {} steps, {} an epoch; set at least {}",
+       recipe.train.epochs, folder.path().string(), run.steps(), each, (run.steps() + each - 1) / each);
+}
+
 // All that may change in a run that has begun: what ends it.
 void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
   for (const std::string& assignment : assignments) {
@@ -120,11 +136,12 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   Recipe recipe;
   std::optional<RunFolder> folder;
   std::string cache;
+  std::vector<std::string> notes;
   if (resume.empty()) {
-    recipe = load_recipe(request.recipe);
-    set_recipe_fields(recipe, request.set);
+    recipe = chosen_recipe(request.recipe, request.set);
     if (!fs::exists(request.data)) fail(ErrorKind::input, "{}: no such file or folder", request.data);
     folder = RunFolder::create(out, recipe.name);
+    notes = tell_of_features(recipe.features);
     cache = cache_for(request.data, recipe.features, *device, settings, folder->file("features.h5"));
   } else {
     folder = RunFolder::resume(resume);
@@ -133,21 +150,26 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     set_ending(recipe, request.set);
     cache = run.cache;
     request.seed = run.seed;
+    notes = tell_of_features(recipe.features);
     warn_of_other_device(run, *device);
   }
   const TrainingData data(*device, cache, recipe, request.hold);
+  if (resume.empty() && recipe.features.preset == "imported")
+    expect_none_of("features.", request.set, cache + " has imported features");
   Split split;
   if (resume.empty()) {
     split = choose_split(data, recipe, request);
     const auto of =
         request.split_lists.empty() ? nlohmann::json(request.split) : nlohmann::json(request.split_lists);
-    begin_in_folder(*folder, recipe, data, split, request.seed, *device, {{"split", of}});
+    begin_in_folder(*folder, recipe, data, request.data, split, request.seed, *device, {{"split", of}});
   } else {
     split = read_split(folder->file("splits.json"), data.names());
-    if (!request.set.empty()) write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
   }
   TrainingRun run(*device, data, split, recipe, request.seed);
   resume_in_folder(run, *folder);
+  expect_no_fewer(run, recipe, *folder);
+  if (!resume.empty()) note_resumption(run, *folder);
+  if (!request.set.empty()) write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
   print_plan(run, data, recipe);
   const bool done = train_in_folder(run, *folder, recipe, recipe.name, request.saving);
   const std::string where = folder->path().string();
@@ -158,7 +180,8 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
                                            {"best_valid", or_null(run.best_valid())},
                                            {"best_epoch", run.best_epoch()},
                                            {"skipped", run.skipped()},
-                                           {"weights", fmt::format("{:016x}", run.weights_digest())}};
+                                           {"weights", fmt::format("{:016x}", run.weights_digest())},
+                                           {"notes", notes}};
     fmt::print("{}\n", result.dump(2));
   } else if (done) {
     fmt::print(
@@ -197,6 +220,11 @@ std::string cache_for(const std::string& data, const MelOptions& mel, Device& de
 }
 
 Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request) {
+  const bool own = data.has_splits() && !request.random_split;
+  if (!request.split_lists.empty() || own)
+    expect_none_of(
+        "split.", request.set,
+        own ? data.path() + " has a split of its own (--split N makes a random one)" : "--split-lists");
   if (!request.split_lists.empty()) return data.listed_split(request.split_lists);
   if (data.has_splits() && !request.random_split) return data.own_split();
   const std::string identical = data.identical_tracks();
@@ -210,18 +238,25 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
 }
 
 void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
-                     const Split& split, std::uint64_t seed, const Device& device,
+                     const std::string& source, const Split& split, std::uint64_t seed, const Device& device,
                      const nlohmann::ordered_json& more) {
   write_split(folder.file("splits.json"), split, data.names());
   write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
-  nlohmann::ordered_json run = {{"melgrad", MELGRAD_VERSION},
-                                {"recipe", recipe.name},
-                                {"cache", fs::absolute(data.path()).lexically_normal().string()},
+  const auto absolute = [](const std::string& path) {
+    return as_utf8(fs::absolute(path).lexically_normal().string());
+  };
+  nlohmann::ordered_json run = {{"recipe", recipe.name},
+                                {"data", absolute(source)},
+                                {"data_digest", fmt::format("{:016x}", data.digest())},
+                                {"tracks", data.names().size()},
+                                {"classes", data.classes().size()},
+                                {"cache", absolute(data.path())},
                                 {"seed", seed},
                                 {"device", device.name()},
                                 {"precision", name_of(device.precision())},
                                 {"device_description", device.description()}};
   run.update(more);
+  run.update(session_record());
   folder.write_json("run.json", run);
 }
 
@@ -229,6 +264,12 @@ void resume_in_folder(TrainingRun& run, const RunFolder& folder) {
   const RunCheckpoints checkpoints(folder);
   if (const auto state = checkpoints.load()) run.restore(*state, checkpoints.newest());
   cut_metrics(folder, run.steps());
+}
+
+void note_resumption(TrainingRun& run, const RunFolder& folder) {
+  if (run.finished()) return;
+  set_result_aside(folder, run.steps());
+  record_resumption(folder, run.steps());
 }
 
 Checkpoint kept_model(TrainingRun& run, const Recipe& recipe) {
@@ -246,6 +287,7 @@ namespace {
   fmt::print(stderr, "{}: {}; the steps since {} are done again to find the operation\n", label,
              diverged.what(), before ? "the checkpoint" : "the beginning");
   const std::string trouble = run.first_trouble(before ? &*before : nullptr, diverged.step);
+  record_end(folder, fmt::format("diverged: {}: {}", diverged.what(), trouble));
   fail(ErrorKind::diverged, "{}: {}: {}; lower train.rate or set train.clip_norm; {}", label, diverged.what(),
        trouble,
        before ? fmt::format("{} is of step {} and good", path, steps_of(*before, path))
@@ -311,6 +353,7 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
   if (run.finished()) {
     save_checkpoint(folder.file("model.h5"), kept_model(run, recipe));
   }
+  record_end(folder, run.finished() ? "finished: " + run.ending() : "interrupted");
   return run.finished();
 }
 
@@ -382,9 +425,12 @@ void register_train(CLI::App& root, Settings& settings) {
       ->allow_extra_args(false);
   command->add_option("--seed", request->seed, "of weights, order, crops and dropout")->capture_default_str();
   auto* split = command->add_option("--split", request->split, "number of the random stratified split")
+                    ->check(CLI::NonNegativeNumber)
                     ->capture_default_str();
-  command->add_option("--split-lists", request->split_lists,
-                      "folder with *train*, *valid* and *test* name lists");
+  command
+      ->add_option("--split-lists", request->split_lists,
+                   "folder with *train*, *valid* and *test* name lists")
+      ->excludes(split);
   using Hold = TrainingData::Hold;
   const std::map<std::string, Hold> holds = {
       {"auto", Hold::automatic}, {"device", Hold::device}, {"memory", Hold::memory}, {"file", Hold::file}};

@@ -1,6 +1,7 @@
 #include "apps/report/gnuplot.h"
 
 #include <algorithm>
+#include <charconv>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fstream>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "io/atomic_file.h"
+#include "io/csv.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -136,14 +138,11 @@ std::string as_csv(const TextRows& rows) {
   std::string out;
   for (const auto& row : rows) {
     for (std::size_t c = 0; c < row.size(); ++c) {
-      if (c > 0) out += ',';
-      if (row[c].find_first_of(",\"\n") == std::string::npos) {
-        out += row[c];
-      } else {
-        out += '"';
-        for (const char letter : row[c]) out += letter == '"' ? "\"\"" : std::string(1, letter);
-        out += '"';
-      }
+      double number = 0;
+      const char* const end = row[c].data() + row[c].size();
+      const auto [stop, error] = std::from_chars(row[c].data(), end, number);
+      const bool is_number = error == std::errc{} && stop == end;
+      out.append(c > 0 ? "," : "").append(is_number ? row[c] : csv_field(row[c]));
     }
     out += '\n';
   }
