@@ -17,7 +17,7 @@
 #include "io/cache.h"
 #include "io/hash.h"
 #include "io/workers.h"
-#include "models/recipe.h"
+#include "models/recipe_use.h"
 
 namespace melgrad {
 namespace {
@@ -69,16 +69,26 @@ struct Arguments {
 void run_extract(const Settings& settings, const Arguments& args, int& exit_code) {
   Recipe recipe = load_recipe(args.recipe);
   if (!args.preset.empty()) recipe.features = mel_preset(args.preset);
+  for (const std::string& key : keys_of(args.set)) {
+    if (!key.starts_with("features."))
+      fail(ErrorKind::usage, "--set {}: plays no part in extract, which takes features.key=value", key);
+  }
   for (const std::string& note : set_recipe_fields(recipe, args.set)) say("{}", note);
+  expect_use({recipe}, args.set);
   const auto device = open_device(settings);
+  const std::vector<std::string> notes = tell_of_features(recipe.features);
   const DataSet set = open_data_set(args.data);
   const DType dtype = args.dtype == "f16" ? DType::f16 : DType::f32;
   const ExtractResult r = extract(set, recipe.features, dtype, *device, settings.threads, args.out);
   if (settings.json) {
-    const nlohmann::ordered_json out = {{"cache", args.out},           {"items", r.items},
-                                        {"resumed", r.resumed},        {"skipped", r.skipped},
-                                        {"seconds", r.wall_seconds},   {"audio_seconds", r.audio_seconds},
-                                        {"interrupted", r.interrupted}};
+    const nlohmann::ordered_json out = {{"cache", args.out},
+                                        {"items", r.items},
+                                        {"resumed", r.resumed},
+                                        {"skipped", r.skipped},
+                                        {"seconds", r.wall_seconds},
+                                        {"audio_seconds", r.audio_seconds},
+                                        {"interrupted", r.interrupted},
+                                        {"notes", notes}};
     print_json(out);
   } else if (r.interrupted) {
     print("interrupted; the same command goes on where it stopped\n");
@@ -93,6 +103,13 @@ void run_extract(const Settings& settings, const Arguments& args, int& exit_code
 }
 
 }  // namespace
+
+std::vector<std::string> tell_of_features(const MelOptions& mel) {
+  const std::string note = mel.preset == "imported" ? "" : note_on_filters(MelTables(mel));
+  if (note.empty()) return {};
+  say("{}", note);
+  return {note};
+}
 
 ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, Device& device, int threads,
                       const std::string& out, const FeatureStore* store) {

@@ -18,6 +18,9 @@ struct ExtractResult {
   bool interrupted = false;
 };
 
+// What whoever uses these features should know, also as lines on stderr: filters that are empty.
+std::vector<std::string> tell_of_features(const MelOptions& mel);
+
 // Decodes on all cores, computes features on the device, writes `out` (io/cache.h). Files that cannot be used
 // are skipped and listed, on stderr and in the cache. What an interrupted or earlier extraction left is taken
 // over where the files have not changed since, and so are features in `store`, which keeps these too.

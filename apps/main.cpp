@@ -44,8 +44,7 @@ int run(int argc, char** argv) {
   root.add_option("--device", settings.device, "auto, cpu or cuda:N")->capture_default_str();
   root.add_option("--precision", settings.precision, "of convolutions and products: f32, tf32 or bf16 (CUDA)")
       ->capture_default_str();
-  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")
-      ->check(CLI::NonNegativeNumber);
+  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->check(CLI::Range(0, 1024));
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   register_check(root, settings);
   register_analyze(root, settings);
@@ -66,6 +65,7 @@ int run(int argc, char** argv) {
   register_cache(root, settings);
 
   const std::vector<std::string> arguments = spelled_out({argv + 1, argv + argc});
+  expect_numbers(root);
   try {
     root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     return settings.exit_code;

@@ -6,11 +6,14 @@
 #include <optional>
 #include <thread>
 
+#include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/predictor.h"
+#include "apps/run_record.h"
 #include "apps/train.h"
 #include "io/audio.h"
 #include "io/csv.h"
+#include "io/json.h"
 
 namespace melgrad {
 namespace {
@@ -57,7 +60,7 @@ nlohmann::ordered_json top_json(const std::vector<float>& probs, const std::vect
   nlohmann::ordered_json out;
   const auto order = most_probable_first(probs);
   for (std::size_t i = 0; i < std::min<std::size_t>(order.size(), static_cast<std::size_t>(top)); ++i) {
-    out[classes[order[i]]] = probs[order[i]];
+    out[classes[order[i]]] = decimal(probs[order[i]]);
   }
   return out;
 }
@@ -148,6 +151,11 @@ class DecodeAhead {
 void predict(Settings& settings, const Arguments& args) {
   const auto device = open_device(settings);
   Predictor predictor(*device, args.model);
+  if (fs::is_directory(args.model)) {
+    const std::string note = untested(RunFolder::open(args.model));
+    if (note.starts_with("was trained further")) say("{}: {}", args.model, note);
+  }
+  tell_of_features(predictor.recipe().features);
   auto results = nlohmann::ordered_json::array();
   std::optional<CsvOutput> csv;
   if (args.csv && settings.json) fail(ErrorKind::usage, "predict: --csv and --json: choose one");

@@ -29,7 +29,12 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
       analyses.push_back(read_analysis(path));
       continue;
     }
-    for (ReportRun& run : read_runs(path, problems)) runs.push_back(std::move(run));
+    try {
+      for (ReportRun& run : read_runs(path, problems)) runs.push_back(std::move(run));
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::input) throw;
+      problems.push_back(fmt::format("left out: {}", e.what()));
+    }
   }
   if (runs.empty() && analyses.empty()) fail(ErrorKind::input, "{}", problems[0]);
   keep_comparable(runs);
@@ -59,6 +64,7 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
            "--track: no run here is of audio (imported features cannot be computed from it)");
     add_track(page, *group, *device, extras.track);
   }
+  add_origins(page, runs);
   add_notes(page, runs);
   for (const std::string& undrawn : page.write(out)) problems.push_back(undrawn);
   if (!problems.empty()) settings.exit_code = kExitProblemsFound;

@@ -2,9 +2,11 @@
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/reproduce.h"
+#include "apps/run_record.h"
 #include "apps/statistics.h"
 #include "apps/train.h"
 #include "io/atomic_file.h"
+#include "models/recipe_use.h"
 
 namespace melgrad {
 namespace {
@@ -74,7 +76,7 @@ class Reproduction {
   Reproduction(Settings& settings, const Arguments& args)
       : settings_(&settings),
         device_(open_device(settings)),
-        recipe_(args.resume.empty() ? load_recipe(args.recipe)
+        recipe_(args.resume.empty() ? told_recipe(args.recipe, args.set)
                                     : load_recipe((fs::path(args.resume) / "recipe.toml").string())),
         folder_(prepare(args, recipe_)),
         asked_(asked_of(folder_)),
@@ -85,6 +87,7 @@ class Reproduction {
   void run() {
     const std::string identical = data_.identical_tracks();
     if (!identical.empty()) say("{}", identical);
+    tell_of_features(recipe_.features);
     Summary random, filtered;
     for (int k = 0; k < asked_.splits; ++k) {
       const Split split = data_.random_split(recipe_.split, static_cast<std::uint64_t>(k));
@@ -103,31 +106,35 @@ class Reproduction {
 
  private:
   // The run folder: a new one that says what was asked for, or the one to go on with.
-  static RunFolder prepare(const Arguments& args, Recipe& recipe) {
-    if (!args.resume.empty()) return RunFolder::resume(args.resume);
-    for (const std::string& note : set_recipe_fields(recipe, args.set)) say("{}", note);
+  static RunFolder prepare(const Arguments& args, const Recipe& recipe) {
+    if (!args.resume.empty()) {
+      RunFolder folder = RunFolder::resume(args.resume);
+      record_resumption(folder);
+      return folder;
+    }
     if (!fs::exists(args.gtzan)) fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
     RunFolder folder = RunFolder::create(args.out, "reproduce-" + recipe.name);
     const auto absolute = [](const std::string& path) {
-      return path.empty() ? path : fs::absolute(path).lexically_normal().string();
+      return path.empty() ? path : as_utf8(fs::absolute(path).lexically_normal().string());
     };
     write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
-    folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
-                                   {"recipe", recipe.name},
-                                   {"gtzan", absolute(args.gtzan)},
-                                   {"splits", args.splits},
-                                   {"seed", args.seed},
-                                   {"split_lists", absolute(args.split_lists)}});
+    nlohmann::ordered_json run = {{"recipe", recipe.name},
+                                  {"gtzan", absolute(args.gtzan)},
+                                  {"splits", args.splits},
+                                  {"seed", args.seed},
+                                  {"split_lists", absolute(args.split_lists)}};
+    run.update(session_record());
+    folder.write_json("run.json", run);
     return folder;
   }
 
   static Arguments asked_of(const RunFolder& folder) {
     return folder.read("run.json", [](const nlohmann::ordered_json& json) {
       Arguments asked;
-      json.at("gtzan").get_to(asked.gtzan);
+      asked.gtzan = path_from_utf8(json.at("gtzan"));
       asked.splits = static_cast<int>(count_of(json.at("splits")));
       asked.seed = seed_of(json.at("seed"));
-      json.at("split_lists").get_to(asked.split_lists);
+      asked.split_lists = path_from_utf8(json.at("split_lists"));
       return asked;
     });
   }
@@ -138,7 +145,7 @@ class Reproduction {
     const bool begun = fs::exists(folder_.path() / name / "run.json");
     const RunFolder folder =
         begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
-    if (fs::exists(folder.file("result.json"))) {
+    if (begun && result_stands(folder)) {
       summary.add(folder);
       return;
     }
@@ -148,11 +155,13 @@ class Reproduction {
       warn_of_other_device(origin, *device_);
       seed = origin.seed;
     } else {
-      begin_in_folder(folder, recipe_, data_, split, seed, *device_);
+      begin_in_folder(folder, recipe_, data_, asked_.gtzan, split, seed, *device_);
     }
     TrainingRun run(*device_, data_, split, recipe_, seed);
     resume_in_folder(run, folder);
+    if (begun) note_resumption(run, folder);
     if (!train_in_folder(run, folder, recipe_, name)) {
+      record_end(folder_, "interrupted");
       throw Interrupted{
           fmt::format("saved; go on with: melgrad reproduce dong2018 --resume {}", folder_.path().string())};
     }
@@ -181,6 +190,7 @@ void Reproduction::report(const Summary& random, const Summary& filtered) const 
   if (!random.kept.empty()) out["random_splits"] = as_json(random);
   if (!filtered.kept.empty()) out["fault_filtered"] = as_json(filtered);
   folder_.write_json("result.json", out);
+  record_end(folder_, "finished");
   if (settings_->json) {
     print_json(out);
     return;
@@ -204,7 +214,7 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   auto args = std::make_shared<Arguments>();
   dong->add_option("--gtzan", args->gtzan, "GTZAN's folder, or a cache of it");
   dong->add_option("--splits", args->splits, "number of random splits")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 100000))
       ->capture_default_str();
   dong->add_option("--recipe", args->recipe, "dong2018, dong2018-fixed or a TOML file")
       ->capture_default_str();

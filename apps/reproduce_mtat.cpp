@@ -7,9 +7,11 @@
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/reproduce.h"
+#include "apps/run_record.h"
 #include "apps/train.h"
 #include "io/json.h"
 #include "kernels/text.h"
+#include "models/recipe_use.h"
 
 namespace melgrad {
 namespace {
@@ -65,41 +67,49 @@ class Reproduction {
  private:
   // A new run folder that says what was asked for, or the one to go on with.
   static RunFolder prepare(const Arguments& args) {
-    if (!args.resume.empty()) return RunFolder::resume(args.resume);
+    if (!args.resume.empty()) {
+      RunFolder folder = RunFolder::resume(args.resume);
+      record_resumption(folder);
+      return folder;
+    }
     const std::vector<std::string> models = chosen(args.models);
-    for (const std::string& name : models) recipe_of(name, args.set);  // so that a wrong key is told now
+    std::vector<Recipe> recipes;  // so that a wrong key is told now
+    for (const std::string& name : models) recipes.push_back(recipe_of(name, args.set));
+    expect_use(recipes, args.set);
     if (!is_mtat(args.data.path))
       fail(ErrorKind::input, "{}: no MagnaTagATune: it has no annotations_final.csv", args.data.path);
     const RunFolder folder = RunFolder::create(args.out, "reproduce-mtat");
     const auto absolute = [](const fs::path& path) {
-      return path.empty() ? "" : fs::absolute(path).lexically_normal().string();
+      return path.empty() ? "" : as_utf8(fs::absolute(path).lexically_normal().string());
     };
-    folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
-                                   {"data", absolute(args.data.path)},
-                                   {"protocol", args.data.protocol},
-                                   {"tags", args.data.mtat.tags},
-                                   {"merge_tags", args.data.mtat.merge_synonyms},
-                                   {"split_by", args.data.split_by},
-                                   {"split_seed", args.data.mtat.split_seed},
-                                   {"split_lists", absolute(args.data.mtat.split_lists)},
-                                   {"models", models},
-                                   {"set", args.set},
-                                   {"dtype", args.dtype},
-                                   {"seed", args.seed}});
+    nlohmann::ordered_json run = {{"data", absolute(args.data.path)},
+                                  {"protocol", args.data.protocol},
+                                  {"tags", args.data.mtat.tags},
+                                  {"merge_tags", args.data.mtat.merge_synonyms},
+                                  {"split_by", args.data.split_by},
+                                  {"split_seed", args.data.mtat.split_seed},
+                                  {"split_lists", absolute(args.data.mtat.split_lists)},
+                                  {"models", models},
+                                  {"set", args.set},
+                                  {"dtype", args.dtype},
+                                  {"seed", args.seed}};
+    run.update(session_record());
+    folder.write_json("run.json", run);
     return folder;
   }
 
   static Arguments asked_of(const RunFolder& folder) {
     return folder.read("run.json", [](const nlohmann::ordered_json& json) {
       Arguments asked;
-      asked.data.path = json.at("data");
+      asked.data.path = path_from_utf8(json.at("data"));
       asked.data.protocol = json.at("protocol");
       asked.data.split_by = json.at("split_by");
       asked.data.mtat.tags = json.at("tags");
       asked.data.mtat.merge_synonyms = json.at("merge_tags");
       asked.data.mtat.split_seed = seed_of(json.at("split_seed"));
-      asked.data.mtat.split_lists = json.at("split_lists").get<std::string>();
+      asked.data.mtat.split_lists = path_from_utf8(json.at("split_lists"));
       json.at("models").get_to(asked.models);
+      if (!asked.models.empty()) chosen(asked.models);  // each names a folder
       json.at("set").get_to(asked.set);
       json.at("dtype").get_to(asked.dtype);
       asked.seed = seed_of(json.at("seed"));
@@ -120,6 +130,7 @@ class Reproduction {
     const DType dtype =
         asked_.dtype == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
     say("features {}:", recipe.features.preset);
+    tell_of_features(recipe.features);
     if (!data_set_) data_set_ = open_data_set(asked_.data);
     const auto store = feature_store(*settings_);
     const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path,
@@ -131,22 +142,26 @@ class Reproduction {
   // Trains and tests one network in a folder of its own, or takes over what is there.
   nlohmann::ordered_json one(const std::string& name) {
     const bool begun = fs::exists(folder_.path() / name / "run.json");
-    if (begun && fs::exists(folder_.path() / name / "result.json"))
-      return RunFolder::open(folder_.file(name)).read_json("result.json");
+    if (begun) {
+      const RunFolder done = RunFolder::open(folder_.file(name));
+      if (result_stands(done)) return done.read_json("result.json");
+    }
     Recipe recipe = begun ? load_recipe(folder_.file(name) + "/recipe.toml") : recipe_of(name, asked_.set);
     const TrainingData data(*device_, cache_of(recipe), recipe);
     const RunFolder folder =
         begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
     const Split split = data.own_split();
     if (begun) warn_of_other_device(origin_of(folder), *device_);
-    if (!begun) begin_in_folder(folder, recipe, data, split, asked_.seed, *device_);
+    if (!begun) begin_in_folder(folder, recipe, data, asked_.data.path, split, asked_.seed, *device_);
     TrainingRun run(*device_, data, split, recipe, asked_.seed);
     resume_in_folder(run, folder);
+    if (begun) note_resumption(run, folder);
     if (!train_in_folder(run, folder, recipe, name)) interrupt();
     return test_in_folder(run, folder, data, recipe).result;
   }
 
   [[noreturn]] void interrupt() const {
+    record_end(folder_, "interrupted");
     throw Interrupted{
         fmt::format("saved; go on with: melgrad reproduce mtat --resume {}", folder_.path().string())};
   }
@@ -176,7 +191,7 @@ class Reproduction {
   }
 
   void finish() const {
-    nlohmann::ordered_json out = {{"asked", folder_.read_json("run.json")},
+    nlohmann::ordered_json out = {{"asked", without_sessions(folder_.read_json("run.json"))},
                                   {"device", device_->description()}};
     auto& list = out["models"] = nlohmann::ordered_json::array();
     for (const auto& [name, result] : results_) {
@@ -184,6 +199,7 @@ class Reproduction {
       list.back()["result"]["test"].erase("predictions");  // they stay in the model's own result.json
     }
     folder_.write_json("result.json", out);
+    record_end(folder_, "finished");
     if (settings_->json) {
       print_json(out);
     } else {

@@ -68,6 +68,18 @@ std::optional<Checkpoint> RunCheckpoints::load() const {
   fail(ErrorKind::input, "{}; no checkpoint before it is whole", why);
 }
 
+std::optional<std::int64_t> RunCheckpoints::step() const {
+  std::error_code error;
+  for (const std::string& path : by_age())
+    if (fs::equivalent(path, newest(), error)) return step_in(fs::path(path).filename().string());
+  try {
+    if (fs::exists(newest())) return steps_of(load_checkpoint(newest()), newest());
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::input) throw;
+  }
+  return std::nullopt;
+}
+
 void RunCheckpoints::save(const Checkpoint& state) const {
   if (keep_ > 1) {
     const std::string path =

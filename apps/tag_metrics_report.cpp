@@ -87,11 +87,11 @@ ordered_json as_json(const TagScores& scores) {
   auto out = ordered_json::array();
   for (std::size_t i = 0; i < scores.tracks.size(); ++i) {
     auto tags = ordered_json::array();
-    std::vector<float> row;
+    std::vector<double> row;
     for (std::size_t k = 0; k < scores.tags.size(); ++k) {
       const std::size_t at = i * scores.tags.size() + k;
       if (scores.targets[at] != 0) tags.push_back(scores.tags[k]);
-      row.push_back(scores.scores[at]);
+      row.push_back(decimal(scores.scores[at]));
     }
     out.push_back({{"track", scores.tracks[i]}, {"tags", std::move(tags)}, {"scores", row}});
   }

@@ -8,6 +8,7 @@
 
 #include "apps/text_table.h"
 #include "io/json.h"
+#include "kernels/error.h"
 
 namespace melgrad {
 namespace {
@@ -138,6 +139,10 @@ std::vector<std::size_t> TagStatistics::by_count() const {
 }
 
 TagStatistics tag_statistics(const DataSet& set) {
+  constexpr std::size_t kMostTags = 5000;  // every two of them are counted: 25 million pairs take half a GB
+  if (set.classes.size() > kMostTags)
+    fail(ErrorKind::input, "{}: has {} tags; analyze compares every two and takes {} at most",
+         set.root.string(), set.classes.size(), kMostTags);
   TagStatistics s;
   s.clips = static_cast<std::int64_t>(set.tracks.size());
   s.tags = set.classes;

@@ -13,9 +13,11 @@
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
+#include "apps/run_record.h"
 #include "io/atomic_file.h"
 #include "io/text_file.h"
 #include "kernels/text.h"
+#include "models/recipe_use.h"
 
 namespace melgrad {
 namespace {
@@ -110,14 +112,27 @@ void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& 
   }
 }
 
+void expect_none_of(const std::string& section, const std::vector<std::string>& assignments,
+                    const std::string& because) {
+  for (const std::string& key : keys_of(assignments))
+    if (key.starts_with(section)) fail(ErrorKind::usage, "--set {}: plays no part here: {}", key, because);
+}
+
+// A run cannot have fewer epochs than it has done.
+void expect_no_fewer(TrainingRun& run, const Recipe& recipe, const RunFolder& folder) {
+  if (run.steps() <= run.total_steps()) return;
+  const std::int64_t each = run.steps_per_epoch();
+  fail(ErrorKind::usage, "train.epochs: {} is less than {} has done: {} steps, {} an epoch; set at least {}",
+       recipe.train.epochs, folder.path().string(), run.steps(), each, (run.steps() + each - 1) / each);
+}
+
 // All that may change in a run that has begun: what ends it.
 void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
-  for (const std::string& assignment : assignments) {
-    if (!assignment.starts_with("train.epochs=") && !assignment.starts_with("train.patience=") &&
-        !assignment.starts_with("train.on_nan="))
+  for (const std::string& key : keys_of(assignments)) {
+    if (key != "train.epochs" && key != "train.patience" && key != "train.on_nan")
       fail(ErrorKind::usage,
            "--set {}: of a run that has begun only train.epochs, train.patience and train.on_nan can change",
-           assignment);
+           key);
   }
   const std::string phases = recipe.train.phases;
   set_recipe_fields(recipe, assignments);
@@ -151,8 +166,10 @@ Recipe recipe_for(const std::string& data) {
 }
 
 Recipe recipe_of(const TrainRequest& request) {
-  Recipe recipe = request.recipe.empty() ? recipe_for(request.data) : load_recipe(request.recipe);
-  for (const std::string& note : set_recipe_fields(recipe, request.set)) say("{}", note);
+  if (!request.recipe.empty()) return told_recipe(request.recipe, request.set);
+  std::vector<std::string> notes;
+  Recipe recipe = chosen_recipe(recipe_for(request.data), request.set, notes);
+  for (const std::string& note : notes) say("{}", note);
   return recipe;
 }
 
@@ -162,10 +179,12 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   Recipe recipe;
   std::optional<RunFolder> folder;
   std::string cache;
+  std::vector<std::string> notes;
   if (resume.empty()) {
     if (!fs::exists(request.data)) fail(ErrorKind::input, "{}: no such file or folder", request.data);
     recipe = recipe_of(request);
     folder = RunFolder::create(out, recipe.name);
+    notes = tell_of_features(recipe.features);
     cache = cache_for(request.data, recipe.features, *device, settings, folder->file("features.h5"));
   } else {
     folder = RunFolder::resume(resume);
@@ -174,21 +193,26 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     set_ending(recipe, request.set);
     cache = run.cache;
     request.seed = run.seed;
+    notes = tell_of_features(recipe.features);
     warn_of_other_device(run, *device);
   }
   const TrainingData data(*device, cache, recipe, request.hold);
+  if (resume.empty() && recipe.features.preset == "imported")
+    expect_none_of("features.", request.set, cache + " has imported features");
   Split split;
   if (resume.empty()) {
     split = choose_split(data, recipe, request);
     const auto of =
         request.split_lists.empty() ? nlohmann::json(request.split) : nlohmann::json(request.split_lists);
-    begin_in_folder(*folder, recipe, data, split, request.seed, *device, {{"split", of}});
+    begin_in_folder(*folder, recipe, data, request.data, split, request.seed, *device, {{"split", of}});
   } else {
     split = read_split(folder->file("splits.json"), data.names());
-    if (!request.set.empty()) write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
   }
   TrainingRun run(*device, data, split, recipe, request.seed);
   resume_in_folder(run, *folder);
+  expect_no_fewer(run, recipe, *folder);
+  if (!resume.empty()) note_resumption(run, *folder);
+  if (!request.set.empty()) write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
   print_plan(run, data, recipe);
   const bool done = train_in_folder(run, *folder, recipe, recipe.name, request.saving);
   const std::string where = folder->path().string();
@@ -199,7 +223,8 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
                                            {"best_valid", or_null(run.best_valid())},
                                            {"best_epoch", run.best_epoch()},
                                            {"skipped", run.skipped()},
-                                           {"weights", fmt::format("{:016x}", run.weights_digest())}};
+                                           {"weights", fmt::format("{:016x}", run.weights_digest())},
+                                           {"notes", notes}};
     print_json(result);
   } else if (done) {
     print(
@@ -214,6 +239,13 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
 }
 
 }  // namespace
+
+Recipe told_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments) {
+  std::vector<std::string> notes;
+  Recipe recipe = chosen_recipe(name_or_path, assignments, notes);
+  for (const std::string& note : notes) say("{}", note);
+  return recipe;
+}
 
 void warn_of_other_device(const RunOrigin& run, const Device& device) {
   if (run.device == device.name() && run.precision == name_of(device.precision())) return;
@@ -241,6 +273,11 @@ std::string cache_for(const std::string& data, const MelOptions& mel, Device& de
 }
 
 Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request) {
+  const bool own = data.has_splits() && !request.random_split;
+  if (!request.split_lists.empty() || own)
+    expect_none_of(
+        "split.", request.set,
+        own ? data.path() + " has a split of its own (--split N makes a random one)" : "--split-lists");
   if (!request.split_lists.empty()) return data.listed_split(request.split_lists);
   if (data.has_splits() && !request.random_split) return data.own_split();
   const std::string identical = data.identical_tracks();
@@ -253,18 +290,25 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
 }
 
 void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
-                     const Split& split, std::uint64_t seed, const Device& device,
+                     const std::string& source, const Split& split, std::uint64_t seed, const Device& device,
                      const nlohmann::ordered_json& more) {
   write_split(folder.file("splits.json"), split, data.names());
   write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
-  nlohmann::ordered_json run = {{"melgrad", MELGRAD_VERSION},
-                                {"recipe", recipe.name},
-                                {"cache", fs::absolute(data.path()).lexically_normal().string()},
+  const auto absolute = [](const std::string& path) {
+    return as_utf8(fs::absolute(path).lexically_normal().string());
+  };
+  nlohmann::ordered_json run = {{"recipe", recipe.name},
+                                {"data", absolute(source)},
+                                {"data_digest", fmt::format("{:016x}", data.digest())},
+                                {"tracks", data.names().size()},
+                                {"classes", data.classes().size()},
+                                {"cache", absolute(data.path())},
                                 {"seed", seed},
                                 {"device", device.name()},
                                 {"precision", name_of(device.precision())},
                                 {"device_description", device.description()}};
   run.update(more);
+  run.update(session_record());
   folder.write_json("run.json", run);
 }
 
@@ -272,6 +316,12 @@ void resume_in_folder(TrainingRun& run, const RunFolder& folder) {
   const RunCheckpoints checkpoints(folder);
   if (const auto state = checkpoints.load()) run.restore(*state, checkpoints.newest());
   cut_metrics(folder, run.steps());
+}
+
+void note_resumption(TrainingRun& run, const RunFolder& folder) {
+  if (run.finished()) return;
+  set_result_aside(folder, run.steps());
+  record_resumption(folder, run.steps());
 }
 
 Checkpoint kept_model(TrainingRun& run, const Recipe& recipe) {
@@ -289,6 +339,7 @@ namespace {
   say("{}: {}; the steps since {} are done again to find the operation", label, diverged.what(),
       before ? "the checkpoint" : "the beginning");
   const std::string trouble = run.first_trouble(before ? &*before : nullptr, diverged.step);
+  record_end(folder, fmt::format("diverged: {}: {}", diverged.what(), trouble));
   fail(ErrorKind::diverged, "{}: {}: {}; lower train.rate or set train.clip_norm; {}", label, diverged.what(),
        trouble,
        before ? fmt::format("{} is of step {} and good", path, steps_of(*before, path))
@@ -354,6 +405,7 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
   if (run.finished()) {
     save_checkpoint(folder.file("model.h5"), kept_model(run, recipe));
   }
+  record_end(folder, run.finished() ? "finished: " + run.ending() : "interrupted");
   return run.finished();
 }
 
@@ -433,9 +485,12 @@ void register_train(CLI::App& root, Settings& settings) {
       ->allow_extra_args(false);
   command->add_option("--seed", request->seed, "of weights, order, crops and dropout")->capture_default_str();
   auto* split = command->add_option("--split", request->split, "number of the random stratified split")
+                    ->check(CLI::NonNegativeNumber)
                     ->capture_default_str();
-  command->add_option("--split-lists", request->split_lists,
-                      "folder with *train*, *valid* and *test* name lists");
+  command
+      ->add_option("--split-lists", request->split_lists,
+                   "folder with *train*, *valid* and *test* name lists")
+      ->excludes(split);
   using Hold = TrainingData::Hold;
   const std::map<std::string, Hold> holds = {
       {"auto", Hold::automatic}, {"device", Hold::device}, {"memory", Hold::memory}, {"file", Hold::file}};

@@ -33,12 +33,15 @@ std::unique_ptr<Device> open_device(const Settings& settings);
 std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
                       const Settings& settings, const std::string& cache);
 
+// chosen_recipe (models/recipe_use.h), whose notes go to stderr.
+Recipe told_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments);
+
 Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request);
 
 // Writes into a new run folder what it takes to go on in it: recipe.toml, splits.json and run.json, which
-// also gets what is in `more`.
+// also gets what is in `more`. `source` is the data set as the user named it.
 void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
-                     const Split& split, std::uint64_t seed, const Device& device,
+                     const std::string& source, const Split& split, std::uint64_t seed, const Device& device,
                      const nlohmann::ordered_json& more = nlohmann::ordered_json::object());
 
 // A line on stderr if a run that is resumed was begun on another device or in another precision.
@@ -46,6 +49,10 @@ void warn_of_other_device(const RunOrigin& run, const Device& device);
 
 // Takes over the folder's checkpoint, if there is one.
 void resume_in_folder(TrainingRun& run, const RunFolder& folder);
+
+// What stands in the folder of a run that goes on: its result is of the shorter run, run.json lists the
+// session.
+void note_resumption(TrainingRun& run, const RunFolder& folder);
 
 // Trains in `folder` until done or interrupted; writes metrics, checkpoints and the model. Returns whether it
 // finished.

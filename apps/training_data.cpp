@@ -6,6 +6,7 @@
 #include <map>
 
 #include "apps/screen.h"
+#include "io/hash.h"
 #include "kernels/host_memory.h"
 #include "kernels/math/half.h"
 
@@ -228,6 +229,17 @@ Split TrainingData::own_split() const {
     if (splits_[i] == "test") split.test.push_back(index);
   }
   return split;
+}
+
+std::uint64_t TrainingData::digest() const {
+  std::string all;
+  for (const CacheItem& item : file_.description().items) {
+    const std::uint64_t content = item.source.content != 0 ? item.source.content : item.digest;
+    all += fmt::format("{}\n{}\n{:016x}\n", item.name, item.split, content);
+    for (std::size_t k = 0; k < item.labels.size(); ++k)
+      if (item.labels[k] != 0) all += classes_[k] + "\n";
+  }
+  return xxh3(std::as_bytes(std::span(all)));
 }
 
 std::string TrainingData::identical_tracks() const {

@@ -56,6 +56,8 @@ class TrainingData {
     std::vector<float> mean, deviation;  // [bands]
   };
   BandStatistics band_statistics(const std::vector<std::int32_t>& tracks) const;
+  // Of what the data set holds: XXH3 over each track's name, labels, split and content.
+  std::uint64_t digest() const;
   // A line on tracks with identical content, "" if there are none.
   std::string identical_tracks() const;
 

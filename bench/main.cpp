@@ -3,13 +3,14 @@
 #include <benchmark/benchmark.h>
 
 #include "apps/screen.h"
+#include "apps/version.h"
 #include "bench/devices.h"
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::AddCustomContext("melgrad", MELGRAD_VERSION);
-  benchmark::AddCustomContext("commit", MELGRAD_COMMIT);
+  benchmark::AddCustomContext("commit", melgrad::commit());
   for (const char* name : {"cpu", "cuda:0"}) {
     try {
       benchmark::AddCustomContext(name, melgrad::make_device(name)->description());

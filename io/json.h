@@ -14,6 +14,14 @@
 
 namespace melgrad {
 
+// Each as the number that prints at its shortest: the library would print the double that a float is.
+inline std::vector<double> decimals(const std::vector<float>& values) {
+  std::vector<double> out;
+  out.reserve(values.size());
+  for (const float value : values) out.push_back(decimal(value));
+  return out;
+}
+
 struct NotACount : std::runtime_error {
   using std::runtime_error::runtime_error;
 };

@@ -25,4 +25,11 @@ std::string printable(std::string_view text);
 // characters too.
 std::string as_utf8(std::string_view text);
 
+// A number at the shortest that reads back to the same one: "0.2", "1e-07", and "0" for either zero.
+std::string shortest(double value);
+std::string shortest(float value);
+// The double that prints as `value` prints at its shortest: 0.3 for 0.3f, whose own value is
+// 0.30000001192092896. Reads back to `value`.
+double decimal(float value);
+
 }  // namespace melgrad

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <csignal>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "io/atomic_file.h"
+#include "io/csv.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 
@@ -149,15 +151,11 @@ std::string as_csv(const TextRows& rows) {
   std::string out;
   for (const auto& row : rows) {
     for (std::size_t c = 0; c < row.size(); ++c) {
-      if (c > 0) out += ',';
-      const std::string cell = printable(row[c]);
-      if (cell.find_first_of(",\"") == std::string::npos) {
-        out += cell;
-      } else {
-        out += '"';
-        for (const char letter : cell) out += letter == '"' ? "\"\"" : std::string(1, letter);
-        out += '"';
-      }
+      double number = 0;
+      const char* const end = row[c].data() + row[c].size();
+      const auto [stop, error] = std::from_chars(row[c].data(), end, number);
+      const bool is_number = error == std::errc{} && stop == end;
+      out.append(c > 0 ? "," : "").append(is_number ? row[c] : csv_field(row[c]));
     }
     out += '\n';
   }
