@@ -27,10 +27,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kMetrics = "metrics.jsonl";
 
-bool is_cache(const std::string& data) {
-  return fs::is_regular_file(data) && fs::path(data).extension() != ".csv";
-}
-
 // A resumed run goes on behind its checkpoint: later lines of the log are of work that is done again.
 void cut_metrics(const RunFolder& folder, std::int64_t steps) {
   const std::string path = folder.file(kMetrics);
@@ -147,7 +143,7 @@ void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
 Recipe recipe_for(const std::string& data) {
   bool tags = false;
   std::optional<MelOptions> features;
-  if (is_cache(data)) {
+  if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") {
     const CacheFile cache(data);
     features = cache.description().mel;
     for (const CacheItem& item : cache.description().items)
@@ -259,7 +255,7 @@ std::unique_ptr<Device> open_device(const Settings& settings) {
 
 std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
                       const Settings& settings, const std::string& cache) {
-  if (is_cache(data)) return data;
+  if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") return data;
   const auto store = feature_store(settings);
   const ExtractResult result = extract(open_data_set(data), mel, DType::f32, device, settings.threads, cache,
                                        store ? &*store : nullptr);

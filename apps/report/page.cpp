@@ -36,8 +36,8 @@ vertical-align:top}
 figure{flex:0 1 460px;min-width:0;margin:1rem 0;break-inside:avoid}
 figure img{width:100%;height:auto}
 figcaption{color:var(--soft);font-size:.9rem;max-width:460px}
-@media(max-width:30rem){body{padding:.6rem;overflow-wrap:anywhere}h1{font-size:1.35rem}h2{font-size:1.15rem;margin-top:1.5rem}
-th,td{padding-right:.6rem}.scroll{overscroll-behavior-x:contain}.scroll td{overflow-wrap:normal;min-width:3rem}}
+@media(max-width:30rem){body{padding:.6rem;overflow-wrap:break-word}h1{font-size:1.35rem}
+h2{font-size:1.15rem;margin-top:1.5rem}th,td{padding-right:.6rem}thead th.n,th[scope=row]{white-space:normal}}
 @media print{body{max-width:none}h2{break-after:avoid}}
 )";
 
