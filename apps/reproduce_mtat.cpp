@@ -123,6 +123,7 @@ class Reproduction {
     if (!data_set_) data_set_ = open_data_set(asked_.data);
     const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path);
     if (r.interrupted) interrupt();
+    if (r.skipped > 0) settings_->exit_code = kExitProblemsFound;
     return path;
   }
 

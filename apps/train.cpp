@@ -13,6 +13,7 @@
 #include "apps/interrupt.h"
 #include "apps/progress.h"
 #include "io/atomic_file.h"
+#include "io/csv.h"
 #include "io/text_file.h"
 #include "kernels/text.h"
 
@@ -117,7 +118,16 @@ void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
   set_recipe_fields(recipe, assignments);
 }
 
-void start_or_resume(const Settings& settings, TrainRequest request, const std::string& out,
+// What run.json says of the split.
+nlohmann::ordered_json split_record(const TrainRequest& request) {
+  if (!request.fold.empty()) return {{"split", "fold " + request.fold}};
+  if (!request.split_lists.empty()) return {{"split", request.split_lists}};
+  nlohmann::ordered_json record = {{"split", request.split}};
+  if (!request.group.empty()) record["group"] = request.group;
+  return record;
+}
+
+void start_or_resume(Settings& settings, TrainRequest request, const std::string& out,
                      const std::string& resume) {
   const auto device = open_device(settings);
   Recipe recipe;
@@ -126,9 +136,15 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   if (resume.empty()) {
     recipe = load_recipe(request.recipe);
     set_recipe_fields(recipe, request.set);
-    if (!fs::exists(request.data)) fail(ErrorKind::input, "{}: no such file or folder", request.data);
+    DataSetRequest data;
+    data.path = request.data;
+    data.classes_are_folders = request.classes_are_folders;
+    data.group = request.group;
+    data.splits = true;
+    const auto audio = audio_of(data, recipe);  // before the folder, which would stay behind if it is refused
     folder = RunFolder::create(out, recipe.name);
-    cache = cache_for(request.data, recipe.features, *device, settings, folder->file("features.h5"));
+    cache = audio ? folder->file("features.h5") : request.data;
+    if (audio) extract_to(cache, *audio, recipe.features, *device, settings);
   } else {
     folder = RunFolder::resume(resume);
     const RunOrigin run = origin_of(*folder);
@@ -141,10 +157,9 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   const TrainingData data(*device, cache, recipe, request.hold);
   Split split;
   if (resume.empty()) {
+    expect_classes(request.data, data.classes(), recipe);
     split = choose_split(data, recipe, request);
-    const auto of =
-        request.split_lists.empty() ? nlohmann::json(request.split) : nlohmann::json(request.split_lists);
-    begin_in_folder(*folder, recipe, data, split, request.seed, *device, {{"split", of}});
+    begin_in_folder(*folder, recipe, data, split, request.seed, *device, split_record(request));
   } else {
     split = read_split(folder->file("splits.json"), data.names());
     if (!request.set.empty()) write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
@@ -188,20 +203,53 @@ std::unique_ptr<Device> open_device(const Settings& settings) {
   return make_device(settings.device, {settings.threads, precision_of(settings.precision)});
 }
 
-std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
-                      const Settings& settings, const std::string& cache) {
-  if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") return data;
-  const ExtractResult result = extract(open_data_set(data), mel, DType::f32, device, settings.threads, cache);
-  if (result.interrupted) {
-    throw Interrupted{fmt::format("{} is not complete; melgrad extract {} --out {} goes on where it stopped",
-                                  cache, data, cache)};
-  }
-  return cache;
+std::optional<DataSet> audio_of(const DataSetRequest& data, const Recipe& recipe) {
+  if (!fs::exists(data.path)) fail(ErrorKind::input, "{}: no such file or folder", data.path);
+  if (fs::is_regular_file(data.path) && !is_table(data.path)) return std::nullopt;
+  DataSet set = open_data_set(data);
+  expect_classes(data.path, set.classes, recipe);
+  return set;
 }
 
+void expect_classes(const std::string& data, const std::vector<std::string>& classes, const Recipe& recipe) {
+  if (classes.size() > 1 || recipe.task == "tags") return;
+  fail(ErrorKind::input,
+       "{}: one class, \"{}\", and a network learns to tell at least two apart; give the folder that holds "
+       "the "
+       "class folders",
+       data, joined(classes));
+}
+
+void extract_to(const std::string& cache, const DataSet& set, const MelOptions& mel, Device& device,
+                Settings& settings) {
+  const ExtractResult result = extract(set, mel, DType::f32, device, settings.threads, cache);
+  if (result.interrupted) {
+    throw Interrupted{fmt::format("{} is not complete; melgrad extract {} --out {} goes on where it stopped",
+                                  cache, set.root.string(), cache)};
+  }
+  if (result.skipped > 0) settings.exit_code = kExitProblemsFound;
+}
+
+namespace {
+
+// Columns that could make a split and do not.
+void tell_unused(const TrainingData& data, const TrainRequest& request) {
+  std::vector<std::string> unused;
+  for (const std::string& column : data.columns()) {
+    if (column == "fold" && request.fold.empty()) unused.emplace_back("fold (--fold N tests on one)");
+    else if (column != "fold" && column_key(request.group) != column)
+      unused.push_back(fmt::format("{} (--group {})", column, column));
+  }
+  if (!unused.empty()) fmt::print(stderr, "{}: not used for the split: {}\n", data.path(), joined(unused));
+}
+
+}  // namespace
+
 Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request) {
+  tell_unused(data, request);
   if (!request.split_lists.empty()) return data.listed_split(request.split_lists);
-  if (data.has_splits() && !request.random_split) return data.own_split();
+  if (!request.fold.empty()) return data.fold_split(request.fold);
+  if (data.has_splits() && !request.random_split && request.group.empty()) return data.own_split();
   const std::string identical = data.identical_tracks();
   if (!identical.empty()) {
     fmt::print(stderr, "{}; {}\n", identical,
@@ -209,7 +257,7 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
                    ? "each group stays on one side of the split"
                    : "as in the recipe, they may stand on both sides of the split");
   }
-  return data.random_split(recipe.split, static_cast<std::uint64_t>(request.split));
+  return data.random_split(recipe.split, static_cast<std::uint64_t>(request.split), request.group);
 }
 
 void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
@@ -379,7 +427,8 @@ void register_train(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("train", "train a network by a recipe");
   auto request = std::make_shared<TrainRequest>();
   auto out = std::make_shared<std::string>(), resume = std::make_shared<std::string>();
-  command->add_option("data", request->data, "a cache (.h5), a folder of audio, or a CSV manifest");
+  command->add_option("data", request->data, std::string("a cache (.h5), or a ") + kDataHelp);
+  add_classes_are_folders(*command, request->classes_are_folders);
   command->add_option("--recipe", request->recipe, "name of a recipe, or a TOML file")->capture_default_str();
   command->add_option("--set", request->set, "section.key=value of the recipe, any number of times")
       ->allow_extra_args(false);
@@ -388,6 +437,20 @@ void register_train(CLI::App& root, Settings& settings) {
                     ->capture_default_str();
   command->add_option("--split-lists", request->split_lists,
                       "folder with *train*, *valid* and *test* name lists");
+  command
+      ->add_option(
+          "--fold", request->fold,
+          "test on this fold of the data set's column \"fold\" and validate on the next (after the last "
+          "comes the first); all others train")
+      ->excludes("--split-lists")
+      ->excludes(split);
+  command
+      ->add_option(
+          "--group", request->group,
+          "column of the data set (artist, group, album, ...): tracks that have the same there stay on one "
+          "side of the random split")
+      ->excludes("--split-lists")
+      ->excludes("--fold");
   using Hold = TrainingData::Hold;
   const std::map<std::string, Hold> holds = {
       {"auto", Hold::automatic}, {"device", Hold::device}, {"memory", Hold::memory}, {"file", Hold::file}};

@@ -1,9 +1,11 @@
 // The pieces of `train` that `reproduce` runs again for every split or network.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "apps/cli.h"
+#include "apps/data_set.h"
 #include "apps/run_checkpoints.h"
 #include "apps/run_folder.h"
 #include "apps/training.h"
@@ -23,15 +25,22 @@ struct TrainRequest {
   std::int64_t split = 0;     // number of the random split; its seed
   bool random_split = false;  // even if the data set has a split of its own
   std::string split_lists;    // folder with name lists instead
+  std::string fold;           // the fold to test on instead
+  std::string group;          // column of what stays on one side of the random split
+  bool classes_are_folders = false;
   TrainingData::Hold hold = TrainingData::Hold::automatic;
   SaveOptions saving;
 };
 
 std::unique_ptr<Device> open_device(const Settings& settings);
 
-// The cache for `data`: itself if it is one, else extracted from the audio to `cache`.
-std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
-                      const Settings& settings, const std::string& cache);
+// The data set of audio that `data` names; nothing if it is a cache. Of one class nothing can be learned, so
+// for genres it is refused: Error (input).
+std::optional<DataSet> audio_of(const DataSetRequest& data, const Recipe& recipe);
+void expect_classes(const std::string& data, const std::vector<std::string>& classes, const Recipe& recipe);
+// Extracts it to `cache`. If files were left out, that becomes the exit code.
+void extract_to(const std::string& cache, const DataSet& set, const MelOptions& mel, Device& device,
+                Settings& settings);
 
 Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request);
 
