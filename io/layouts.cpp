@@ -53,10 +53,9 @@ void refuse_no_classes(const fs::path& root, const std::vector<fs::path>& folder
     refused.push_back(folder);
   }
   if (refused.empty()) return;
-  fail(ErrorKind::input,
-       "{}: {} {} no class by {} name ({}){}; --classes-are-folders takes every folder as one", root.string(),
-       quoted_names(refused), refused.size() == 1 ? "is" : "are", refused.size() == 1 ? "its" : "their", whys,
-       hint(root));
+  fail(ErrorKind::input, "{}: {} {} ({}){}; --classes-are-folders takes every folder as one", root.string(),
+       quoted_names(refused),
+       refused.size() == 1 ? "is no class by its name" : "are no classes by their names", whys, hint(root));
 }
 
 // Folders below a class belong to it.
@@ -242,7 +241,7 @@ fs::path folder_of_table(const fs::path& file) {
     fs::path folder = file;
     for (int level = 0; level < 2; ++level) {
       folder = folder_above(folder);
-      if (layout.is(folder)) return folder;
+      if (layout.is(folder) && !walk(folder, true).audio.empty()) return folder;  // not meta/ alone
     }
   }
   return {};
