@@ -124,6 +124,13 @@ void analyze(const Arguments& args, Settings& settings) {
     json["no_content"] = no_content;
     text += fmt::format("\nno measures of the sound: {}\n", no_content);
   }
+  json["not_read"] = not_read_json(set.skipped);
+  json["left_out"] = nlohmann::ordered_json::array();
+  for (const LeftOut& l : set.skipped) json["left_out"].push_back({{"name", l.name}, {"reason", l.reason}});
+  if (!set.skipped.empty()) {
+    text += fmt::format("\n{} left out: check lists them\n", set.skipped.size());
+    settings.exit_code = kExitProblemsFound;
+  }
   const std::string dump = json_text(json, 1) + "\n";
   print("{}", Lines{settings.json ? dump : text});
   if (!file) return;

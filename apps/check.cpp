@@ -89,6 +89,7 @@ nlohmann::json to_json(const DataSet& set, const ScanReport& report) {
   }
   out["skipped"] = nlohmann::json::array();
   for (const LeftOut& s : set.skipped) out["skipped"].push_back({{"name", s.name}, {"reason", s.reason}});
+  out["not_read"] = not_read_json(set.skipped);
   out["ignored"] = set.ignored;
   out["notes"] = set.notes;
   return out;
@@ -96,6 +97,7 @@ nlohmann::json to_json(const DataSet& set, const ScanReport& report) {
 
 void check(CheckOptions options, Settings& settings) {
   const DataSet set = open_data_set(options.data);
+  expect_files(set);
   options.scan.threads = settings.threads;
   const ScanReport report = [&] {
     Progress progress("check", static_cast<std::int64_t>(set.tracks.size()), "files");

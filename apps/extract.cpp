@@ -22,10 +22,16 @@
 namespace melgrad {
 namespace {
 
-std::vector<std::uint8_t> one_hot(const DataSet& set, const Track& track) {
-  std::vector<std::uint8_t> labels(set.classes.size(), 0);
-  for (const std::string& label : track.labels) labels[set.class_index(label)] = 1;
-  return labels;
+// What the cache says of each track.
+std::vector<CacheEntry> entries_of(const DataSet& set) {
+  const ClassIndex index(set.classes);
+  std::vector<CacheEntry> entries;
+  for (const Track& track : set.tracks) {
+    std::vector<std::uint8_t> labels(set.classes.size(), 0);
+    for (const std::string& label : track.labels) labels[index(label)] = 1;
+    entries.push_back({track.name, std::move(labels), track.split, track.columns});
+  }
+  return entries;
 }
 
 Cache cache_head(const DataSet& set, const MelTables& tables, DType dtype) {
@@ -35,20 +41,21 @@ Cache cache_head(const DataSet& set, const MelTables& tables, DType dtype) {
   head.dtype = dtype;
   head.bands = tables.bands();
   head.classes = set.classes;
+  head.columns = set.columns;
   return head;
 }
 
 // What the data set could not use is listed in the cache as well; on stderr only the first.
 void take_over_skipped(const DataSet& set, CacheWriter& writer, Progress& progress) {
   constexpr std::size_t kShown = 10;
+  std::size_t shown = 0;
   for (std::size_t i = 0; i < set.skipped.size(); ++i) {
     const LeftOut& s = set.skipped[i];
     writer.skip(s.name, s.reason);
-    if (i < kShown) progress.message(fmt::format("skipped: {}: {}", s.name, s.reason));
+    if (!s.kind.empty()) continue;  // told by number when the data set was opened
+    if (shown++ < kShown) progress.message(fmt::format("skipped: {}: {}", s.name, s.reason));
   }
-  if (set.skipped.size() > kShown) {
-    progress.message(fmt::format("skipped: {} more; the cache lists them", set.skipped.size() - kShown));
-  }
+  if (shown > kShown) progress.message(fmt::format("skipped: {} more; the cache lists them", shown - kShown));
 }
 
 // What cannot be kept costs the next run time, and this one nothing.
@@ -85,6 +92,7 @@ void run_extract(const Settings& settings, const Arguments& args, int& exit_code
                                         {"items", r.items},
                                         {"resumed", r.resumed},
                                         {"skipped", r.skipped},
+                                        {"not_read", not_read_json(set.skipped)},
                                         {"seconds", r.wall_seconds},
                                         {"audio_seconds", r.audio_seconds},
                                         {"interrupted", r.interrupted},
@@ -115,6 +123,7 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
                       const std::string& out, const FeatureStore* store) {
   const auto start = std::chrono::steady_clock::now();
   validate(mel);
+  expect_files(set);
   FeatureExtractor features(device, mel);
   const Cache head = cache_head(set, features.tables(), dtype);
   CacheWriter writer(out, head);
@@ -168,9 +177,7 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
 
   result.interrupted = interrupted() && done < static_cast<std::int64_t>(set.tracks.size());
   if (!result.interrupted) {
-    std::vector<CacheEntry> entries;
-    for (const Track& track : set.tracks) entries.push_back({track.name, one_hot(set, track), track.split});
-    result.items = writer.finish(entries);
+    result.items = writer.finish(entries_of(set));
     if (store != nullptr) keep_in(*store, out, device, progress);
   }
   result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -190,6 +197,9 @@ void register_extract(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("extract", "decode a data set and keep its features in a cache");
   auto args = std::make_shared<Arguments>();
   add_data_set_options(*command, args->data);
+  command->add_option(
+      "--group", args->data.group,
+      "column of a manifest to take along for train --group, besides fold, group, artist, album");
   command->add_option("--out", args->out, "the cache to write")->capture_default_str();
   command->add_option("--recipe", args->recipe, "whose features to compute")->capture_default_str();
   command->add_option("--preset", args->preset,

@@ -14,6 +14,8 @@
 #include "io/audio.h"
 #include "io/csv.h"
 #include "io/json.h"
+#include "io/walk.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -27,23 +29,38 @@ struct Arguments {
   bool segments = false, csv = false;
 };
 
-// Audio files among the inputs; folders are searched, in a fixed order.
-std::vector<fs::path> audio_files(const std::vector<std::string>& inputs) {
+// Audio files among the inputs; folders are searched, in a fixed order (io/walk.h).
+std::vector<fs::path> audio_files(const std::vector<std::string>& inputs, std::vector<LeftOut>& left_out) {
   std::vector<fs::path> files;
   for (const std::string& input : inputs) {
     if (!fs::is_directory(input)) {
       files.emplace_back(input);
       continue;
     }
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::recursive_directory_iterator(input)) {
-      if (entry.is_regular_file() && has_audio_extension(entry.path())) found.push_back(entry.path());
+    Walk found = walk(input);
+    if (found.audio.empty()) {
+      const std::string unread = not_read(found.left_out);
+      fail(ErrorKind::input, "{}: no audio files in this folder{}", input,
+           unread.empty() ? "" : " that are read: " + unread);
     }
-    if (found.empty()) fail(ErrorKind::input, "{}: no audio files in this folder", input);
-    std::sort(found.begin(), found.end());
-    files.insert(files.end(), found.begin(), found.end());
+    files.insert(files.end(), found.audio.begin(), found.audio.end());
+    for (LeftOut& l : found.left_out) {
+      l.name = as_utf8((fs::path(input) / l.name).string());
+      left_out.push_back(std::move(l));
+    }
   }
   return files;
+}
+
+// What the folders hold and is not predicted; of audio of other kinds only how much.
+void tell_left_out(const std::vector<LeftOut>& left_out, Settings& settings,
+                   nlohmann::ordered_json& results) {
+  for (const LeftOut& l : left_out) {
+    if (l.kind.empty()) say("skipped: {}: {}", l.name, l.reason);
+    if (settings.json) results.push_back({{"file", l.name}, {"error", l.reason}});
+    settings.exit_code = kExitProblemsFound;
+  }
+  if (const std::string unread = not_read(left_out); !unread.empty()) say("{}", unread);
 }
 
 std::string top_text(const std::vector<float>& probs, const std::vector<std::string>& classes, int top) {
@@ -159,8 +176,10 @@ void predict(Settings& settings, const Arguments& args) {
   auto results = nlohmann::ordered_json::array();
   std::optional<CsvOutput> csv;
   if (args.csv && settings.json) fail(ErrorKind::usage, "predict: --csv and --json: choose one");
-  const std::vector<fs::path> files = audio_files(args.inputs);
+  std::vector<LeftOut> left_out;
+  const std::vector<fs::path> files = audio_files(args.inputs, left_out);
   if (args.csv) csv.emplace(predictor.classes(), predictor.recipe().task == "tags", args.segments);
+  tell_left_out(left_out, settings, results);
   DecodeAhead audio(files, predictor.recipe().features.sample_rate, settings.threads);
   for (const fs::path& file : files) {
     if (interrupted()) {

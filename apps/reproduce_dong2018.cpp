@@ -80,11 +80,10 @@ class Reproduction {
                                     : load_recipe((fs::path(args.resume) / "recipe.toml").string())),
         folder_(prepare(args, recipe_)),
         asked_(asked_of(folder_)),
-        data_(*device_,
-              cache_for(asked_.gtzan, recipe_.features, *device_, settings, folder_.file("features.h5")),
-              recipe_) {}
+        data_(*device_, cache(settings), recipe_) {}
 
   void run() {
+    expect_classes(asked_.gtzan, data_.classes(), recipe_);
     const std::string identical = data_.identical_tracks();
     if (!identical.empty()) say("{}", identical);
     tell_of_features(recipe_.features);
@@ -137,6 +136,17 @@ class Reproduction {
       asked.split_lists = path_from_utf8(json.at("split_lists"));
       return asked;
     });
+  }
+
+  // The features: as given, or extracted from the audio.
+  std::string cache(Settings& settings) {
+    DataSetRequest data;
+    data.path = asked_.gtzan;
+    const auto audio = audio_of(data);
+    if (!audio) return asked_.gtzan;
+    const std::string path = folder_.file("features.h5");
+    extract_to(path, *audio, recipe_.features, *device_, settings);
+    return path;
   }
 
   // Trains and tests one split in a folder of its own, or takes over what an interrupted run left there. Run
@@ -212,7 +222,8 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   auto* dong =
       reproduce.add_subcommand("dong2018", "Dong 2018: genres of GTZAN by voting over 3-second segments");
   auto args = std::make_shared<Arguments>();
-  dong->add_option("--gtzan", args->gtzan, "GTZAN's folder, or a cache of it");
+  dong->add_option("--gtzan", args->gtzan,
+                   "GTZAN's folder, or another data set (as for train), or a cache of it");
   dong->add_option("--splits", args->splits, "number of random splits")
       ->check(CLI::Range(0, 100000))
       ->capture_default_str();

@@ -136,6 +136,7 @@ class Reproduction {
     const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path,
                                     store ? &*store : nullptr);
     if (r.interrupted) interrupt();
+    if (r.skipped > 0) settings_->exit_code = kExitProblemsFound;
     return path;
   }
 

@@ -34,9 +34,10 @@ void count(const DataSet& set, TagStatistics& s) {
   s.counts.assign(tags, 0);
   s.together.assign(tags * tags, 0);
   std::vector<std::size_t> of_clip;
+  const ClassIndex index(set.classes);
   for (const Track& track : set.tracks) {
     of_clip.clear();
-    for (const std::string& label : track.labels) of_clip.push_back(set.class_index(label));
+    for (const std::string& label : track.labels) of_clip.push_back(index(label));
     if (of_clip.size() >= s.tags_per_clip.size()) s.tags_per_clip.resize(of_clip.size() + 1, 0);
     ++s.tags_per_clip[of_clip.size()];
     for (const std::size_t a : of_clip) {

@@ -15,6 +15,7 @@
 #include "apps/progress.h"
 #include "apps/run_record.h"
 #include "io/atomic_file.h"
+#include "io/csv.h"
 #include "io/text_file.h"
 #include "kernels/text.h"
 #include "models/recipe_use.h"
@@ -108,12 +109,6 @@ void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& 
   }
 }
 
-void expect_none_of(const std::string& section, const std::vector<std::string>& assignments,
-                    const std::string& because) {
-  for (const std::string& key : keys_of(assignments))
-    if (key.starts_with(section)) fail(ErrorKind::usage, "--set {}: plays no part here: {}", key, because);
-}
-
 // A run cannot have fewer epochs than it has done.
 void expect_no_fewer(TrainingRun& run, const Recipe& recipe, const RunFolder& folder) {
   if (run.steps() <= run.total_steps()) return;
@@ -138,38 +133,7 @@ void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
     say("train.epochs={}: train.phases is \"{}\"", recipe.train.epochs, recipe.train.phases);
 }
 
-// The recipe for data that comes with none: by whether each track has one genre, or any number of tags. From
-// a cache its features too.
-Recipe recipe_for(const std::string& data) {
-  bool tags = false;
-  std::optional<MelOptions> features;
-  if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") {
-    const CacheFile cache(data);
-    features = cache.description().mel;
-    for (const CacheItem& item : cache.description().items)
-      tags = tags || std::count(item.labels.begin(), item.labels.end(), 1) != 1;
-  } else {
-    const DataSet set = open_data_set(data, MtatOptions{});
-    for (const Track& track : set.tracks) tags = tags || track.labels.size() != 1;
-  }
-  Recipe recipe = load_recipe(tags ? "mtat-musicnn" : "dong2018-fixed");
-  const bool other = features && !mel_difference(*features, recipe.features).empty();
-  if (other) recipe.features = *features;
-  say("recipe {}, as {}{}; others: melgrad recipes, train --recipe NAME", recipe.name,
-      tags ? "the tracks have tags" : "each track has one genre",
-      other ? fmt::format(", with the features of {}", data) : "");
-  return recipe;
-}
-
-Recipe recipe_of(const TrainRequest& request) {
-  if (!request.recipe.empty()) return told_recipe(request.recipe, request.set);
-  std::vector<std::string> notes;
-  Recipe recipe = chosen_recipe(recipe_for(request.data), request.set, notes);
-  for (const std::string& note : notes) say("{}", note);
-  return recipe;
-}
-
-void start_or_resume(const Settings& settings, TrainRequest request, const std::string& out,
+void start_or_resume(Settings& settings, TrainRequest request, const std::string& out,
                      const std::string& resume) {
   const auto device = open_device(settings);
   Recipe recipe;
@@ -177,11 +141,14 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
   std::string cache;
   std::vector<std::string> notes;
   if (resume.empty()) {
-    if (!fs::exists(request.data)) fail(ErrorKind::input, "{}: no such file or folder", request.data);
-    recipe = recipe_of(request);
+    // Before the folder, which would stay behind if they are refused.
+    const std::optional<DataSet> audio = audio_of(data_request(request));
+    recipe = recipe_of(request, audio ? &*audio : nullptr);
+    if (audio) expect_classes(request.data, audio->classes, recipe);
     folder = RunFolder::create(out, recipe.name);
     notes = tell_of_features(recipe.features);
-    cache = cache_for(request.data, recipe.features, *device, settings, folder->file("features.h5"));
+    cache = audio ? folder->file("features.h5") : request.data;
+    if (audio) extract_to(cache, *audio, recipe.features, *device, settings);
   } else {
     folder = RunFolder::resume(resume);
     const RunOrigin run = origin_of(*folder);
@@ -197,10 +164,9 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     expect_none_of("features.", request.set, cache + " has imported features");
   Split split;
   if (resume.empty()) {
+    expect_classes(request.data, data.classes(), recipe);
     split = choose_split(data, recipe, request);
-    const auto of =
-        request.split_lists.empty() ? nlohmann::json(request.split) : nlohmann::json(request.split_lists);
-    begin_in_folder(*folder, recipe, data, request.data, split, request.seed, *device, {{"split", of}});
+    begin_in_folder(*folder, recipe, data, request.data, split, request.seed, *device, split_record(request));
   } else {
     split = read_split(folder->file("splits.json"), data.names());
   }
@@ -236,13 +202,6 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
 
 }  // namespace
 
-Recipe told_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments) {
-  std::vector<std::string> notes;
-  Recipe recipe = chosen_recipe(name_or_path, assignments, notes);
-  for (const std::string& note : notes) say("{}", note);
-  return recipe;
-}
-
 void warn_of_other_device(const RunOrigin& run, const Device& device) {
   if (run.device == device.name() && run.precision == name_of(device.precision())) return;
   say("begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption", run.device,
@@ -251,38 +210,6 @@ void warn_of_other_device(const RunOrigin& run, const Device& device) {
 
 std::unique_ptr<Device> open_device(const Settings& settings) {
   return make_device(settings.device, {settings.threads, precision_of(settings.precision)});
-}
-
-std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
-                      const Settings& settings, const std::string& cache) {
-  if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") return data;
-  const auto store = feature_store(settings);
-  const ExtractResult result = extract(open_data_set(data), mel, DType::f32, device, settings.threads, cache,
-                                       store ? &*store : nullptr);
-  if (store && result.resumed > 0)
-    say("{} of {} tracks were computed before (melgrad cache)", result.resumed, result.items);
-  if (result.interrupted) {
-    throw Interrupted{fmt::format("{} is not complete; melgrad extract {} --out {} goes on where it stopped",
-                                  cache, data, cache)};
-  }
-  return cache;
-}
-
-Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request) {
-  const bool own = data.has_splits() && !request.random_split;
-  if (!request.split_lists.empty() || own)
-    expect_none_of(
-        "split.", request.set,
-        own ? data.path() + " has a split of its own (--split N makes a random one)" : "--split-lists");
-  if (!request.split_lists.empty()) return data.listed_split(request.split_lists);
-  if (data.has_splits() && !request.random_split) return data.own_split();
-  const std::string identical = data.identical_tracks();
-  if (!identical.empty()) {
-    say("{}; {}", identical,
-        recipe.split.keep_identical_together ? "each group stays on one side of the split"
-                                             : "as in the recipe, they may stand on both sides of the split");
-  }
-  return data.random_split(recipe.split, static_cast<std::uint64_t>(request.split));
 }
 
 void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
@@ -467,17 +394,10 @@ void register_train(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("train", "train a network by a recipe");
   auto request = std::make_shared<TrainRequest>();
   auto out = std::make_shared<std::string>(), resume = std::make_shared<std::string>();
-  command->add_option("data", request->data,
-                      "a cache (.h5, from melgrad extract), a folder with a folder per genre, or a CSV "
-                      "manifest: path,label,split, several tags as a;b");
-  command->add_option("--recipe", request->recipe,
-                      "name of a recipe (melgrad recipes lists them), or a TOML file; none: dong2018-fixed, "
-                      "for tags mtat-musicnn");
-  command
-      ->add_option(
-          "--set", request->set,
-          "section.key=value of the recipe, any number of times (melgrad recipes NAME lists the keys; "
-          "lr, batch_size and the like are understood)")
+  command->add_option("data", request->data, std::string("a cache (.h5), or a ") + kDataHelp);
+  add_classes_are_folders(*command, request->classes_are_folders);
+  command->add_option("--recipe", request->recipe, "name of a recipe, or a TOML file")->capture_default_str();
+  command->add_option("--set", request->set, "section.key=value of the recipe, any number of times")
       ->allow_extra_args(false);
   command->add_option("--seed", request->seed, "of weights, order, crops and dropout")->capture_default_str();
   auto* split = command->add_option("--split", request->split, "number of the random stratified split")
@@ -487,6 +407,22 @@ void register_train(CLI::App& root, Settings& settings) {
       ->add_option("--split-lists", request->split_lists,
                    "folder with *train*, *valid* and *test* name lists")
       ->excludes(split);
+  command->add_option("--split-lists", request->split_lists,
+                      "folder with *train*, *valid* and *test* name lists");
+  command
+      ->add_option(
+          "--fold", request->fold,
+          "test on this fold of the data set's column \"fold\" and validate on the next (after the last "
+          "comes the first); all others train")
+      ->excludes("--split-lists")
+      ->excludes(split);
+  command
+      ->add_option(
+          "--group", request->group,
+          "column of the data set (artist, group, album, ...): tracks that have the same there stay on one "
+          "side of the random split")
+      ->excludes("--split-lists")
+      ->excludes("--fold");
   using Hold = TrainingData::Hold;
   const std::map<std::string, Hold> holds = {
       {"auto", Hold::automatic}, {"device", Hold::device}, {"memory", Hold::memory}, {"file", Hold::file}};

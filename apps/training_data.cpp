@@ -6,9 +6,11 @@
 #include <map>
 
 #include "apps/screen.h"
+#include "io/csv.h"
 #include "io/hash.h"
 #include "kernels/host_memory.h"
 #include "kernels/math/half.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -139,9 +141,32 @@ TrainingData::BandStatistics TrainingData::band_statistics(const std::vector<std
   return out;
 }
 
-Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed) const {
+std::vector<std::string> TrainingData::column(const std::string& name) const {
+  const auto at = std::find(columns().begin(), columns().end(), column_key(name));
+  if (at == columns().end())
+    fail(ErrorKind::input, "{}: no column \"{}\" in the data set; {}", path_, name,
+         columns().empty() ? "a manifest or a known layout may have one"
+                           : "it has " + joined(columns()) + "; extract --group takes others along");
+  std::vector<std::string> values;
+  for (const CacheItem& item : file_.description().items)
+    values.push_back(item.columns[static_cast<std::size_t>(at - columns().begin())]);
+  return values;
+}
+
+Split TrainingData::fold_split(const std::string& fold) const {
+  Split split = split_by_fold(column("fold"), fold, path_);
+  for (auto* part : {&split.train, &split.valid, &split.test})
+    std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });
+  return split;
+}
+
+Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed,
+                                 const std::string& group_column) const {
+  const std::vector<std::string> of_group =
+      group_column.empty() ? std::vector<std::string>(names_.size()) : column(group_column);
   std::vector<std::int32_t> label, index;
   std::vector<std::int64_t> group;
+  std::vector<std::string> names;
   std::map<std::uint64_t, std::int64_t> first;  // content -> first track that has it
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (!usable_[i]) continue;
@@ -149,7 +174,9 @@ Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed
     index.push_back(static_cast<std::int32_t>(i));
     label.push_back(tags_ ? 0 : table_->tracks()[i].label);
     group.push_back(options.keep_identical_together ? first.emplace(content_[i], here).first->second : here);
+    names.push_back(of_group[i]);
   }
+  if (!group_column.empty()) join_groups(group, names);
   Split split = stratified_split(label, group, {options.train, options.valid, options.test}, seed);
   for (auto* part : {&split.train, &split.valid, &split.test}) {
     for (std::int32_t& i : *part) i = index[static_cast<std::size_t>(i)];

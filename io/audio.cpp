@@ -7,6 +7,7 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <shared_mutex>
 #include <sndfile.h>
 #include <soxr.h>
@@ -232,13 +233,20 @@ std::uint64_t content_digest(const Audio& audio) {
   return digest;
 }
 
-bool has_audio_extension(const fs::path& path) {
+AudioKind audio_kind(const fs::path& path) {
+  static const std::set<std::string, std::less<>> readable = {
+      ".wav", ".wave", ".rf64", ".w64", ".au",   ".snd", ".aif", ".aiff", ".aifc",
+      ".caf", ".flac", ".ogg",  ".oga", ".opus", ".mp3", ".mp2", ".mpga"};
+  static const std::set<std::string, std::less<>> by_ffmpeg = {
+      ".m4a", ".m4b",  ".mp4", ".m4v",  ".mov", ".3gp", ".aac", ".wma",  ".asf", ".wmv", ".mka",
+      ".mkv", ".webm", ".ac3", ".eac3", ".dts", ".ape", ".wv",  ".tta",  ".tak", ".mpc", ".amr",
+      ".ra",  ".rm",   ".avi", ".flv",  ".ogv", ".spx", ".mpg", ".mpeg", ".dsf", ".dff", ".shn"};
   std::string extension = path.extension().string();
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (const char* known : {".wav", ".au", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff"}) {
-    if (extension == known) return true;
-  }
-  return false;
+  if (readable.contains(extension)) return AudioKind::readable;
+  return by_ffmpeg.contains(extension) ? AudioKind::by_ffmpeg : AudioKind::none;
 }
+
+bool has_audio_extension(const fs::path& path) { return audio_kind(path) == AudioKind::readable; }
 
 }  // namespace melgrad

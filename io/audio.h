@@ -49,7 +49,12 @@ void check_sample_rate(AudioFormat format, int sample_rate);
 void write_audio(const std::filesystem::path& path, const std::vector<float>& samples, int sample_rate,
                  AudioFormat format);
 
-// Whether the name ends like an audio file: wav au flac ogg opus mp3 aif aiff, in any case.
+// What the end of a name says, in any case: `readable` by melgrad itself (wav au aiff caf w64 flac ogg opus
+// mp3 mp2 and their other endings), `by_ffmpeg` with AudioOptions::ffmpeg alone (m4a aac wma mp4 mkv webm
+// ...), or none.
+enum class AudioKind { none, readable, by_ffmpeg };
+AudioKind audio_kind(const std::filesystem::path& path);
+// Whether that is `readable`.
 bool has_audio_extension(const std::filesystem::path& path);
 
 }  // namespace melgrad

@@ -39,8 +39,9 @@ struct CacheItem {
   std::int64_t rows = 0;
   std::uint64_t digest = 0;  // XXH3 of the stored bytes of its rows
   CacheSource source;
-  std::vector<std::uint8_t> labels;  // [classes] 0 or 1; any number of them may be 1
-  std::string split;                 // "train", "valid", "test" or "" when the data set has none
+  std::vector<std::uint8_t> labels;       // [classes] 0 or 1; any number of them may be 1
+  std::string split;                      // "train", "valid", "test" or "" when the data set has none
+  std::vector<std::string> columns = {};  // its values, as Cache::columns
 };
 
 struct SkippedItem {
@@ -54,6 +55,7 @@ struct Cache {
   DType dtype = DType::f16;  // of the features: f16 or f32
   std::int64_t bands = 0;
   std::vector<std::string> classes;
+  std::vector<std::string> columns;  // what else is known of each item: "fold", "artist", ...
   std::vector<CacheItem> items;
   std::vector<SkippedItem> skipped;
   HostArray features;  // [rows, bands]; empty when only the description was read
@@ -99,6 +101,7 @@ struct CacheEntry {
   std::string name;
   std::vector<std::uint8_t> labels;  // [classes]
   std::string split;
+  std::vector<std::string> columns = {};  // as Cache::columns
 };
 
 // Collects items in shards, small caches in the folder <path>.partial, each written atomically. A new writer

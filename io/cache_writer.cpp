@@ -196,7 +196,8 @@ void CacheWriter::write_shards() {
       items = &full_.front();
       shard = head_;
     }
-    shard.classes.clear();  // a shard holds features; labels and splits are told at the end
+    shard.classes.clear();  // a shard holds features; labels, splits and columns are told at the end
+    shard.columns.clear();
     shard.skipped.clear();
     shard.items = items->items;
     const std::string file = fmt::format("{}/shard-{:06}.h5", folder_, next_shard_);
@@ -224,7 +225,8 @@ Cache CacheWriter::plan(const std::vector<CacheEntry>& entries) const {
     const auto at = done_.find(entry.name);
     require(at != done_.end(), "CacheWriter: item '{}' was never added", entry.name);
     const Done& d = at->second;
-    cache.items.push_back({entry.name, row, d.rows, d.digest, d.source, entry.labels, entry.split});
+    cache.items.push_back(
+        {entry.name, row, d.rows, d.digest, d.source, entry.labels, entry.split, entry.columns});
     row += d.rows;
   }
   return cache;

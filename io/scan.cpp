@@ -72,14 +72,14 @@ bool unusable(const Track& track, const Facts& facts, const ScanOptions& options
   return true;
 }
 
-void count(const Track& track, const Facts& facts, bool usable, const DataSet& set, ScanReport& report) {
+void count(const Track& track, const Facts& facts, bool usable, const ClassIndex& index, ScanReport& report) {
   const auto add = [&](ClassCount& c) {
     ++c.tracks;
     c.usable += usable ? 1 : 0;
     c.seconds += facts.seconds;
   };
   add(report.all);
-  for (const std::string& label : track.labels) add(report.classes[set.class_index(label)]);
+  for (const std::string& label : track.labels) add(report.classes[index(label)]);
   ++report.scanned;
   if (facts.decoded) {
     ++report.rates[facts.rate];
@@ -120,13 +120,14 @@ ScanReport scan(const DataSet& set, const ScanOptions& options, const std::funct
 
   ScanReport report;
   report.classes.resize(set.classes.size());
+  const ClassIndex index(set.classes);
   std::map<std::tuple<std::uint64_t, std::size_t, int>, std::size_t> first_with;  // content -> track
   for (std::size_t i = 0; i < facts.size(); ++i) {
     const Facts& f = facts[i];
     if (!f.scanned) continue;
     Finding finding{i, Problem::unreadable, ""};
     const bool bad = unusable(set.tracks[i], f, options, finding);
-    count(set.tracks[i], f, !bad, set, report);
+    count(set.tracks[i], f, !bad, index, report);
     if (bad) report.findings.push_back(finding);
     if (f.scrubbed > 0) {
       report.findings.push_back({i, Problem::not_finite, fmt::format("{} samples read as 0", f.scrubbed)});

@@ -13,6 +13,7 @@
 #include "io/json.h"
 #include "io/text_file.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -106,6 +107,52 @@ Split grouped_split(const std::vector<std::int64_t>& group, const SplitFractions
   Split split;
   deal(groups, fractions, split);
   sort_all(split);
+  return split;
+}
+
+void join_groups(std::vector<std::int64_t>& group, const std::vector<std::string>& names) {
+  std::unordered_map<std::int64_t, std::int64_t> joined;  // group -> one it belongs to; the last to itself
+  const auto top = [&](std::int64_t g) {
+    std::int64_t at = g;
+    for (auto next = joined.find(at); next != joined.end() && next->second != at; next = joined.find(at))
+      at = next->second;
+    return joined[g] = at;
+  };
+  std::unordered_map<std::string, std::int64_t> first;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (names[i].empty()) continue;
+    const std::int64_t mine = top(group[i]), other = top(first.emplace(names[i], mine).first->second);
+    joined[std::max(mine, other)] = std::min(mine, other);
+  }
+  for (std::int64_t& g : group) g = top(g);
+}
+
+Split split_by_fold(const std::vector<std::string>& fold, const std::string& test, const std::string& where) {
+  const auto before = [](const std::string& a, const std::string& b) {
+    // Of whole numbers the longer is the larger: "2" before "10".
+    const auto number = [](const std::string& s) {
+      return s.find_first_not_of("0123456789") == std::string::npos;
+    };
+    if (number(a) && number(b) && a.size() != b.size()) return a.size() < b.size();
+    return a < b;
+  };
+  std::vector<std::string> folds(fold.begin(), fold.end());
+  std::sort(folds.begin(), folds.end(), before);
+  folds.erase(std::unique(folds.begin(), folds.end()), folds.end());
+  std::erase(folds, "");
+  const auto at = std::find(folds.begin(), folds.end(), test);
+  if (at == folds.end() || folds.size() < 3)
+    fail(ErrorKind::input, "{}: {}; its folds are {}", where,
+         at == folds.end() ? fmt::format("no fold \"{}\"", test)
+                           : "one fold to test on, one to validate on and one to train on are needed",
+         joined({folds.begin(), folds.begin() + std::min<std::ptrdiff_t>(20, std::ssize(folds))}));
+  const std::string& valid = at + 1 == folds.end() ? folds.front() : at[1];
+  Split split;
+  for (std::size_t i = 0; i < fold.size(); ++i) {
+    if (fold[i].empty()) continue;
+    auto& part = fold[i] == test ? split.test : fold[i] == valid ? split.valid : split.train;
+    part.push_back(static_cast<std::int32_t>(i));
+  }
   return split;
 }
 

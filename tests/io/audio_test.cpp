@@ -253,6 +253,10 @@ TEST(Audio, knows_audio_by_its_name) {
   }
   for (const char* name : {"a.txt", "wav", "a.wav.part", ".wav", "a.mf"})
     EXPECT_FALSE(has_audio_extension(name));
+  for (const char* name : {"a.m4a", "b.WMA", "c.d.mkv", "e.webm", "f.mp4", "g.aac"})
+    EXPECT_EQ(audio_kind(name), AudioKind::by_ffmpeg) << name;
+  EXPECT_EQ(audio_kind("a.caf"), AudioKind::readable);
+  EXPECT_EQ(audio_kind("a.txt"), AudioKind::none);
 }
 
 TEST(Audio, odd_files_decode_or_are_refused_in_one_line) {
