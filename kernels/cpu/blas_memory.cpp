@@ -117,7 +117,7 @@ void start_blas_threads(int threads) {
 
 void start_blas() {
   if (g_started) return;
-  expect_room(1);
+  expect_room(openblas_get_num_threads());
   first_product();
 }
 
