@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <fmt/format.h>
+#include <new>
 #include <poll.h>
 #include <unistd.h>
 
@@ -37,8 +38,12 @@ Progress::Progress(std::string label, std::int64_t total, std::string unit, std:
       last_(start_) {}
 
 Progress::~Progress() {
-  const std::string bar = terminal_ ? kFresh + line(done_, last_note_, true) : line(done_, last_note_, false);
-  screen::write_message(bar + "\n");
+  try {
+    const std::string bar =
+        terminal_ ? kFresh + line(done_, last_note_, true) : line(done_, last_note_, false);
+    screen::write_message(bar + "\n");
+  } catch (const std::bad_alloc&) {  // why this ends may be told elsewhere
+  }
 }
 
 std::string Progress::line(std::int64_t done, const std::string& note, bool bar) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cblas.h>
 #include <cstddef>
 #include <cstdlib>
@@ -73,9 +74,28 @@ void expect_room(int threads) {
          threads);
 }
 
+std::atomic<bool> g_started = false;
+
+// Takes the caller's buffer and starts the threads; its size is worth all of them.
+void first_product() {
+  constexpr int kSide = 128;
+  const std::vector<float> a(kSide * kSide, 0.0F);
+  std::vector<float> c(a.size());
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, kSide, kSide, kSide, 1, a.data(), kSide, a.data(),
+              kSide, 0, c.data(), kSide);
+  g_started = true;
+}
+
 }  // namespace
 
-int blas_buffers_with_room(int wanted) { return Room(wanted).count(); }
+int blas_buffers_with_room(int wanted) {
+  constexpr std::size_t kOthers = 32 << 20;  // for what else is loaded and started
+  void* const others = ::mmap(nullptr, kOthers, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (others == MAP_FAILED) return 0;
+  const int room = Room(wanted).count();
+  ::munmap(others, kOthers);
+  return room;
+}
 
 int blas_buffers_at_load(const char* omp_num_threads) {
   cpu_set_t allowed;
@@ -90,13 +110,15 @@ void start_blas_threads(int threads) {
   expect_room(threads);
   omp_set_num_threads(threads);  // what oneDNN and OpenBLAS use
   openblas_set_num_threads(threads);
-  // The first product takes the caller's buffer and starts the threads; its size is worth all of them.
-  constexpr int kSide = 128;
-  const std::vector<float> a(kSide * kSide, 0.0F);
-  std::vector<float> c(a.size());
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, kSide, kSide, kSide, 1, a.data(), kSide, a.data(),
-              kSide, 0, c.data(), kSide);
+  first_product();
 #pragma omp parallel num_threads(threads)
   {}
 }
+
+void start_blas() {
+  if (g_started) return;
+  expect_room(openblas_get_num_threads());
+  first_product();
+}
+
 }  // namespace melgrad

@@ -14,4 +14,7 @@ int blas_buffers_at_load(const char* omp_num_threads);
 // space or threads are short.
 void start_blas_threads(int threads);
 
+// The same for who calls OpenBLAS without a device, on its own thread alone; nothing to do beside a device.
+void start_blas();
+
 }  // namespace melgrad

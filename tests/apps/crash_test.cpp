@@ -94,7 +94,8 @@ class Crash : public test::Program {
       return code;
     };
     // A run that is stopped keeps all it has done, so that the next is nearer to its end.
-    strike_often(blow, 130, std::max(1, test::wanted("MELGRAD_KILLS", 100) / 5), next, whole / 3, finished);
+    strike_often(blow, 130, std::max(1, test::wanted("MELGRAD_KILLS", 100) / 5), next, whole * 2 / 3,
+                 finished);
   }
 
   using Often = void (Crash::*)(const std::function<Arguments()>&, std::chrono::microseconds,
