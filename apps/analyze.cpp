@@ -66,7 +66,8 @@ Measured measure(const DataSet& set, const Settings& settings) {
   const auto work = [&](std::size_t i) {
     const auto& path = set.tracks[i].path;
     try {
-      contents[i] = meter(read_audio(path, meter.sample_rate()).samples, path.string());
+      contents[i] =
+          meter(read_audio(path, meter.sample_rate(), {.ffmpeg = set.ffmpeg}).samples, path.string());
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::input) throw;
       reasons[i] = e.what();
@@ -100,7 +101,8 @@ bool has_audio(const DataSet& set) {
 }
 
 void analyze(const Arguments& args, Settings& settings) {
-  const DataSet set = open_data_set(args.data);  // what has no audio counts in the labels' statistics
+  const DataSet set =
+      open_data_set(args.data, settings);  // what has no audio counts in the labels' statistics
   const auto pairs = tag_pairs(set, args.pairs);
   std::optional<AtomicFile> file;  // to find out now, not after the work, that it cannot be written
   if (!args.out.empty()) file.emplace(args.out);

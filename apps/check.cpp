@@ -96,7 +96,7 @@ nlohmann::json to_json(const DataSet& set, const ScanReport& report) {
 }
 
 void check(CheckOptions options, Settings& settings) {
-  const DataSet set = open_data_set(options.data);
+  const DataSet set = open_data_set(options.data, settings);
   expect_files(set);
   options.scan.threads = settings.threads;
   const ScanReport report = [&] {
@@ -127,7 +127,12 @@ void register_check(CLI::App& root, Settings& settings) {
   command->add_option("--min-seconds", options->scan.min_seconds, "shorter tracks are a problem")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->callback([options, &settings] { check(*options, settings); });
+  const auto mix = std::make_shared<MelOptions>();
+  add_mix(*command, [mix](const std::string& name) { set_mel_field(*mix, "mix", name); });
+  command->callback([options, mix, &settings] {
+    options->scan.audio.mix = mix->mix;
+    check(*options, settings);
+  });
 }
 
 }  // namespace melgrad

@@ -20,6 +20,7 @@ struct Settings {
   std::string precision = "f32";
   int threads = 0;            // 0 = all cores
   bool json = false;          // results for machines on stdout; progress and messages stay on stderr
+  bool ffmpeg = false;        // decodes what the libraries do not (io/audio.h)
   bool keep_features = true;  // of folders, in the user's cache (io/feature_store.h)
   int exit_code = 0;          // a command that ends without an Error may still set one
 };

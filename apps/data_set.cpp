@@ -37,7 +37,7 @@ void add_data_set_options(CLI::App& command, DataSetRequest& request, const std:
       ->excludes(split_by);
 }
 
-DataSet open_data_set(const DataSetRequest& request) {
+DataSet open_data_set(const DataSetRequest& request, const Settings& settings) {
   MtatOptions mtat = request.mtat;
   mtat.protocol = request.protocol == "all" ? MtatProtocol::all : MtatProtocol::filtered;
   mtat.split = request.split_by == "artist" ? MtatSplit::artist : MtatSplit::folder;
@@ -48,7 +48,7 @@ DataSet open_data_set(const DataSetRequest& request) {
     }
   }
   DataSet set =
-      open_data_set(request.path, {&mtat, request.classes_are_folders, request.ffmpeg, request.group});
+      open_data_set(request.path, {&mtat, request.classes_are_folders, settings.ffmpeg, request.group});
   if (!request.splits && !set.columns.empty())
     set.notes.push_back(fmt::format("{}: for train --fold and --group; not used here: {}", request.path,
                                     joined(set.columns)));
@@ -61,6 +61,13 @@ nlohmann::ordered_json not_read_json(const std::vector<LeftOut>& left_out) {
   auto counts = nlohmann::ordered_json::object();
   for (const auto& [kind, files] : kinds_not_read(left_out)) counts[kind] = files;
   return counts;
+}
+
+void add_mix(CLI::App& command, const std::function<void(const std::string&)>& take) {
+  command
+      .add_option_function<std::string>("--mix", take,
+                                        "how channels become one: their mean, the louder, left or right")
+      ->check(CLI::IsMember({"mean", "louder", "left", "right"}));
 }
 
 }  // namespace melgrad

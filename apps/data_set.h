@@ -15,8 +15,8 @@ namespace melgrad {
 struct DataSetRequest {
   std::string path, protocol = "filtered", split_by = "folder";
   MtatOptions mtat;
-  bool classes_are_folders = false, ffmpeg = false;  // as in DataSetOptions
-  std::string group;                                 // a column of a manifest to take along
+  bool classes_are_folders = false;  // as in DataSetOptions
+  std::string group;                 // a column of a manifest to take along
   bool splits = false;  // whether the command uses columns (fold, group) itself and tells which it does not
   std::vector<const CLI::Option*> flags;  // those that only MagnaTagATune has
 };
@@ -31,7 +31,10 @@ void add_data_set_options(CLI::App& command, DataSetRequest& request, const std:
 
 // Opens it and prints its notes on stderr, and what is not read. Throws Error (usage) for a flag of
 // MagnaTagATune with other data.
-DataSet open_data_set(const DataSetRequest& request);
+DataSet open_data_set(const DataSetRequest& request, const Settings& settings);
+
+// --mix: how channels become one. Given to `take` as features.mix names it.
+void add_mix(CLI::App& command, const std::function<void(const std::string&)>& take);
 
 // "m4a" -> 6, of what is not read for its kind (io/walk.h).
 nlohmann::ordered_json not_read_json(const std::vector<LeftOut>& left_out);

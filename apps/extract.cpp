@@ -15,6 +15,7 @@
 #include "engine/feature_extractor.h"
 #include "io/audio.h"
 #include "io/cache.h"
+#include "io/flaws.h"
 #include "io/hash.h"
 #include "io/workers.h"
 #include "models/recipe_use.h"
@@ -84,7 +85,7 @@ void run_extract(const Settings& settings, const Arguments& args, int& exit_code
   expect_use({recipe}, args.set);
   const auto device = open_device(settings);
   const std::vector<std::string> notes = tell_of_features(recipe.features);
-  const DataSet set = open_data_set(args.data);
+  const DataSet set = open_data_set(args.data, settings);
   const DType dtype = args.dtype == "f16" ? DType::f16 : DType::f32;
   const ExtractResult r = extract(set, recipe.features, dtype, *device, settings.threads, args.out);
   if (settings.json) {
@@ -147,11 +148,16 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
       known = writer.find(track.name, file,
                           features.tables().frames(std::llround(track.min_seconds * mel.sample_rate)));
       if (!known) {
-        const Audio audio = read_audio(track.path, mel.sample_rate);
+        const Audio audio = read_audio(track.path, mel.sample_rate, {.mix = mel.mix, .ffmpeg = set.ffmpeg});
         seconds = audio.seconds();
         if (seconds < track.min_seconds) {
           fail(ErrorKind::input, "{}: {:.2f} s could be decoded of at least {:g} s; the file is damaged",
                track.path.string(), seconds, track.min_seconds);
+        }
+        for (const Flaw& flaw : flaws_of(audio)) {
+          const std::string what = fmt::format("{}: {}", track.path.string(), text_of(flaw));
+          if (holds_nothing(flaw.problem)) fail(ErrorKind::input, "{}", what);
+          progress.message(what);
         }
         const std::vector<float> values = features(audio.samples);
         const auto rows = static_cast<std::int64_t>(values.size()) / features.tables().bands();
@@ -205,6 +211,7 @@ void register_extract(CLI::App& root, Settings& settings) {
   command->add_option("--preset", args->preset,
                       "named features instead: " + fmt::format("{}", fmt::join(mel_preset_names(), ", ")));
   command->add_option("--set", args->set, "features.key=value, any number of times")->allow_extra_args(false);
+  add_mix(*command, [args](const std::string& mix) { args->set.push_back("features.mix=" + mix); });
   command->add_option("--dtype", args->dtype, "how values are stored")
       ->check(CLI::IsMember({"f32", "f16"}))
       ->capture_default_str();

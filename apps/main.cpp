@@ -45,6 +45,7 @@ int run(int argc, char** argv) {
   root.add_option("--precision", settings.precision, "of convolutions and products: f32, tf32 or bf16 (CUDA)")
       ->capture_default_str();
   root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->check(CLI::Range(0, 1024));
+  root.add_flag("--ffmpeg", settings.ffmpeg, "let the program ffmpeg decode m4a, wma, mp4 and the like");
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   register_check(root, settings);
   register_analyze(root, settings);

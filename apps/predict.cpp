@@ -6,6 +6,7 @@
 #include <optional>
 #include <thread>
 
+#include "apps/data_set.h"
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/predictor.h"
@@ -13,6 +14,7 @@
 #include "apps/train.h"
 #include "io/audio.h"
 #include "io/csv.h"
+#include "io/flaws.h"
 #include "io/json.h"
 #include "io/walk.h"
 #include "kernels/text.h"
@@ -27,17 +29,19 @@ struct Arguments {
   std::vector<std::string> inputs;
   int top = 3;
   bool segments = false, csv = false;
+  std::string mix;  // empty: as the network was trained
 };
 
 // Audio files among the inputs; folders are searched, in a fixed order (io/walk.h).
-std::vector<fs::path> audio_files(const std::vector<std::string>& inputs, std::vector<LeftOut>& left_out) {
+std::vector<fs::path> audio_files(const std::vector<std::string>& inputs, bool ffmpeg,
+                                  std::vector<LeftOut>& left_out) {
   std::vector<fs::path> files;
   for (const std::string& input : inputs) {
     if (!fs::is_directory(input)) {
       files.emplace_back(input);
       continue;
     }
-    Walk found = walk(input);
+    Walk found = walk(input, ffmpeg);
     if (found.audio.empty()) {
       const std::string unread = not_read(found.left_out);
       fail(ErrorKind::input, "{}: no audio files in this folder{}", input,
@@ -83,10 +87,12 @@ nlohmann::ordered_json top_json(const std::vector<float>& probs, const std::vect
 }
 
 nlohmann::ordered_json as_json(const fs::path& file, const Prediction& p,
-                               const std::vector<std::string>& classes, const Arguments& args) {
+                               const std::vector<std::string>& notes, const std::vector<std::string>& classes,
+                               const Arguments& args) {
   nlohmann::ordered_json out = {{"file", file.string()},
                                 {"genre", classes[most_probable_first(p.mean)[0]]},
                                 {"probabilities", top_json(p.mean, classes, args.top)}};
+  if (!notes.empty()) out["notes"] = notes;
   for (std::size_t s = 0; args.segments && s < p.starts.size(); ++s) {
     out["segments"].push_back(
         {{"start", p.starts[s]}, {"probabilities", top_json(p.segments[s], classes, args.top)}});
@@ -94,9 +100,10 @@ nlohmann::ordered_json as_json(const fs::path& file, const Prediction& p,
   return out;
 }
 
-void print_text(const fs::path& file, const Prediction& p, const std::vector<std::string>& classes,
-                const Arguments& args) {
-  print("{}: {}\n", file.string(), top_text(p.mean, classes, args.top));
+void print_text(const fs::path& file, const Prediction& p, const std::vector<std::string>& notes,
+                const std::vector<std::string>& classes, const Arguments& args) {
+  print("{}: {}{}\n", file.string(), top_text(p.mean, classes, args.top),
+        notes.empty() ? "" : "  (" + joined(notes) + ")");
   for (std::size_t s = 0; args.segments && s < p.starts.size(); ++s) {
     print("  {:7.2f} s  {}\n", p.starts[s], top_text(p.segments[s], classes, args.top));
   }
@@ -114,10 +121,10 @@ class CsvOutput {
     print("{},note\n", header);
   }
 
-  void answer(const fs::path& file, const Prediction& p) const {
-    if (!segments_) row(file, "", p.mean);
+  void answer(const fs::path& file, const Prediction& p, const std::string& note) const {
+    if (!segments_) row(file, "", p.mean, note);
     for (std::size_t s = 0; segments_ && s < p.starts.size(); ++s)
-      row(file, fmt::format("{:.2f}", p.starts[s]), p.segments[s]);
+      row(file, fmt::format("{:.2f}", p.starts[s]), p.segments[s], note);
   }
   void failed(const fs::path& file, const std::string& why) const {
     const std::size_t empty = classes_.size() + (segments_ ? 1 : 0) + (tags_ ? 0 : 2) + 1;
@@ -125,13 +132,14 @@ class CsvOutput {
   }
 
  private:
-  void row(const fs::path& file, const std::string& start, const std::vector<float>& probabilities) const {
+  void row(const fs::path& file, const std::string& start, const std::vector<float>& probabilities,
+           const std::string& note) const {
     std::string line = csv_field(file.string());
     if (segments_) line += "," + start;
     const std::size_t best = most_probable_first(probabilities)[0];
     if (!tags_) line += fmt::format(",{},{:.4f}", csv_field(classes_[best]), probabilities[best]);
     for (const float p : probabilities) line += fmt::format(",{:.4f}", p);
-    print("{},\n", line);
+    print("{},{}\n", line, csv_field(note));
   }
 
   std::vector<std::string> classes_;
@@ -142,9 +150,10 @@ class CsvOutput {
 // thread a file is decoded when it is asked for.
 class DecodeAhead {
  public:
-  DecodeAhead(const std::vector<fs::path>& files, int sample_rate, int threads)
+  DecodeAhead(const std::vector<fs::path>& files, int sample_rate, const AudioOptions& options, int threads)
       : files_(files),
         rate_(sample_rate),
+        options_(options),
         threads_(threads > 0 ? static_cast<std::size_t>(threads)
                              : std::max<std::size_t>(1, std::thread::hardware_concurrency())) {}
 
@@ -152,7 +161,7 @@ class DecodeAhead {
   Audio next() {
     const auto policy = threads_ == 1 ? std::launch::deferred : std::launch::async | std::launch::deferred;
     for (; started_ < files_.size() && ahead_.size() <= threads_; ++started_)
-      ahead_.push_back(std::async(policy, read_audio, files_[started_], rate_, AudioLimits{}));
+      ahead_.push_back(std::async(policy, read_audio, files_[started_], rate_, options_));
     std::future<Audio> first = std::move(ahead_.front());
     ahead_.pop_front();
     return first.get();
@@ -161,6 +170,7 @@ class DecodeAhead {
  private:
   const std::vector<fs::path>& files_;
   int rate_;
+  AudioOptions options_;
   std::size_t threads_, started_ = 0;
   std::deque<std::future<Audio>> ahead_;
 };
@@ -177,10 +187,13 @@ void predict(Settings& settings, const Arguments& args) {
   std::optional<CsvOutput> csv;
   if (args.csv && settings.json) fail(ErrorKind::usage, "predict: --csv and --json: choose one");
   std::vector<LeftOut> left_out;
-  const std::vector<fs::path> files = audio_files(args.inputs, left_out);
+  const std::vector<fs::path> files = audio_files(args.inputs, settings.ffmpeg, left_out);
   if (args.csv) csv.emplace(predictor.classes(), predictor.recipe().task == "tags", args.segments);
   tell_left_out(left_out, settings, results);
-  DecodeAhead audio(files, predictor.recipe().features.sample_rate, settings.threads);
+  MelOptions features = predictor.recipe().features;
+  if (!args.mix.empty()) set_mel_field(features, "mix", args.mix);
+  DecodeAhead decoded(files, features.sample_rate, {.mix = features.mix, .ffmpeg = settings.ffmpeg},
+                      settings.threads);
   for (const fs::path& file : files) {
     if (interrupted()) {
       say("melgrad: stopped before {}; the files before it are answered", file.string());
@@ -188,10 +201,12 @@ void predict(Settings& settings, const Arguments& args) {
       break;
     }
     try {
-      const Prediction p = predictor(audio.next(), file.string());
-      if (csv) csv->answer(file, p);
-      else if (settings.json) results.push_back(as_json(file, p, predictor.classes(), args));
-      else print_text(file, p, predictor.classes(), args);
+      const Audio audio = decoded.next();
+      const std::vector<std::string> notes = notes_of(audio);
+      const Prediction p = predictor(audio, file.string());
+      if (csv) csv->answer(file, p, joined(notes));
+      else if (settings.json) results.push_back(as_json(file, p, notes, predictor.classes(), args));
+      else print_text(file, p, notes, predictor.classes(), args);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::input) throw;
       say("skipped: {}", e.what());
@@ -210,6 +225,7 @@ void register_predict(CLI::App& root, Settings& settings) {
   auto args = std::make_shared<Arguments>();
   command->add_option("model", args->model, "run folder or model.h5")->required();
   command->add_option("inputs", args->inputs, "audio files and folders")->required();
+  add_mix(*command, [args](const std::string& mix) { args->mix = mix; });
   command->add_option("--top", args->top, "how many genres to print")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

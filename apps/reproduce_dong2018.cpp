@@ -142,7 +142,7 @@ class Reproduction {
   std::string cache(Settings& settings) {
     DataSetRequest data;
     data.path = asked_.gtzan;
-    const auto audio = audio_of(data);
+    const auto audio = audio_of(data, settings);
     if (!audio) return asked_.gtzan;
     const std::string path = folder_.file("features.h5");
     extract_to(path, *audio, recipe_.features, *device_, settings);

@@ -131,7 +131,7 @@ class Reproduction {
         asked_.dtype == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
     say("features {}:", recipe.features.preset);
     tell_of_features(recipe.features);
-    if (!data_set_) data_set_ = open_data_set(asked_.data);
+    if (!data_set_) data_set_ = open_data_set(asked_.data, *settings_);
     const auto store = feature_store(*settings_);
     const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path,
                                     store ? &*store : nullptr);

@@ -142,7 +142,7 @@ void start_or_resume(Settings& settings, TrainRequest request, const std::string
   std::vector<std::string> notes;
   if (resume.empty()) {
     // Before the folder, which would stay behind if they are refused.
-    const std::optional<DataSet> audio = audio_of(data_request(request));
+    const std::optional<DataSet> audio = audio_of(data_request(request), settings);
     recipe = recipe_of(request, audio ? &*audio : nullptr);
     if (audio) expect_classes(request.data, audio->classes, recipe);
     folder = RunFolder::create(out, recipe.name);
@@ -445,6 +445,7 @@ void register_train(CLI::App& root, Settings& settings) {
           "--on-nan", [=](const std::string& what) { request->set.push_back("train.on_nan=" + what); },
           "a step whose gradient is no number: stop there, or skip it (the same as --set train.on_nan)")
       ->check(CLI::IsMember({"stop", "skip"}));
+  add_mix(*command, [request](const std::string& mix) { request->set.push_back("features.mix=" + mix); });
   add_no_cache(*command, settings);
   goes_alone(*command, *resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan"});
   command->callback([=, &settings] {

@@ -39,7 +39,7 @@ std::unique_ptr<Device> open_device(const Settings& settings);
 // What of a request says which data.
 DataSetRequest data_request(const TrainRequest& request);
 // The data set of audio that `data` names; nothing if it is a cache.
-std::optional<DataSet> audio_of(const DataSetRequest& data);
+std::optional<DataSet> audio_of(const DataSetRequest& data, const Settings& settings);
 // Of one class nothing can be learned, so for genres it is refused: Error (input).
 void expect_classes(const std::string& data, const std::vector<std::string>& classes, const Recipe& recipe);
 // Extracts it to `cache`. If files were left out, that becomes the exit code.

@@ -83,10 +83,10 @@ DataSetRequest data_request(const TrainRequest& request) {
   return data;
 }
 
-std::optional<DataSet> audio_of(const DataSetRequest& data) {
+std::optional<DataSet> audio_of(const DataSetRequest& data, const Settings& settings) {
   if (!fs::exists(data.path)) fail(ErrorKind::input, "{}: no such file or folder", data.path);
   if (fs::is_regular_file(data.path) && !is_table(data.path)) return std::nullopt;
-  return open_data_set(data);
+  return open_data_set(data, settings);
 }
 
 void expect_classes(const std::string& data, const std::vector<std::string>& classes, const Recipe& recipe) {

@@ -58,11 +58,17 @@ void read_columns(const H5File& file, Cache& cache) {
   }
 }
 
+// Fields that came after version 1 and are written only where they differ from what was meant before.
+bool later_and_default(const std::string& field, const std::string& value) {
+  return field == "mix" && value == "mean";
+}
+
 void write_head(H5File& file, const Cache& cache) {
   file.set_format(kFormat, kVersion);
   file.set_attribute("/", "frame_seconds", cache.frame_seconds);
   file.set_attribute("/", "value_scale", cache.value_scale);
-  for (const auto& [field, value] : mel_fields(cache.mel)) file.set_attribute("/", kMelPrefix + field, value);
+  for (const auto& [field, value] : mel_fields(cache.mel))
+    if (!later_and_default(field, value)) file.set_attribute("/", kMelPrefix + field, value);
   file.write("/classes", cache.classes);
   file.write("/items/name", column<std::string>(cache.items, &CacheItem::name));
   file.write("/items/first_row", column<std::int64_t>(cache.items, &CacheItem::first_row));
@@ -99,6 +105,7 @@ void write_head(H5File& file, const Cache& cache) {
 MelOptions read_mel(const H5File& file) {
   MelOptions mel;
   for (const auto& [field, unused] : mel_fields(MelOptions{})) {
+    if (later_and_default(field, unused) && !file.has_attribute("/", kMelPrefix + field)) continue;
     const std::string value = file.text_attribute("/", kMelPrefix + field);
     try {
       if (field == "preset") mel.preset = value;  // a label; "imported" is known to caches only

@@ -78,6 +78,7 @@ DataSet open_data_set(const fs::path& path, const DataSetOptions& options) {
     std::sort(set.tracks.begin(), set.tracks.end(),
               [](const auto& a, const auto& b) { return a.name < b.name; });
     leave_out_twins(set);
+    set.ffmpeg = options.ffmpeg;
     return set;
   } catch (const fs::filesystem_error& e) {
     fail(ErrorKind::input, "{}: {}; check the path and its permissions", e.path1().string(),

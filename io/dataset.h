@@ -35,6 +35,7 @@ struct DataSet {
   std::vector<std::string> ignored;  // names of other files, or manifest columns, that play no part
   std::vector<LeftOut> skipped;      // what should be a track and cannot be
   std::vector<std::string> notes;    // what a reader of the results should know, a line each
+  bool ffmpeg = false;               // whether it holds what only ffmpeg decodes
 
   // Position of a label in `classes`, which must hold it; for many use ClassIndex.
   std::size_t class_index(const std::string& label) const;

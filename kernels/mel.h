@@ -32,6 +32,10 @@ enum class LogKind {
   whisper,   // log10(max(x, floor)), then at least max - 8, then (v + 4) / 4
 };
 
+// How channels become one: their mean, the one with the most power over the whole file, the first, the second
+// (the last where there are fewer).
+enum class ChannelMix { mean, louder, left, right };
+
 struct MelOptions {
   std::string preset = "custom";     // where the settings come from: a label, not compared by mel_difference
   std::int32_t sample_rate = 22050;  // Hz
@@ -54,9 +58,10 @@ struct MelOptions {
   double input_scale = 1;   // PCM is multiplied by this first (Kaldi: 32768)
   bool remove_dc = false;   // subtract each frame's mean
   double pre_emphasis = 0;  // x[i] -= c x[i-1] within the window, x[0] -= c x[0], after the DC removal
-  bool left_aligned_window = false;  // a short window starts the frame instead of being centred (Kaldi)
-  bool triangles_in_mel = false;     // filter slopes linear in mel instead of Hz (Kaldi)
-  bool drop_last_frame = false;      // Whisper
+  bool left_aligned_window = false;   // a short window starts the frame instead of being centred (Kaldi)
+  bool triangles_in_mel = false;      // filter slopes linear in mel instead of Hz (Kaldi)
+  bool drop_last_frame = false;       // Whisper
+  ChannelMix mix = ChannelMix::mean;  // done by whoever decodes (io/audio.h)
 
   bool operator==(const MelOptions&) const = default;
 };
