@@ -1,8 +1,14 @@
 // melgrad evaluate: track-level test result of a finished run. melgrad verify: whether it still comes out the
 // same.
+#include <algorithm>
 #include <cmath>
+#include <optional>
 
+#include "apps/run_record.h"
 #include "apps/train.h"
+#include "io/atomic_file.h"
+#include "io/csv.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -29,16 +35,82 @@ struct Restored {
   TrainingRun run;
 };
 
-void evaluate(const Settings& settings, const std::string& path, const std::string& cache) {
+// What result.json says was answered wrong, as CSV. Genres: a row a track, the surest mistake first. Tags: a
+// row a track and tag that lie on two sides of the threshold.
+struct Mistakes {
+  std::size_t count = 0;
+  std::string csv;
+};
+
+Mistakes mistakes_of(const nlohmann::ordered_json& test, const std::vector<std::string>& classes) {
+  struct Row {
+    double margin;
+    std::string line;
+  };
+  std::vector<Row> rows;
+  const auto text = [](const nlohmann::ordered_json& json) { return csv_field(json.get<std::string>()); };
+  const bool tags = test.contains("threshold");
+  if (tags) {
+    const double threshold = test.at("threshold");
+    for (const auto& track : test.at("predictions"))
+      for (std::size_t k = 0; k < classes.size(); ++k) {
+        const std::vector<std::string> own = track.at("tags");
+        const bool has = std::find(own.begin(), own.end(), classes[k]) != own.end();
+        const double score = track.at("scores").at(k), margin = std::abs(score - threshold);
+        if (has == (score >= threshold)) continue;
+        rows.push_back({margin, fmt::format("{},{},{},{:.4f},{:g},{:.4f}", text(track.at("track")),
+                                            csv_field(classes[k]), has ? "missed" : "false alarm", score,
+                                            threshold, margin)});
+      }
+  } else {
+    for (const auto& track : test.at("predictions")) {
+      if (track.at("label") == track.at("answer")) continue;
+      const auto probability = [&](const char* of) {
+        const auto at = std::find(classes.begin(), classes.end(), track.at(of).get<std::string>());
+        return track.at("probabilities").at(static_cast<std::size_t>(at - classes.begin())).get<double>();
+      };
+      const double of_true = probability("label"), of_answer = probability("answer");
+      rows.push_back(
+          {of_answer - of_true,
+           fmt::format("{},{},{},{:.4f},{:.4f},{:.4f}", text(track.at("track")), text(track.at("label")),
+                       text(track.at("answer")), of_true, of_answer, of_answer - of_true)});
+    }
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.margin > b.margin; });
+  Mistakes out{rows.size(), tags ? "file,tag,mistake,probability,threshold,margin\n"
+                                 : "file,true,predicted,probability_true,probability_predicted,margin\n"};
+  for (const Row& row : rows) out.csv += row.line + "\n";
+  return out;
+}
+
+void evaluate(const Settings& settings, const std::string& path, const std::string& cache,
+              const std::string& list) {
+  std::optional<AtomicFile> file;
+  if (!list.empty()) file.emplace(list);
   Restored at(settings, path, cache);
   const TestOutcome outcome = test_in_folder(at.run, at.folder, at.data, at.recipe);
-  if (settings.json) {
-    fmt::print("{}\n", outcome.result.dump(2));
-    return;
+  const Mistakes mistakes = mistakes_of(outcome.result.at("test"), at.data.classes());
+  if (file) {
+    file->write(mistakes.csv);
+    file->commit();
   }
-  fmt::print("{}: {}\nresult: {}\n", path, outcome.text, at.folder.file("result.json"));
-  if (!at.run.finished())
-    fmt::print("note: this run is not finished; go on with: melgrad train --resume {}\n", path);
+  if (settings.json) {
+    print_json(outcome.result);
+  } else {
+    print("{}: {}\nresult: {}\n", path, Lines{outcome.text}, at.folder.file("result.json"));
+    if (file) print("mistakes: {}: all {}\n", list, mistakes.count);
+    else if (mistakes.count > 0)
+      print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count, path);
+  }
+  if (!at.run.finished()) say("note: this run is not finished; go on with: melgrad train --resume {}", path);
+}
+
+// Whether a recorded number comes out again: to the bit, or as it is printed since floats are printed at
+// their shortest and the ends of an interval are 0 and 1, not 1e-17 beside them.
+bool comes_out_again(double was, double is) {
+  const auto as_float = static_cast<float>(was);
+  return was == is || (as_float == was && decimal(as_float) == is) ||
+         ((is == 0 || is == 1) && std::abs(was - is) < 1e-15);
 }
 
 struct Differences {
@@ -59,10 +131,12 @@ Differences differences(const nlohmann::ordered_json& recorded, const nlohmann::
     const auto is = after.find(place);
     if (is == after.end()) {
       note(place, was.dump(), "missing");
+    } else if (was.is_number() && is->is_number()) {
+      if (comes_out_again(was.get<double>(), is->get<double>())) continue;
+      note(place, was.dump(), is->dump());
+      out.largest = std::max(out.largest, std::abs(was.get<double>() - is->get<double>()));
     } else if (*is != was) {
       note(place, was.dump(), is->dump());
-      if (was.is_number() && is->is_number())
-        out.largest = std::max(out.largest, std::abs(was.get<double>() - is->get<double>()));
     }
   }
   for (const auto& [place, is] : after.items()) {
@@ -84,9 +158,10 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
   warn_of_other_device(at.origin, *at.device);
   if (!at.run.finished())
     fail(ErrorKind::input, "{}: is not finished; go on with: melgrad train --resume {}", path, path);
+  if (const std::string why = untested(at.folder); !why.empty()) fail(ErrorKind::input, "{}: {}", path, why);
   expect_same_model(at);
   const auto recorded = at.folder.read_json("result.json");
-  const auto now = nlohmann::ordered_json::parse(test_of(at.run, at.data, at.recipe).result.dump());
+  const auto now = nlohmann::ordered_json::parse(json_text(test_of(at.run, at.data, at.recipe).result));
   const Differences found = differences(recorded, now);
   const std::string weights = reading_json(at.folder.file("result.json"), [&] {
     return recorded.value("weights_digest", std::string("unrecorded"));
@@ -98,34 +173,40 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
                                          {"differ", found.differ},
                                          {"largest_difference", found.largest},
                                          {"weights_digest", weights}};
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
     return;
   }
   if (found.differ == 0) {
-    fmt::print("{}: all {} figures of result.json come out again to the bit; weights {}\n", path,
-               found.figures, weights);
+    print("{}: all {} figures of result.json come out again to the bit; weights {}\n", path, found.figures,
+          weights);
     return;
   }
-  fmt::print(
-      "{}: {} of {} figures of result.json come out otherwise, numbers by at most {:.2g}; the first: {}\n",
-      path, found.differ, found.figures, found.largest, found.first);
+  print("{}: {} of {} figures of result.json come out otherwise, numbers by at most {:.2g}; the first: {}\n",
+        path, found.differ, found.figures, found.largest, found.first);
 }
 
 // The arguments that both commands have.
-void add_command(CLI::App& root, const char* name, const char* help,
-                 const std::function<void(const std::string&, const std::string&)>& work) {
+CLI::App* add_command(CLI::App& root, const char* name, const char* help,
+                      const std::function<void(const std::string&, const std::string&)>& work) {
   auto* command = root.add_subcommand(name, help);
   auto path = std::make_shared<std::string>(), cache = std::make_shared<std::string>();
   command->add_option("run", *path, "run folder")->required();
   command->add_option("--data", *cache, "the cache, if it was moved since");
   command->callback([=] { work(*path, *cache); });
+  return command;
 }
 
 }  // namespace
 
 void register_evaluate(CLI::App& root, Settings& settings) {
+  auto list = std::make_shared<std::string>();
   add_command(root, "evaluate", "test a finished run on its test tracks",
-              [&](const std::string& path, const std::string& cache) { evaluate(settings, path, cache); });
+              [=, &settings](const std::string& path, const std::string& cache) {
+                evaluate(settings, path, cache, *list);
+              })
+      ->add_option("--mistakes", *list,
+                   "a CSV file for every mistake: file, true and predicted genre, both probabilities, the "
+                   "surest first; of tags those missed and false alarms");
 }
 
 void register_verify(CLI::App& root, Settings& settings) {

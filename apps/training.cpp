@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <random>
@@ -93,6 +94,11 @@ std::optional<TagTable> tag_table(Device& device, const TrainingData& data, cons
                                  data.tag_weights(recipe.train.tag_weights, split.train));
 }
 
+template <typename T>
+void shuffle(std::vector<T>& values, std::mt19937_64& random) {
+  for (std::size_t i = values.size(); i > 1; --i) std::swap(values[i - 1], values[random() % i]);
+}
+
 // Of no use to a reader: "-nan".
 double without_sign_of_nan(double v) { return std::isnan(v) ? std::abs(v) : v; }
 
@@ -112,7 +118,8 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
       model_(new_model(device, recipe, data.table().bands(), data.classes().size())),
       tags_(tag_table(device, data, recipe, split_)),
       step_(device, *model_, data.table(), tags_ ? &*tags_ : nullptr, recipe, seed,
-            std::max<std::int64_t>(1, batch_), std::max<std::int64_t>(1, steps_per_epoch_)),
+            std::max<std::int64_t>(1, batch_), std::max<std::int64_t>(1, steps_per_epoch_),
+            tags_ ? std::vector<float>{} : data.class_weights(recipe.train.class_weights, split_.train)),
       evaluator_(device, *model_, data.tags(), recipe.segment.frames),
       best_(model_->params().like_everything(device)) {
   if (split_.train.empty()) fail(ErrorKind::input, "{}: the split has no training tracks", data.path());
@@ -129,10 +136,29 @@ Diverged::Diverged(std::int64_t at, double loss, double norm, const std::string&
       step(at) {}
 
 std::vector<std::int32_t> TrainingRun::order(std::int64_t epoch) const {
-  std::vector<std::int32_t> order = split_.train;
   std::mt19937_64 random(seed_ * 0x9E3779B97F4A7C15ULL + static_cast<std::uint64_t>(epoch));
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random() % i]);
+  std::vector<std::int32_t> order = recipe_.train.sampling == "balanced" ? balanced(random) : split_.train;
+  shuffle(order, random);
   order.resize(static_cast<std::size_t>(batch_ * steps_per_epoch_), -1);
+  return order;
+}
+
+// As many tracks as there are for training, the same number of each genre or one more; each track of a genre
+// comes once before any comes again.
+std::vector<std::int32_t> TrainingRun::balanced(std::mt19937_64& random) const {
+  std::map<std::int32_t, std::vector<std::int32_t>> of_label;
+  for (const std::int32_t track : split_.train)
+    of_label[data_->table().tracks()[static_cast<std::size_t>(track)].label].push_back(track);
+  std::vector<std::vector<std::int32_t>> genres;
+  for (const auto& [label, tracks] : of_label) genres.push_back(tracks);
+  shuffle(genres, random);  // whose turn comes once more
+  std::vector<std::int32_t> order;
+  for (std::size_t i = 0; i < split_.train.size(); ++i) {
+    auto& tracks = genres[i % genres.size()];
+    const std::size_t at = i / genres.size() % tracks.size();
+    if (at == 0) shuffle(tracks, random);
+    order.push_back(tracks[at]);
+  }
   return order;
 }
 
@@ -168,27 +194,27 @@ void TrainingRun::collect_reports() {
       skip(report);
       continue;
     }
-    if (!std::isfinite(report.loss)) throw Diverged(reported_, report.loss, report.norm);
+    if (!std::isfinite(report.loss)) throw Diverged(reported_, decimal(report.loss), decimal(report.norm));
     skipped_in_a_row_ = 0;
     ++summed_;
     loss_sum_ += report.loss;
     hit_sum_ += report.accuracy;
     const double usual = loss_watch_.mean;
-    if (loss_watch_.add(report.loss)) on_incident_({reported_, false, report.loss, usual});
+    if (loss_watch_.add(report.loss)) on_incident_({reported_, false, decimal(report.loss), usual});
     last_ = report;
   }
 }
 
 // A step that the optimizer has left out, because its gradient is no number.
 void TrainingRun::skip(const TrainingStep::Report& report) {
-  if (recipe_.train.on_nan != "skip") throw Diverged(reported_, report.loss, report.norm);
+  if (recipe_.train.on_nan != "skip") throw Diverged(reported_, decimal(report.loss), decimal(report.norm));
   ++skipped_;
   if (++skipped_in_a_row_ == kMaxSkippedInARow)
-    throw Diverged(reported_, report.loss, report.norm,
+    throw Diverged(reported_, decimal(report.loss), decimal(report.norm),
                    fmt::format(", the {}th in a row", kMaxSkippedInARow));
   if (reported_ % steps_per_epoch_ == 0 && summed_ == 0)
-    throw Diverged(reported_, report.loss, report.norm, ", like every step of its epoch");
-  on_incident_({reported_, true, report.loss, loss_watch_.mean});
+    throw Diverged(reported_, decimal(report.loss), decimal(report.norm), ", like every step of its epoch");
+  on_incident_({reported_, true, decimal(report.loss), loss_watch_.mean});
 }
 
 void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
@@ -199,8 +225,8 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
                epoch * steps_per_epoch_,
                loss_sum_ / steps,
                hit_sum_ / steps,
-               last_.norm,
-               last_.rate,
+               decimal(last_.norm),
+               decimal(last_.rate),
                skipped_,
                std::nullopt};
   loss_sum_ = hit_sum_ = 0;
@@ -404,7 +430,7 @@ Checkpoint TrainingRun::model(bool best) {
   Checkpoint out;
   save_slab(*device_, model_->params(), best ? &best_ : nullptr, "param", out);
   out.text["recipe"] = as_toml(recipe_);
-  out.text["classes"] = nlohmann::json(data_->classes()).dump();
+  out.text["classes"] = json_text(nlohmann::json(data_->classes()));
   if (model_->input_mean()) {
     out.arrays["input/mean"] = to_array(*device_, model_->input_mean());
     out.arrays["input/scale"] = to_array(*device_, model_->input_scale());

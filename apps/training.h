@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -92,6 +93,7 @@ class TrainingRun {
 
  private:
   std::vector<std::int32_t> order(std::int64_t epoch) const;
+  std::vector<std::int32_t> balanced(std::mt19937_64& random) const;
   void finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
                     const std::function<bool(const Epoch&)>& after_epoch, bool& go_on);
   void collect_reports();

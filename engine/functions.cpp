@@ -356,7 +356,9 @@ Var l2_penalty(Tape& tape, ParamStore& params) {
 
 CrossEntropy cross_entropy(Tape& tape, Var logits, Tensor labels, Tensor weights) {
   const Tensor z = tape.value(logits);
-  require(z.shape.rank() == 2 && labels.numel() == z.dim(0) && weights.numel() == z.dim(0),
+  const bool shares = labels.dtype == DType::f32;
+  require(z.shape.rank() == 2 && (shares ? labels.shape == z.shape : labels.numel() == z.dim(0)) &&
+              weights.numel() == z.dim(0),
           "cross_entropy: logits {}, labels {}, weights {}", z.shape.str(), labels.shape.str(),
           weights.shape.str());
   const Tensor probs = tape.take(z.shape), loss = tape.take({1}), hits = tape.take({1});

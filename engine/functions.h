@@ -64,7 +64,7 @@ struct CrossEntropy {
   Var loss;     // [1] weighted mean over the batch
   Tensor hits;  // [1] weighted accuracy
 };
-// logits [N, K], labels i32 [N], weights f32 [N]
+// logits [N, K], labels i32 [N] or f32 [N, K] shares of each class, weights f32 [N]
 CrossEntropy cross_entropy(Tape& tape, Var logits, Tensor labels, Tensor weights);
 // logits [N, K], targets [N, K], weights [N], tag_weights [K]
 CrossEntropy sigmoid_cross_entropy(Tape& tape, Var logits, Tensor targets, Tensor weights,

@@ -22,11 +22,21 @@ struct Facts {
   std::uint64_t digest = 0;
 };
 
+<<<<<<< HEAD
 Facts examine(const Track& track, const ScanOptions& options) {
   Facts facts;
   facts.scanned = true;
   try {
     const Audio audio = read_audio(track.path, 0, options.audio);
+=======
+Facts examine(const Track& track, const ScanOptions& options, bool ffmpeg) {
+  Facts facts;
+  facts.scanned = true;
+  try {
+    AudioOptions how = options.audio;
+    how.ffmpeg |= ffmpeg;
+    const Audio audio = read_audio(track.path, 0, how);
+>>>>>>> main
     facts.decoded = true;
     facts.seconds = audio.seconds();
     facts.samples = audio.samples.size();
@@ -69,14 +79,14 @@ bool unusable(const Track& track, const Facts& facts, const ScanOptions& options
   return true;
 }
 
-void count(const Track& track, const Facts& facts, bool usable, const DataSet& set, ScanReport& report) {
+void count(const Track& track, const Facts& facts, bool usable, const ClassIndex& index, ScanReport& report) {
   const auto add = [&](ClassCount& c) {
     ++c.tracks;
     c.usable += usable ? 1 : 0;
     c.seconds += facts.seconds;
   };
   add(report.all);
-  for (const std::string& label : track.labels) add(report.classes[set.class_index(label)]);
+  for (const std::string& label : track.labels) add(report.classes[index(label)]);
   ++report.scanned;
   if (facts.decoded) {
     ++report.rates[facts.rate];
@@ -91,7 +101,11 @@ ScanReport scan(const DataSet& set, const ScanOptions& options, const std::funct
   std::vector<Facts> facts(set.tracks.size());
   std::atomic<std::size_t> finished = 0;
   const auto work = [&](std::size_t i) {
+<<<<<<< HEAD
     facts[i] = examine(set.tracks[i], options);
+=======
+    facts[i] = examine(set.tracks[i], options, set.ffmpeg);
+>>>>>>> main
     const std::size_t n = ++finished;
     if (done) done(n);
   };
@@ -99,13 +113,14 @@ ScanReport scan(const DataSet& set, const ScanOptions& options, const std::funct
 
   ScanReport report;
   report.classes.resize(set.classes.size());
+  const ClassIndex index(set.classes);
   std::map<std::tuple<std::uint64_t, std::size_t, int>, std::size_t> first_with;  // content -> track
   for (std::size_t i = 0; i < facts.size(); ++i) {
     const Facts& f = facts[i];
     if (!f.scanned) continue;
     Finding finding{i, Problem::unreadable, ""};
     const bool bad = unusable(set.tracks[i], f, options, finding);
-    count(set.tracks[i], f, !bad, set, report);
+    count(set.tracks[i], f, !bad, index, report);
     if (bad) report.findings.push_back(finding);
     for (const Flaw& flaw : f.flaws)
       if (!holds_nothing(flaw.problem)) report.findings.push_back({i, flaw.problem, flaw.reason});

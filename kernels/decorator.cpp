@@ -43,8 +43,8 @@ std::string OpsDecorator::text_of(const Schedule& s) {
                      s.final_fraction, s.total, s.warmup, s.period, text_of(s.factor));
 }
 std::string OpsDecorator::text_of(const BatchPlan& p) {
-  return fmt::format("{} {} {} {} {} {} {}", text_of(p.order), text_of(p.first_row), text_of(p.step),
-                     text_of(p.counter), p.shared_start, p.skip_last_start, p.seed);
+  return fmt::format("{} {} {} {} {} {} {} {}", text_of(p.order), text_of(p.first_row), text_of(p.step),
+                     text_of(p.counter), text_of(p.class_weights), p.shared_start, p.skip_last_start, p.seed);
 }
 std::string OpsDecorator::text_of(const MelTables& mel) { return mel.options.preset; }
 

@@ -85,12 +85,19 @@ std::string mel_difference(const MelOptions& a, const MelOptions& b);
 // (cos, sin) of 2 pi k / n for k = 0 ... n - 1: [n, 2], the angles and the functions in double.
 std::vector<float> unit_roots(std::int64_t n);
 
+struct MelTables;
+// A line on filters that are empty, and what to do; "" if none is.
+std::string note_on_filters(const MelTables& tables);
+
 // What the kernels need: window and sparse filters, computed in double, stored in float.
 struct MelTables {
   explicit MelTables(const MelOptions& mel_options);  // validates
 
   std::int64_t frames(std::int64_t samples) const;  // 0 for 0 samples
   std::int64_t bands() const { return options.n_mels > 0 ? options.n_mels : options.n_fft / 2 + 1; }
+
+  // Mel filters narrower than the bins are apart, which hold no bin: their features say nothing.
+  std::int64_t empty_filters() const;
 
   // First sample of frame 0 relative to the clip (centring makes it negative), first sample of the window
   // relative to its frame.

@@ -114,7 +114,8 @@ struct BatchPlan {
   bool shared_start = false;  // one start for the whole batch, drawn from its shortest track's range
   bool skip_last_start = false;  // never the last possible start (an off-by-one of the Dong 2018 code)
   std::uint64_t seed = 0;
-  Tensor counter;  // device scalar i64
+  Tensor counter;             // device scalar i64
+  Tensor class_weights = {};  // [classes] weight of an example by its label; empty: 1
 };
 
 class Ops {
@@ -224,16 +225,18 @@ class Ops {
   virtual void stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool,
                                     Tensor dw, Tensor db, Write write) = 0;
 
-  // ---- classification: logits [N, K], labels i32 [N], weights [N]
-  // probs[n,:] = softmax(logits[n,:]); probs may be logits
+  // ---- classification: logits [N, K], labels i32 [N], weights [N]; or labels f32 [N, K], the share t of
+  // each class in an example, adding up to 1 (mixup) probs[n,:] = softmax(logits[n,:]); probs may be logits
   virtual void softmax_forward(Tensor logits, Tensor probs) = 0;
-  // loss [1] = sum_n weights[n] * -log probs[n, labels[n]] / sum_n weights[n] (0 if all weights are 0);
-  // probs as above; hits [1] = sum_n weights[n] * (argmax probs[n,:] == labels[n]) / sum_n weights[n].
+  // loss [1] = sum_n weights[n] * -log probs[n, labels[n]] / sum_n weights[n] (0 if all weights are 0), of
+  // shares sum_n weights[n] * -sum_k t[n,k] log probs[n,k] / sum_n weights[n];
+  // probs as above; hits [1] = sum_n weights[n] * (argmax probs[n,:] == labels[n]) / sum_n weights[n], of
+  // shares argmax t[n,:].
   // A label whose example has weight 0 is not read. One that names no class: Error (internal) on the CPU; a
   // GPU cannot throw, there the loss is NaN.
   virtual void cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
                                      Tensor hits) = 0;
-  // dlogits (+)= dloss[0] weights[n] / sum weights * (probs - onehot(labels))
+  // dlogits (+)= dloss[0] weights[n] / sum weights * (probs - onehot(labels)), of shares (probs - t)
   virtual void cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss,
                                       Tensor dlogits, Write write) = 0;
 
@@ -280,10 +283,10 @@ class Ops {
   virtual void record(Tensor x, Tensor counter, std::int64_t column, Tensor log) = 0;
 
   // ---- data
-  // For example n of the batch with track k = order[step, n]: labels[n] = plan.labels[k], weights[n] = 1,
-  // first[n] = first_row[k] + start, start uniform over 0 ... rows[k] - T (every track has rows >= T);
-  // k = -1 gives label 0, weight 0 and the rows of the first example.
-  // labels i32 [N], weights [N], first i64 [N]; T = frames of a segment
+  // For example n of the batch with track k = order[step, n]: labels[n] = plan.labels[k],
+  // weights[n] = plan.class_weights[labels[n]] or 1, first[n] = first_row[k] + start, start uniform over 0
+  // ... rows[k] - T (every track has rows >= T); k = -1 gives label 0, weight 0 and the rows of the first
+  // example. labels i32 [N], weights [N], first i64 [N]; T = frames of a segment
   virtual void pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first, Tensor labels,
                           Tensor weights) = 0;
   // x[n,t,f,0] = table[first[n] + t, f]; table f32 or f16 [rows, F], x f32 [N, T, F, 1]

@@ -1,6 +1,9 @@
 #include "kernels/text.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -89,13 +92,45 @@ std::string nearest(const std::string& word, const std::vector<std::string>& nam
   return best == names.end() ? "" : *best;
 }
 
+std::string did_you_mean(const std::string& word, const std::vector<std::string>& names) {
+  std::vector<std::string> longer;
+  for (const std::string& name : names)
+    if (word.size() > 2 && name.starts_with(word)) longer.push_back(name);
+  const std::string best = longer.size() == 1 ? longer[0] : nearest(word, names);
+  const bool near = longer.size() == 1 || edit_distance(word, best) <= 1 + word.size() / 4;
+  return near && !best.empty() ? fmt::format("; did you mean {}?", best) : "";
+}
+
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text.append(text.empty() ? "" : ", ").append(word);
   return text;
 }
 
+std::string system_reason(int error) {
+  const std::string text = std::strerror(error);
+  switch (error) {
+    case EFBIG:
+      return text + ": the limit is ulimit -f's, or the file system's";
+    case EMFILE:
+      return text + ": the limit is ulimit -n's";
+    default:
+      return text;
+  }
+}
+
 std::string printable(std::string_view text) { return escaped(text, true); }
 std::string as_utf8(std::string_view text) { return escaped(text, false); }
+
+// Adding 0 takes the sign off a negative zero.
+std::string shortest(double value) { return fmt::format("{}", value + 0.0); }
+std::string shortest(float value) { return fmt::format("{}", value + 0.0F); }
+
+double decimal(float value) {
+  const std::string text = shortest(value);
+  double out = value;
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return static_cast<float>(out) == value ? out : static_cast<double>(value);
+}
 
 }  // namespace melgrad

@@ -1,5 +1,7 @@
 #include "models/model.h"
 
+#include <utility>
+
 #include "kernels/text.h"
 #include "models/dong2018.h"
 #include "models/networks.h"
@@ -35,6 +37,28 @@ constexpr std::pair<const char*, Make> kModels[] = {
     {"harmonic", make_harmonic},
 };
 
+// The fewest frames above the input's with which the network can be made; 0 if more frames are no help.
+std::int64_t least_frames(Make make, const ModelOptions& options, const InputShape& input,
+                          std::int64_t classes) {
+  const auto works = [&](std::int64_t frames) {
+    try {
+      make(options, {frames, input.bands}, classes);
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  constexpr std::int64_t kMost = 1 << 20;
+  std::int64_t too_few = std::max<std::int64_t>(input.frames, 1), enough = 2 * too_few;
+  while (enough < kMost && !works(enough)) too_few = std::exchange(enough, 2 * enough);
+  if (enough >= kMost) return 0;
+  while (enough - too_few > 1) {
+    const std::int64_t middle = (too_few + enough) / 2;
+    (works(middle) ? enough : too_few) = middle;
+  }
+  return enough;
+}
+
 }  // namespace
 
 Var Model::input(Tape& tape, Tensor x) const {
@@ -65,7 +89,14 @@ void Model::standardise_input(Device& device, const std::vector<float>& mean,
 std::unique_ptr<Model> make_model(const ModelOptions& options, const InputShape& input,
                                   std::int64_t classes) {
   for (const auto& [name, make] : kModels) {
-    if (options.architecture == name) return make(options, input, classes);
+    if (options.architecture != name) continue;
+    try {
+      return make(options, input, classes);
+    } catch (const Error& e) {
+      const std::int64_t least = least_frames(make, options, input, classes);
+      if (least == 0) throw;
+      fail(e.kind(), "{}; set segment.frames to at least {}", e.what(), least);
+    }
   }
   fail(ErrorKind::usage, "model.architecture: no such network '{}'; did you mean {}?", options.architecture,
        nearest(options.architecture, model_names()));

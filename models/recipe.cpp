@@ -1,17 +1,23 @@
 #include "models/recipe.h"
 
+#include <algorithm>
 #include <charconv>
-#include <fstream>
+#include <cmath>
+#include <filesystem>
 #include <optional>
-#include <sstream>
 #include <toml++/toml.h>
 
+#include "io/text_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
+#include "models/recipe_keys.h"
+#include "models/recipe_ranges.h"
 #include "models/recipes.h"
 
 namespace melgrad {
 namespace {
+
+constexpr std::uint64_t kMostRecipe = 1 << 20;  // bytes
 
 // The list of keys: calls visit(key, field) for each field but the features, which know their own names.
 template <typename R, typename Visit>
@@ -57,6 +63,8 @@ void visit_fields(R& r, const Visit& visit) {
   visit("train.best_by", r.train.best_by);
   visit("train.weights", r.train.weights);
   visit("train.tag_weights", r.train.tag_weights);
+  visit("train.class_weights", r.train.class_weights);
+  visit("train.sampling", r.train.sampling);
   visit("train.optimizer", r.train.optimizer);
   visit("train.rate", r.train.rate);
   visit("train.schedule", r.train.schedule);
@@ -82,9 +90,12 @@ void visit_fields(R& r, const Visit& visit) {
 std::string to_text(const std::string& v) { return v; }
 std::string to_text(bool v) { return v ? "true" : "false"; }
 std::string to_text(std::int64_t v) { return fmt::format("{}", v); }
-std::string to_text(double v) { return fmt::format("{}", v); }
+std::string to_text(double v) { return shortest(v); }
 
-void from_text(const std::string& text, std::string& v, const std::string& /*key*/) { v = text; }
+void from_text(const std::string& text, std::string& v, const std::string& key) {
+  if (as_utf8(text) != text) fail(ErrorKind::usage, "{}: '{}' is not UTF-8", key, printable(text));
+  v = text;
+}
 void from_text(const std::string& text, bool& v, const std::string& key) {
   if (text != "true" && text != "false")
     fail(ErrorKind::usage, "{}: '{}' is neither true nor false", key, text);
@@ -93,13 +104,23 @@ void from_text(const std::string& text, bool& v, const std::string& key) {
 template <typename Number>
 void from_text(const std::string& text, Number& v, const std::string& key) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    fail(ErrorKind::usage, "{}: '{}' is not {}", key, text,
-         std::is_integral_v<Number> ? "a whole number" : "a number");
+  bool good = error == std::errc{} && end == text.data() + text.size();
+  if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(v);
+  if (!good) {
+    fail(ErrorKind::usage, "{}: '{}' is not {}", key, printable(text),
+         std::is_integral_v<Number> ? "a whole number of 64 bits" : "a number");
   }
 }
 
-void set_field(Recipe& recipe, const std::string& key, const std::string& value) {
+std::vector<std::string> keys_of(const Recipe& recipe) {
+  std::vector<std::string> keys;
+  visit_fields(recipe, [&](const char* name, const auto&) { keys.emplace_back(name); });
+  for (const auto& [name, text] : mel_fields(recipe.features)) keys.push_back("features." + name);
+  return keys;
+}
+
+void set_field(Recipe& recipe, const std::string& word, const std::string& value) {
+  const std::string key = recipe_key(word, keys_of(recipe));
   constexpr std::string_view kFeatures = "features.";
   MelOptions& features = recipe.features;
   const auto named = [](const std::string& preset) { return preset != "custom" && preset != "imported"; };
@@ -112,24 +133,36 @@ void set_field(Recipe& recipe, const std::string& key, const std::string& value)
     if (named(features.preset) && features != mel_preset(features.preset)) features.preset = "custom";
     return;
   }
-  bool known = false;
-  std::vector<std::string> keys;
   visit_fields(recipe, [&](const char* name, auto& field) {
-    keys.emplace_back(name);
-    if (key != name) return;
-    from_text(value, field, key);
-    known = true;
+    if (key == name) from_text(value, field, key);
   });
-  for (const auto& [name, text] : mel_fields(recipe.features)) keys.push_back("features." + name);
-  if (!known) fail(ErrorKind::usage, "{}: no such recipe key; did you mean {}?", key, nearest(key, keys));
+  if (key == "train.optimizer" && value == "adamw") recipe.train.optimizer = "adam";
+  if (key == "train.epochs") recipe.train.phases = scaled_phases(recipe.train);
 }
 
 std::string toml_value(const toml::node& node, const std::string& where) {
   if (const auto* v = node.as_string()) return v->get();
   if (const auto* v = node.as_boolean()) return to_text(v->get());
-  if (const auto* v = node.as_integer()) return to_text(v->get());
+  if (const auto* v = node.as_integer()) return fmt::format("{}", v->get());
   if (const auto* v = node.as_floating_point()) return to_text(v->get());
   fail(ErrorKind::usage, "{}: must be a string, a number or true/false", where);
+}
+
+// A value as TOML has it. A whole number stays one of reals ("1.0"), for readers that tell them apart.
+std::string toml_text(const std::string& v) {
+  std::string out = "\"";
+  for (const char c : v) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7F) out += fmt::format("\\u{:04x}", code);
+    else out.append(c == '"' || c == '\\' ? "\\" : "").append(1, c);
+  }
+  return out + '"';
+}
+std::string toml_text(bool v) { return to_text(v); }
+std::string toml_text(std::int64_t v) { return to_text(v); }
+std::string toml_text(double v) {
+  const std::string text = to_text(v);
+  return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
 }
 
 std::string embedded_text(const std::string& name) {
@@ -138,8 +171,9 @@ std::string embedded_text(const std::string& name) {
   return "";
 }
 
+// `stated` receives the keys whose values change.
 void apply_table(Recipe& recipe, const toml::table& table, const std::string& prefix,
-                 const std::string& source) {
+                 const std::string& source, std::vector<std::string>* stated) {
   // The preset first: it replaces all feature fields.
   if (const auto* preset = table.get("preset"); preset != nullptr && prefix == "features.") {
     set_field(recipe, "features.preset", toml_value(*preset, source));
@@ -148,19 +182,22 @@ void apply_table(Recipe& recipe, const toml::table& table, const std::string& pr
     const std::string name = prefix + std::string(key.str());
     if (name == "base") continue;
     if (const auto* inner = node.as_table()) {
-      apply_table(recipe, *inner, name + ".", source);
+      apply_table(recipe, *inner, name + ".", source, stated);
     } else if (name != "features.preset") {
+      const Recipe before = recipe;
       try {
         set_field(recipe, name, toml_value(node, name));
       } catch (const Error& e) {
         fail(ErrorKind::usage, "{}, line {}: {}", source, node.source().begin.line, e.what());
       }
+      if (stated != nullptr && recipe_fields(recipe) != recipe_fields(before)) stated->push_back(name);
     }
   }
 }
 
 // All that `text` sets, on top of what its base sets.
-void apply_text(Recipe& recipe, const std::string& text, const std::string& source, int depth = 0) {
+void apply_text(Recipe& recipe, const std::string& text, const std::string& source,
+                std::vector<std::string>* stated = nullptr, int depth = 0) {
   const toml::table table = [&] {
     try {
       return toml::parse(text);
@@ -173,9 +210,9 @@ void apply_text(Recipe& recipe, const std::string& text, const std::string& sour
     const std::string base_text = embedded_text(name);
     if (base_text.empty()) fail(ErrorKind::usage, "{}: base: there is no recipe {}", source, name);
     if (depth > 8) fail(ErrorKind::usage, "{}: base: {} leads back to itself", source, name);
-    apply_text(recipe, base_text, "recipe " + name, depth + 1);
+    apply_text(recipe, base_text, "recipe " + name, nullptr, depth + 1);
   }
-  apply_table(recipe, table, "", source);
+  apply_table(recipe, table, "", source, stated);
 }
 
 template <typename Choices>
@@ -187,32 +224,21 @@ void one_of(const std::string& key, const std::string& value, const Choices& cho
   fail(ErrorKind::usage, "{}: '{}' is not one of {}", key, value, joined(names));
 }
 
-void positive(const std::string& key, double value, double least) {
-  if (!(value >= least)) fail(ErrorKind::usage, "{}: {} must be at least {}", key, value, least);
-}
-
 using Names = std::initializer_list<std::string>;
 
 void check_training(const Recipe& r) {
   const TrainOptions& t = r.train;
   const AugmentOptions& a = r.augment;
-  positive("segment.test_crops", static_cast<double>(r.segment.test_crops), 0);
-  positive("train.patience", static_cast<double>(t.patience), 0);
-  positive("train.plateau_patience", static_cast<double>(t.plateau_patience), 0);
-  positive("train.period", static_cast<double>(t.period), 1);
-  for (const auto& [key, value] : {std::pair{"augment.gain_db", a.gain_db},
-                                   {"augment.shift", a.shift},
-                                   {"augment.noise", a.noise},
-                                   {"augment.mixup", a.mixup}})
-    positive(key, value, 0);
-  for (const auto& [key, value] : {std::pair{"augment.time_masks", a.time_masks},
-                                   {"augment.time_mask", a.time_mask},
-                                   {"augment.band_masks", a.band_masks},
-                                   {"augment.band_mask", a.band_mask}})
-    positive(key, static_cast<double>(value), 0);
-  if (a.mixup > 1) fail(ErrorKind::usage, "augment.mixup: {} must be at most 1", a.mixup);
-  if (a.mixup > 0 && (t.partial_batch || r.task != "tags"))
-    fail(ErrorKind::usage, "augment.mixup: needs task = tags and train.partial_batch = false");
+  if (a.mixup > 0 && t.partial_batch)
+    fail(ErrorKind::usage, "augment.mixup: needs whole batches: set train.partial_batch=false");
+  if (a.mixup > 0 && t.class_weights == "balanced")
+    fail(ErrorKind::usage,
+         "train.class_weights: a mixed track has no one class to weigh; set train.sampling=balanced beside "
+         "augment.mixup");
+  for (const auto& [key, value, off] : {std::tuple{"train.class_weights", t.class_weights, "none"},
+                                        {"train.sampling", t.sampling, "shuffled"}})
+    if (r.task == "tags" && value != off)
+      fail(ErrorKind::usage, "{}: is for genres; for tags set train.tag_weights=balanced", key);
   if (r.task == "tags" && t.validation != "vote")
     fail(ErrorKind::usage, "train.validation: tags are validated by vote only, not by {}", t.validation);
   std::int64_t epochs = 0;
@@ -222,6 +248,11 @@ void check_training(const Recipe& r) {
 }
 
 void validate(const Recipe& r) {
+  visit_fields(r, [](const char* key, const auto& field) {
+    using Field = std::decay_t<decltype(field)>;
+    if constexpr (!std::is_same_v<Field, std::string> && !std::is_same_v<Field, bool>)
+      expect_in_range(key, static_cast<double>(field), to_text(field));
+  });
   if (r.features.preset != "imported") melgrad::validate(r.features);
   one_of("task", r.task, Names{"genres", "tags"});
   one_of("input.standardise", r.input.standardise, Names{"none", "bands"});
@@ -231,25 +262,19 @@ void validate(const Recipe& r) {
   one_of("train.optimizer", r.train.optimizer, Names{"sgd", "adam", "adadelta"});
   one_of("train.schedule", r.train.schedule, Names{"constant", "inverse_time", "step", "cosine"});
   one_of("train.tag_weights", r.train.tag_weights, Names{"none", "balanced"});
+  one_of("train.class_weights", r.train.class_weights, Names{"none", "balanced"});
+  one_of("train.sampling", r.train.sampling, Names{"shuffled", "balanced"});
   one_of("train.best_by", r.train.best_by,
          r.task == "tags" ? Names{"loss", "roc_auc", "pr_auc"} : Names{"accuracy"});
   check_training(r);
-  positive("segment.frames", static_cast<double>(r.segment.frames), 1);
-  positive("model.filters", static_cast<double>(r.model.filters), 1);
-  positive("train.batch", static_cast<double>(r.train.batch), 1);
-  positive("train.epochs", static_cast<double>(r.train.epochs), 1);
-  positive("train.validate_every", static_cast<double>(r.train.validate_every), 1);
-  positive("train.drop_batches", static_cast<double>(r.train.drop_batches), 0);
-  positive("train.rate", r.train.rate, 0);
-  if (r.segment.overlap < 0 || r.segment.overlap >= 1) {
+  if (r.segment.overlap >= 1) {
     fail(ErrorKind::usage, "segment.overlap: {} must be in 0 ... 1 (1 excluded)", r.segment.overlap);
   }
   if (!(r.model.width > 0)) fail(ErrorKind::usage, "model.width: {} must be above 0", r.model.width);
-  if (r.model.dropout < 0 || r.model.dropout >= 1) {
+  if (r.model.dropout >= 1) {
     fail(ErrorKind::usage, "model.dropout: {} must be in 0 ... 1 (1 excluded)", r.model.dropout);
   }
-  if (r.split.train <= 0 || r.split.valid < 0 || r.split.test < 0 ||
-      r.split.train + r.split.valid + r.split.test > 1 + 1e-9) {
+  if (r.split.train <= 0 || r.split.train + r.split.valid + r.split.test > 1 + 1e-9) {
     fail(ErrorKind::usage, "split: {} + {} + {} must be fractions that sum to at most 1", r.split.train,
          r.split.valid, r.split.test);
   }
@@ -264,29 +289,46 @@ Recipe parse_recipe(const std::string& text, const std::string& source) {
   return recipe;
 }
 
-Recipe load_recipe(const std::string& name_or_path) {
+Recipe load_recipe(const std::string& name_or_path, std::vector<std::string>* stated) {
   std::vector<std::string> names;
   for (const EmbeddedRecipe& recipe : embedded_recipes()) {
     if (recipe.name == name_or_path) return parse_recipe(recipe.text, "recipe " + recipe.name);
     names.push_back(recipe.name);
   }
-  std::ifstream file(name_or_path);
-  if (!file || std::filesystem::is_directory(name_or_path)) {
-    fail(ErrorKind::usage, "recipe {}: neither a file nor one of {}", name_or_path, joined(names));
-  }
-  std::stringstream text;
-  text << file.rdbuf();
-  return parse_recipe(text.str(), name_or_path);
+  std::error_code error;
+  const auto status = std::filesystem::status(name_or_path, error);
+  if (!std::filesystem::exists(status) || std::filesystem::is_directory(status))
+    fail(ErrorKind::usage, "recipe {}: neither a file nor one of {}{}", name_or_path, joined(names),
+         did_you_mean(name_or_path, names));
+  Recipe recipe;
+  apply_text(recipe, read_text_file(name_or_path, kMostRecipe), name_or_path, stated);
+  if (recipe.name.empty()) recipe.name = as_utf8(std::filesystem::path(name_or_path).stem().string());
+  validate(recipe);
+  return recipe;
 }
 
-void set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments) {
+std::vector<std::string> set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments) {
+  std::vector<std::string> notes;
+  const std::string phases = recipe.train.phases;
+  bool adamw = false;
   for (const std::string& assignment : assignments) {
     const auto equals = assignment.find('=');
     if (equals == std::string::npos)
       fail(ErrorKind::usage, "--set {}: expected section.key=value", assignment);
-    set_field(recipe, assignment.substr(0, equals), assignment.substr(equals + 1));
+    const std::string word = assignment.substr(0, equals), value = assignment.substr(equals + 1);
+    const std::string key = recipe_key(word, keys_of(recipe));
+    set_field(recipe, key, value);
+    if (key != word) notes.push_back(fmt::format("{} is {}", word, key));
+    adamw = key == "train.optimizer" ? value == "adamw" : adamw;
+    if (key == "train.epochs" && recipe.train.phases != phases)
+      notes.push_back(fmt::format("train.epochs={}: train.phases is \"{}\"", value, recipe.train.phases));
   }
+  if (adamw)
+    notes.push_back(fmt::format("train.optimizer=adamw is adam with train.weight_decay, which is {}{}",
+                                to_text(recipe.train.weight_decay),
+                                recipe.train.weight_decay > 0 ? "" : ": plain Adam; 0.01 is usual"));
   validate(recipe);
+  return notes;
 }
 
 std::vector<std::pair<std::string, std::string>> recipe_fields(const Recipe& recipe) {
@@ -298,44 +340,19 @@ std::vector<std::pair<std::string, std::string>> recipe_fields(const Recipe& rec
 }
 
 std::string as_toml(const Recipe& recipe) {
-  toml::table root;
-  const auto table_for = [&](const std::string& key) -> std::pair<toml::table*, std::string> {
+  std::vector<std::pair<std::string, std::string>> sections = {{"", ""}};  // name, lines
+  const auto add = [&](const std::string& key, const std::string& value) {
     const auto dot = key.find('.');
-    if (dot == std::string::npos) return {&root, key};
-    const std::string section = key.substr(0, dot);
-    if (!root.contains(section)) root.insert(section, toml::table{});
-    return {root.get(section)->as_table(), key.substr(dot + 1)};
+    const std::string section = dot == std::string::npos ? "" : key.substr(0, dot);
+    auto at = std::find_if(sections.begin(), sections.end(), [&](auto& s) { return s.first == section; });
+    if (at == sections.end()) at = sections.insert(at, {section, "\n[" + section + "]\n"});
+    at->second += fmt::format("{} = {}\n", dot == std::string::npos ? key : key.substr(dot + 1), value);
   };
-  visit_fields(recipe, [&](const char* name, const auto& field) {
-    const auto [table, key] = table_for(name);
-    table->insert(key, field);
-  });
-  for (const auto& [name, text] : mel_fields(recipe.features)) {
-    const auto [table, key] = table_for("features." + name);
-    table->insert(key, text);
-  }
-  std::stringstream out;
-  out << root << "\n";
-  return out.str();
-}
-
-std::vector<TrainPhase> phases_of(const TrainOptions& train) {
-  if (train.phases.empty()) return {{train.epochs, train.optimizer, train.rate}};
-  std::vector<TrainPhase> phases;
-  std::stringstream all(train.phases);
-  for (std::string one; std::getline(all, one, ',');) {
-    std::stringstream words(one);
-    TrainPhase phase;
-    std::string rest;
-    if (!(words >> phase.epochs >> phase.optimizer >> phase.rate) || words >> rest || phase.epochs < 1 ||
-        phase.rate < 0) {
-      fail(ErrorKind::usage, "train.phases: '{}' is not epochs, optimizer and rate, as in '80 adam 1e-4'",
-           one);
-    }
-    one_of("train.phases", phase.optimizer, Names{"sgd", "adam", "adadelta"});
-    phases.push_back(phase);
-  }
-  return phases;
+  visit_fields(recipe, [&](const char* key, const auto& field) { add(key, toml_text(field)); });
+  for (const auto& [key, text] : mel_fields(recipe.features)) add("features." + key, toml_text(text));
+  std::string out;
+  for (const auto& [name, lines] : sections) out += lines;
+  return out;
 }
 
 OptimizerOptions optimizer_options(const TrainOptions& t, const TrainPhase& phase,

@@ -65,8 +65,10 @@ struct TrainOptions {
   std::string best_by =
       "accuracy";                // what validation compares: accuracy (genres), loss, roc_auc, pr_auc (tags)
   std::string weights = "best";  // of the finished model: "best" on validation, or "final"
-  std::string tag_weights = "none";  // of a tag's positives in the loss; "balanced": negatives / positives
-  std::string optimizer = "adam";    // sgd, adam (AdamW when weight_decay > 0), adadelta
+  std::string tag_weights = "none";    // of a tag's positives in the loss; "balanced": negatives / positives
+  std::string class_weights = "none";  // of genres in the loss; "balanced": tracks / (classes * its tracks)
+  std::string sampling = "shuffled";   // "balanced": as many tracks of each genre an epoch, repeated if few
+  std::string optimizer = "adam";      // sgd, adam (AdamW when weight_decay > 0), adadelta
   double rate = 1e-3;
   std::string schedule = "constant";  // constant, inverse_time, step, cosine
   double decay = 0;                   // of inverse_time; of step: the factor
@@ -97,6 +99,10 @@ struct TrainPhase {
 };
 // In order, at least one. Throws Error (usage) naming train.phases.
 std::vector<TrainPhase> phases_of(const TrainOptions& train);
+// The text of train.phases made to last train.epochs: each phase in proportion, one that rounds to no epoch
+// left out; or the last one alone longer or shorter, then those before it.
+std::string scaled_phases(const TrainOptions& train);
+std::string ending_phases(const TrainOptions& train);
 
 struct Recipe {
   std::string name;
@@ -111,13 +117,16 @@ struct Recipe {
   TrainOptions train;
 };
 
-// A name of a compiled-in recipe or the path of a TOML file. Throws Error (usage) that names the file and
-// key.
-Recipe load_recipe(const std::string& name_or_path);
+// A name of a compiled-in recipe or the path of a TOML file, whose name is the file's if it states none.
+// `stated` receives the keys to which the file itself gives another value than they would have. Throws Error
+// (usage) that names the file and key.
+Recipe load_recipe(const std::string& name_or_path, std::vector<std::string>* stated = nullptr);
 // `source` names the text in messages.
 Recipe parse_recipe(const std::string& toml, const std::string& source);
-// "section.key=value" each; an unknown key is an Error (usage) that names the nearest one.
-void set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments);
+// "section.key=value" each, keys also as other programs call them (recipe_keys.h); an unknown key is an Error
+// (usage) that names the nearest one. train.epochs scales train.phases. Returns what is worth a line: names
+// that were understood as keys, phases that changed.
+std::vector<std::string> set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments);
 // Every key with its value; as_toml prints what parse_recipe reads back.
 std::vector<std::pair<std::string, std::string>> recipe_fields(const Recipe& recipe);
 std::string as_toml(const Recipe& recipe);

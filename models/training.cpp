@@ -30,6 +30,15 @@ bool changes(const Augment& a) {
          a.band_masks * a.band_mask > 0;
 }
 
+// u8 [classes, classes]: row k is the targets of label k.
+Tensor one_hot(Device& device, Slab& slab, std::int64_t classes) {
+  std::vector<std::uint8_t> host(static_cast<std::size_t>(classes * classes));
+  for (std::int64_t k = 0; k < classes; ++k) host[static_cast<std::size_t>(k * classes + k)] = 1;
+  const Tensor table = slab.take({classes, classes}, DType::u8);
+  device.to_device(table, host.data());
+  return table;
+}
+
 }  // namespace
 
 TagTable::TagTable(Device& device, const std::vector<std::uint8_t>& host_labels,
@@ -45,7 +54,7 @@ TagTable::TagTable(Device& device, const std::vector<std::uint8_t>& host_labels,
 
 TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data, const TagTable* tags,
                            const Recipe& recipe, std::uint64_t seed, std::int64_t batch,
-                           std::int64_t steps_per_epoch)
+                           std::int64_t steps_per_epoch, const std::vector<float>& class_weights)
     : device_(&device),
       model_(&model),
       data_(&data),
@@ -56,6 +65,8 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
       steps_per_epoch_(steps_per_epoch),
       state_(device, 4 * aligned_bytes(8) + aligned_bytes(kLogRows * kColumns * 4) +
                          aligned_bytes(steps_per_epoch * batch * 4) + aligned_bytes(batch * 8) +
+                         aligned_bytes(std::ssize(class_weights) * 4) +
+                         aligned_bytes(std::ssize(class_weights) * std::ssize(class_weights)) +
                          (data.on_device() ? 0 : aligned_bytes(batch * frames_ * data.bands() * 4))),
       counter_(state_.take({1}, DType::i64)),
       phase_counter_(state_.take({1}, DType::i64)),
@@ -72,8 +83,16 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
   plan_.skip_last_start = recipe.segment.skip_last_start;
   plan_.seed = seed;
   plan_.counter = counter_;
+  if (!class_weights.empty()) {
+    plan_.class_weights = state_.take({std::ssize(class_weights)});
+    device.to_device(plan_.class_weights, class_weights.data());
+  }
   augment_ = augment_of(recipe.augment, seed, counter_);
   mixup_ = {static_cast<float>(recipe.augment.mixup), seed, counter_};
+  if (tags == nullptr && recipe.augment.mixup > 0) {
+    require(!class_weights.empty(), "TrainingStep: mixup without the number of classes");
+    one_hot_ = one_hot(device, state_, std::ssize(class_weights));
+  }
   begin_phase(0, 0);
 }
 
@@ -138,19 +157,25 @@ Tensor TrainingStep::picked_input(Tape& tape, Tensor labels, Tensor weights) {
 CrossEntropy TrainingStep::loss_of(Tape& tape, Tensor x, Tensor labels, Tensor weights) {
   Ops& ops = device_->ops();
   const RandomSource random{plan_.seed, counter_};
-  if (tags_ == nullptr) return cross_entropy(tape, model_->logits(tape, x, random), labels, weights);
-
-  Tensor targets = tape.take({batch_, tags_->tags()});
-  ops.gather_labels(tags_->labels, labels, targets);
-  if (mixup_.alpha > 0) {
-    const Tensor mixed = tape.take(x.shape), mixed_targets = tape.take(targets.shape);
-    const std::int64_t values = x.numel() / batch_;
-    ops.mix_examples(x.reshape({batch_, values}), mixup_, mixed.reshape({batch_, values}));
-    ops.mix_examples(targets, mixup_, mixed_targets);
-    x = mixed;
-    targets = mixed_targets;
+  Tensor targets = labels;
+  if (const Tensor table = tags_ != nullptr ? tags_->labels : one_hot_) {
+    targets = tape.take({batch_, table.dim(1)});
+    ops.gather_labels(table, labels, targets);
   }
+  if (mixup_.alpha > 0) mix(tape, x, targets);
+  if (tags_ == nullptr) return cross_entropy(tape, model_->logits(tape, x, random), targets, weights);
   return sigmoid_cross_entropy(tape, model_->logits(tape, x, random), targets, weights, tags_->weights);
+}
+
+void TrainingStep::mix(Tape& tape, Tensor& x, Tensor& targets) {
+  const auto mixed = [&](Tensor of) {
+    const Tensor to = tape.take(of.shape);
+    const Shape rows = {batch_, of.numel() / batch_};
+    device_->ops().mix_examples(of.reshape(rows), mixup_, to.reshape(rows));
+    return to;
+  };
+  x = mixed(x);
+  targets = mixed(targets);
 }
 
 void TrainingStep::program(Tape& tape) {

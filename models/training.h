@@ -34,9 +34,11 @@ class TagTable {
 // One optimisation step, ready to run again and again.
 class TrainingStep {
  public:
-  // `tags` for a recipe whose task they are, else null; must outlive the step.
+  // `tags` for a recipe whose task they are, else null; must outlive the step. Of genres `class_weights`
+  // [classes] weigh a track in the loss by its label; empty: all alike, and no mixup.
   TrainingStep(Device& device, Model& model, const TrackTable& data, const TagTable* tags,
-               const Recipe& recipe, std::uint64_t seed, std::int64_t batch, std::int64_t steps_per_epoch);
+               const Recipe& recipe, std::uint64_t seed, std::int64_t batch, std::int64_t steps_per_epoch,
+               const std::vector<float>& class_weights = {});
 
   // From here on the recipe's phase `phase`, which begins after `first_step` steps: a new optimizer, its
   // moments 0.
@@ -69,6 +71,8 @@ class TrainingStep {
   void program(Tape& tape);
   Tensor picked_input(Tape& tape, Tensor labels, Tensor weights);
   CrossEntropy loss_of(Tape& tape, Tensor x, Tensor labels, Tensor weights);
+  // Each example with a share of the next one, x and its targets [batch, classes] alike.
+  void mix(Tape& tape, Tensor& x, Tensor& targets);
   // First row of each segment of the coming step, as pick_batch draws them on the device.
   std::vector<std::int64_t> coming_rows() const;
 
@@ -82,7 +86,8 @@ class TrainingStep {
   std::int64_t frames_, batch_, steps_per_epoch_;
   Slab state_;
   Tensor counter_, phase_counter_, log_, first_;  // steps in all, and of the phase
-  Tensor sent_;  // [batch, frames, bands, 1] the segments, where the host sends them
+  Tensor one_hot_;  // u8 [classes, classes] targets of each label, where genres are mixed
+  Tensor sent_;     // [batch, frames, bands, 1] the segments, where the host sends them
   // What the host must know to send them: the epoch's order, and its own count of where it stands.
   std::vector<std::int32_t> order_;
   std::int64_t next_ = 0, steps_done_ = 0;

@@ -8,6 +8,7 @@
 
 #include "apps/report/gnuplot.h"
 #include "io/atomic_file.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -19,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr const char* kStyle = R"(
 :root{color-scheme:light dark;--ink:#1a1a1a;--soft:#595959;--paper:#fff;--rule:#d9d9d9}
 @media(prefers-color-scheme:dark){:root{--ink:#e8e8e8;--soft:#b0b0b0;--paper:#161616;--rule:#444}}
+html{-webkit-text-size-adjust:100%;text-size-adjust:100%}
 body{color:var(--ink);background:var(--paper);font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;
 padding:1rem}
 h1{font-size:1.6rem;line-height:1.2}h2{font-size:1.3rem;margin-top:2.5rem;border-top:1px solid var(--rule);
@@ -34,12 +36,14 @@ vertical-align:top}
 figure{flex:0 1 460px;min-width:0;margin:1rem 0;break-inside:avoid}
 figure img{width:100%;height:auto}
 figcaption{color:var(--soft);font-size:.9rem;max-width:460px}
+@media(max-width:30rem){body{padding:.6rem;overflow-wrap:break-word}h1{font-size:1.35rem}
+h2{font-size:1.15rem;margin-top:1.5rem}th,td{padding-right:.6rem}thead th.n,th[scope=row]{white-space:normal}}
 @media print{body{max-width:none}h2{break-after:avoid}}
 )";
 
 std::string escaped(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : printable(text)) {
     switch (c) {
       case '&':
         out += "&amp;";

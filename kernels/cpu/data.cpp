@@ -23,8 +23,10 @@ void CpuOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first
     const std::int64_t start = drawn_start(plan.seed, counter, plan.shared_start || track < 0 ? 0 : i,
                                            plan.shared_start ? shared : choices(source));
     first.i64()[i] = plan.first_row.i64()[source] + start;
-    labels.i32()[i] = track >= 0 ? plan.labels.i32()[track] : 0;
-    weights.f32()[i] = track >= 0 ? 1.0F : 0.0F;
+    const std::int32_t label = track >= 0 ? plan.labels.i32()[track] : 0;
+    labels.i32()[i] = label;
+    const float weight = plan.class_weights ? plan.class_weights.f32()[label] : 1.0F;
+    weights.f32()[i] = track >= 0 ? weight : 0.0F;
   }
 }
 

@@ -4,6 +4,7 @@
 #include "kernels/cpu/parallel.h"
 #include "kernels/math/activations.h"
 #include "kernels/math/tagging.h"
+#include "kernels/math/targets.h"
 
 namespace melgrad {
 namespace {
@@ -34,17 +35,17 @@ void CpuOps::softmax_forward(Tensor logits, Tensor probs) {
 void CpuOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
                                    Tensor hits) {
   const std::int64_t n = logits.dim(0), k = logits.dim(1);
+  const Targets targets = targets_of(labels, k);
   double loss_sum = 0, hit_sum = 0;
   for (std::int64_t i = 0; i < n; ++i) {
     const float* z = logits.f32() + i * k;
     const float log_sum = softmax_row(z, probs.f32() + i * k, k);
     const float weight = weights.f32()[i];
     if (weight == 0) continue;
-    const std::int32_t label = labels.i32()[i];
-    require(label >= 0 && label < k, "cross_entropy: label {} of example {}, but there are {} classes", label,
-            i, k);
-    loss_sum += static_cast<double>(weight) * (log_sum - z[label]);
-    hit_sum += std::max_element(z, z + k) - z == label ? weight : 0.0;
+    require(targets.is_class(i), "cross_entropy: label {} of example {}, but there are {} classes",
+            targets.answer(i), i, k);
+    loss_sum += static_cast<double>(weight) * targets.loss(i, z, log_sum);
+    hit_sum += std::max_element(z, z + k) - z == targets.answer(i) ? weight : 0.0;
   }
   const double weight_sum = total(weights.f32(), n);
   loss.f32()[0] = weight_sum > 0 ? static_cast<float>(loss_sum / weight_sum) : 0.0F;
@@ -54,13 +55,14 @@ void CpuOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights,
 void CpuOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Tensor dlogits,
                                     Write write) {
   const std::int64_t n = probs.dim(0), k = probs.dim(1);
+  const Targets targets = targets_of(labels, k);
   const double weight_sum = total(weights.f32(), n);
   const auto scale = static_cast<float>(weight_sum > 0 ? dloss.f32()[0] / weight_sum : 0.0);
   for (std::int64_t i = 0; i < n; ++i) {
     const float weight = scale * weights.f32()[i];
     for (std::int64_t j = 0; j < k; ++j) {
-      const float onehot = weight != 0 && labels.i32()[i] == j ? 1.0F : 0.0F;
-      const float g = weight * (probs.f32()[i * k + j] - onehot);
+      const float target = weight != 0 ? targets.share(i, j) : 0.0F;
+      const float g = weight * (probs.f32()[i * k + j] - target);
       float& out = dlogits.f32()[i * k + j];
       out = write == Write::overwrite ? g : out + g;
     }

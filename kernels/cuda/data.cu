@@ -15,6 +15,7 @@ struct PickBatch {
   const std::int64_t* first_row;  // the rest by track
   const std::int32_t* rows;
   const std::int32_t* track_label;
+  const float* class_weights;  // or null
   const std::int64_t *step, *counter;
   bool shared_start, skip_last_start;
   std::uint64_t seed;
@@ -41,8 +42,10 @@ struct PickBatch {
       const std::int32_t track = tracks[i], source = track >= 0 ? track : tracks[0];
       first[i] = first_row[source] + drawn_start(seed, *counter, shared_start || track < 0 ? 0 : i,
                                                  shared_start ? shared : choices(source));
-      labels[i] = track >= 0 ? track_label[track] : 0;
-      weights[i] = track >= 0 ? 1.0F : 0.0F;
+      const std::int32_t label = track >= 0 ? track_label[track] : 0;
+      labels[i] = label;
+      const float weight = class_weights != nullptr ? class_weights[label] : 1.0F;
+      weights[i] = track >= 0 ? weight : 0.0F;
     }
   }
 };
@@ -84,8 +87,9 @@ void CudaOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor firs
                          Tensor weights) {
   launch(stream_, 1,
          PickBatch{plan.order.i32(), plan.first_row.i64(), plan.rows.i32(), plan.labels.i32(),
-                   plan.step.i64(), plan.counter.i64(), plan.shared_start, plan.skip_last_start, plan.seed,
-                   first.numel(), frames, first.i64(), labels.i32(), weights.f32()});
+                   plan.class_weights ? plan.class_weights.f32() : nullptr, plan.step.i64(),
+                   plan.counter.i64(), plan.shared_start, plan.skip_last_start, plan.seed, first.numel(),
+                   frames, first.i64(), labels.i32(), weights.f32()});
 }
 
 void CudaOps::gather_segments(Tensor table, Tensor first, Tensor x) {

@@ -6,6 +6,7 @@
 #include "kernels/cuda/sums.h"
 #include "kernels/math/activations.h"
 #include "kernels/math/tagging.h"
+#include "kernels/math/targets.h"
 
 namespace melgrad {
 namespace {
@@ -60,7 +61,7 @@ MELGRAD_DEVICE double total_weight(Thread& t, const float* weights, std::int64_t
 struct CrossEntropyForward {
   static constexpr int kThreads = kReduceThreads;
   const float* logits;
-  const std::int32_t* labels;
+  Targets targets;
   const float* weights;
   float* probs;
   std::int64_t rows, classes;
@@ -76,15 +77,14 @@ struct CrossEntropyForward {
       const auto weight = static_cast<double>(weights[i]);
       if (weight == 0) continue;
       my_weight += weight;
-      const std::int32_t label = labels[i];
-      if (label < 0 || label >= classes) {
+      if (!targets.is_class(i)) {
         my_loss = std::nan("");
         continue;
       }
-      my_loss += weight * static_cast<double>(log_sum - z[label]);
+      my_loss += weight * targets.loss(i, z, log_sum);
       std::int64_t best = 0;
       for (std::int64_t j = 1; j < classes; ++j) best = z[j] > z[best] ? j : best;
-      my_hits += best == label ? weight : 0;
+      my_hits += best == targets.answer(i) ? weight : 0;
     }
     store_means(t, my_loss, my_hits, my_weight, loss, hits);
   }
@@ -93,7 +93,7 @@ struct CrossEntropyForward {
 struct CrossEntropyBackward {
   static constexpr int kThreads = kReduceThreads;
   const float* probs;
-  const std::int32_t* labels;
+  Targets targets;
   const float *weights, *dloss;
   float* dlogits;
   std::int64_t rows, classes;
@@ -107,8 +107,8 @@ struct CrossEntropyBackward {
     for (std::int64_t e = t.first(); e < rows * classes; e += t.stride()) {
       const std::int64_t i = e / classes;
       const float weight = scale * weights[i];
-      const float onehot = weight != 0 && labels[i] == e % classes ? 1.0F : 0.0F;
-      const float g = weight * (probs[e] - onehot);
+      const float target = weight != 0 ? targets.share(i, e % classes) : 0.0F;
+      const float g = weight * (probs[e] - target);
       dlogits[e] = accumulate ? dlogits[e] + g : g;
     }
   }
@@ -182,15 +182,15 @@ void CudaOps::softmax_forward(Tensor logits, Tensor probs) {
 void CudaOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
                                     Tensor hits) {
   launch(stream_, 1,
-         CrossEntropyForward{logits.f32(), labels.i32(), weights.f32(), probs.f32(), logits.dim(0),
-                             logits.dim(1), loss.f32(), hits.f32()});
+         CrossEntropyForward{logits.f32(), targets_of(labels, logits.dim(1)), weights.f32(), probs.f32(),
+                             logits.dim(0), logits.dim(1), loss.f32(), hits.f32()});
 }
 
 void CudaOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss,
                                      Tensor dlogits, Write write) {
   launch(stream_, blocks_for(probs.numel(), kReduceThreads),
-         CrossEntropyBackward{probs.f32(), labels.i32(), weights.f32(), dloss.f32(), dlogits.f32(),
-                              probs.dim(0), probs.dim(1), write == Write::accumulate});
+         CrossEntropyBackward{probs.f32(), targets_of(labels, probs.dim(1)), weights.f32(), dloss.f32(),
+                              dlogits.f32(), probs.dim(0), probs.dim(1), write == Write::accumulate});
 }
 
 void CudaOps::sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor weights, Tensor tag_weights,

@@ -86,6 +86,41 @@ TEST_F(Training, ResumesToTheSameBitsFromAnyStep) {
   }
 }
 
+// Genres of unlike size: what weighs, repeats and mixes their tracks changes the run, is off by default, and
+// goes on to the same bits, wherever the features are.
+TEST_F(Training, WeighedBalancedAndMixedGenresResumeToTheSameBits) {
+  const auto train = [&](const Recipe& recipe, const Checkpoint* state, std::int64_t steps, Hold hold) {
+    Recipe used = recipe;
+    const TrainingData data(*device_, path_, used, hold);
+    Split split = data.random_split(used.split, 1);
+    int of_first = 0;
+    std::erase_if(split.train, [&](std::int32_t track) { return track % kClasses == 0 && of_first++ > 0; });
+    const auto weights = data.class_weights("balanced", split.train);
+    EXPECT_FLOAT_EQ(weights[0], static_cast<float>(split.train.size()) / kClasses);
+    TrainingRun run(*device_, data, split, used, 7);
+    if (state != nullptr) run.restore(*state, "state");
+    run.run([&](std::int64_t done) { return done != steps; }, [](const TrainingRun::Epoch&) { return true; });
+    return run.state();
+  };
+  recipe_.train.partial_batch = false;
+  const Checkpoint plain = train(recipe_, nullptr, 0, Hold::device);
+  const auto check = [&](const Recipe& recipe, const char* what) {
+    SCOPED_TRACE(what);
+    const Checkpoint straight = train(recipe, nullptr, 0, Hold::device);
+    EXPECT_NE(straight.arrays, plain.arrays);
+    EXPECT_EQ(train(recipe, nullptr, 0, Hold::file).arrays, straight.arrays);
+    const Checkpoint half = train(recipe, nullptr, 5, Hold::device);
+    EXPECT_EQ(train(recipe, &half, 0, Hold::device).arrays, straight.arrays);
+  };
+  Recipe weighed = recipe_, balanced = recipe_;
+  weighed.train.class_weights = "balanced";
+  check(weighed, "class weights");
+  balanced.train.sampling = "balanced";
+  check(balanced, "sampling");
+  balanced.augment.mixup = 0.4;
+  check(balanced, "sampling and mixup");
+}
+
 TEST_F(Training, AFinishedRunGoesOnWhenItsRecipeGrows) {
   recipe_.train.schedule = "inverse_time";  // knows no total
   const Checkpoint straight = run(recipe_, nullptr, 0);

@@ -1,5 +1,6 @@
-// What melgrad hears of each file: decode FILE.EXT... writes FILE.EXT.f32, mono samples at the file's own rate, and
-// prints a line of rate, channels, seconds, 1 if it was cut short, and its notes. tests/hearing/run.sh compares.
+// What melgrad hears of each file: decode FILE.EXT... writes FILE.EXT.f32, mono samples at the file's own
+// rate, and prints a line of rate, channels, seconds, 1 if it was cut short, and its notes.
+// tests/hearing/run.sh compares.
 #include <fstream>
 
 #include "io/flaws.h"
@@ -14,8 +15,8 @@ int main(int argc, char** argv) {
       std::ofstream(path + ".f32", std::ios::binary)
           .write(reinterpret_cast<const char*>(audio.samples.data()),
                  static_cast<std::streamsize>(audio.samples.size() * sizeof(float)));
-      fmt::print("{}\t{}\t{}\t{:.6f}\t{:d}\t{}\n", path, audio.file_rate, audio.channels, audio.seconds(), audio.cut_short,
-                 fmt::join(notes_of(audio), "; "));
+      fmt::print("{}\t{}\t{}\t{:.6f}\t{:d}\t{}\n", path, audio.file_rate, audio.channels, audio.seconds(),
+                 audio.cut_short, fmt::join(notes_of(audio), "; "));
     } catch (const Error& e) {
       fmt::print("{}\t0\t0\t0\t0\trefused: {}\n", path, e.what());
     }

@@ -29,7 +29,9 @@ Array<T> array_of(const std::vector<T>& values, Shape shape) {
 struct PlanSettings {
   bool shared_start = false, skip_last_start = false;
   std::uint64_t seed = 1;
+  bool weighted = false;  // by kClassWeights
 };
+const std::vector<float> kClassWeights = {0.5F, 9, 9, 9, 9, 9, 9, 1.25F, 9, 3};  // by label
 
 // What the device picks at `step` of the epoch and `counter`; also checks guards and labels and weights.
 class Picker {
@@ -49,7 +51,8 @@ class Picker {
                          settings_.shared_start,
                          settings_.skip_last_start,
                          settings_.seed,
-                         c.input(Array<std::int64_t>({1}, counter))};
+                         c.input(Array<std::int64_t>({1}, counter)),
+                         settings_.weighted ? c.input(array_of(kClassWeights, {10})) : Tensor{}};
     const Tensor labels = c.output_exact(expected.labels), weights = c.output_exact(expected.weights);
     std::vector<std::vector<std::int64_t>> seen;
     c.run([&](Ops& ops, Write) {
@@ -71,12 +74,13 @@ class Picker {
   }
 
  private:
-  static Picked labels_and_weights(std::int64_t step) {
+  Picked labels_and_weights(std::int64_t step) const {
     Picked p;
     for (Index n = 0; n < kBatch; ++n) {
       const std::int32_t k = kOrder[static_cast<std::size_t>(step * kBatch + n)];
       p.labels[n] = k >= 0 ? kLabels[static_cast<std::size_t>(k)] : 0;
-      p.weights[n] = k >= 0 ? 1.0F : 0.0F;
+      const auto label = static_cast<std::size_t>(p.labels[n]);
+      p.weights[n] = k < 0 ? 0.0F : settings_.weighted ? kClassWeights[label] : 1.0F;
     }
     return p;
   }
@@ -110,6 +114,12 @@ TEST_P(OpTest, pick_batch) {
           Picker::start(p, counter % 2, n));
   }
   for (std::size_t k = 0; k < 3; ++k) expect_uniform(starts[k], kRows[k] - kFrames + 1);
+}
+
+// Padding keeps its weight of 0; Picker compares the rest.
+TEST_P(OpTest, pick_batch__class_weights) {
+  Picker picker(device(), {.weighted = true});
+  for (std::int64_t step = 0; step < kSteps; ++step) picker.pick(step, step);
 }
 
 // The draw is a pure function of seed, counter and example: the same on every device.

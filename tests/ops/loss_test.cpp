@@ -98,6 +98,52 @@ TEST_P(OpTest, cross_entropy_backward) {
   }
 }
 
+// What mixup makes of labels: shares of two classes, of one, and padding.
+Array<float> shares(const cases::Classes& k) {
+  Random random(4);
+  Array<float> shares({k.examples, k.classes});
+  for (Index n = 0; n < k.examples; ++n) {
+    const auto lambda = n % 4 == 0 ? 1.0F : static_cast<float>(random.below(1000)) / 1000;
+    shares(n, random.below(k.classes)) += lambda;
+    shares(n, random.below(k.classes)) += 1 - lambda;
+  }
+  return shares;
+}
+
+TEST_P(OpTest, cross_entropy_forward__shares) {
+  for (const cases::Classes& k : cases::classes())
+    for (const double range : kRanges) {
+      SCOPED_TRACE(k.name);
+      const Operands in = operands(k, range);
+      const auto shares_ = shares(k);
+      const auto expected = reference::cross_entropy_forward(in.logits.as<double>(), shares_.as<double>(),
+                                                             in.weights.as<double>());
+      Check c = check("cross_entropy_forward");
+      const Tensor logits = c.input(in.logits), labels = c.input(shares_), weights = c.input(in.weights);
+      const Tensor probs = c.output(expected.probs, tolerance::kSoftmax);
+      const Tensor loss = c.output(expected.loss, tolerance::kLoss);
+      const Tensor hits = c.output(expected.hits, tolerance::kReduction);
+      c.run([&](Ops& ops, Write) { ops.cross_entropy_forward(logits, labels, weights, probs, loss, hits); });
+    }
+}
+
+TEST_P(OpTest, cross_entropy_backward__shares) {
+  for (const cases::Classes& k : cases::classes()) {
+    SCOPED_TRACE(k.name);
+    const Operands in = operands(k, 3);
+    const auto probs_ = reference::softmax_forward(in.logits), shares_ = shares(k);
+    const auto expected = reference::cross_entropy_backward(probs_.as<double>(), shares_.as<double>(),
+                                                            in.weights.as<double>(), -1.75);
+    Check c = check("cross_entropy_backward");
+    const Tensor probs = c.input(probs_), labels = c.input(shares_), weights = c.input(in.weights),
+                 dloss = c.input(Array<float>({1}, -1.75F));
+    const Tensor dlogits = c.gradient(expected, tolerance::kSoftmax);
+    c.run([&](Ops& ops, Write write) {
+      ops.cross_entropy_backward(probs, labels, weights, dloss, dlogits, write);
+    });
+  }
+}
+
 TEST_P(OpTest, cross_entropy_backward__no_weight) {
   Check c = check("cross_entropy_backward");
   const Tensor probs = c.input(Array<float>({2, 3}, 1.0F / 3)),

@@ -206,6 +206,18 @@ TEST(ReferenceGradient, cross_entropy) {
       logits, reference::cross_entropy_backward(reference::softmax_forward(logits), labels, weights, dloss));
 }
 
+TEST(ReferenceGradient, cross_entropy_of_shares) {
+  Random random(8);
+  const auto logits = random.array<double>({4, 5}, -2, 2);
+  auto shares = reference::softmax_forward(random.array<double>({4, 5}, -2, 2));
+  Doubles weights({4});
+  weights.v = {1, 0, 0.25, 1};
+  const double dloss = 1.7;
+  expect_gradient(
+      [&](const Doubles& a) { return dloss * reference::cross_entropy_forward(a, shares, weights).loss[0]; },
+      logits, reference::cross_entropy_backward(reference::softmax_forward(logits), shares, weights, dloss));
+}
+
 TEST(ReferenceGradient, sigmoid_cross_entropy) {
   Random random(9);
   const auto logits = random.array<double>({4, 5}, -2, 2), targets = random.array<double>({4, 5}, 0, 1),

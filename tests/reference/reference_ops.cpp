@@ -151,7 +151,9 @@ class ReferenceOps final : public Ops {
   void cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
                              Tensor hits) override {
     const auto c =
-        reference::cross_entropy_forward(read(logits), read_as<std::int32_t>(labels), read(weights));
+        labels.dtype == DType::f32
+            ? reference::cross_entropy_forward(read(logits), read(labels), read(weights))
+            : reference::cross_entropy_forward(read(logits), read_as<std::int32_t>(labels), read(weights));
     store(probs, c.probs);
     store(loss, c.loss);
     store(hits, c.hits);
@@ -159,8 +161,10 @@ class ReferenceOps final : public Ops {
   void cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Tensor dlogits,
                               Write write) override {
     store(dlogits,
-          reference::cross_entropy_backward(read(probs), read_as<std::int32_t>(labels), read(weights),
-                                            scalar(dloss)),
+          labels.dtype == DType::f32
+              ? reference::cross_entropy_backward(read(probs), read(labels), read(weights), scalar(dloss))
+              : reference::cross_entropy_backward(read(probs), read_as<std::int32_t>(labels), read(weights),
+                                                  scalar(dloss)),
           write);
   }
   void sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor weights, Tensor tag_weights,
@@ -229,7 +233,8 @@ class ReferenceOps final : public Ops {
     const auto order = read_as<std::int32_t>(plan.order.span(integer(plan.step) * n, n, {n}));
     const auto picked = reference::pick_batch(
         order.v, read_as<std::int64_t>(plan.first_row).v, read_as<std::int32_t>(plan.rows).v,
-        read_as<std::int32_t>(plan.labels).v, plan, integer(plan.counter), frames);
+        read_as<std::int32_t>(plan.labels).v, plan, integer(plan.counter), frames,
+        plan.class_weights ? read_as<float>(plan.class_weights).v : std::vector<float>{});
     store_exactly(first, picked.first);
     store_exactly(labels, picked.labels);
     store(weights, picked.weights);

@@ -36,8 +36,17 @@ R sum_of(const Array<R>& a) {
   return sum;
 }
 
+// shares [N, K]; the class of an example as a share of 1. A label that names none is of padding.
 template <typename R>
-CrossEntropy<R> cross_entropy_forward(const Array<R>& logits, const Array<std::int32_t>& labels,
+Array<R> shares_of(const Array<std::int32_t>& labels, Index classes) {
+  Array<R> shares({labels.size(), classes});
+  for (Index n = 0; n < labels.size(); ++n)
+    if (labels[n] >= 0 && labels[n] < classes) shares(n, labels[n]) = 1;
+  return shares;
+}
+
+template <typename R>
+CrossEntropy<R> cross_entropy_forward(const Array<R>& logits, const Array<R>& shares,
                                       const Array<R>& weights) {
   CrossEntropy<R> c{softmax_forward(logits), Array<R>({1}), Array<R>({1})};
   const R total = sum_of(weights);
@@ -45,27 +54,42 @@ CrossEntropy<R> cross_entropy_forward(const Array<R>& logits, const Array<std::i
     if (weights[n] == 0) continue;
     // log softmax from the logits: -log probs would be infinite where probs has underflowed.
     R top = logits(n, 0), sum = 0;
-    Index best = 0;
-    for (Index k = 1; k < logits.shape[1]; ++k)
+    Index best = 0, largest = 0;
+    for (Index k = 1; k < logits.shape[1]; ++k) {
       if (logits(n, k) > top) top = logits(n, best = k);
+      if (shares(n, k) > shares(n, largest)) largest = k;
+    }
     for (Index k = 0; k < logits.shape[1]; ++k) sum += std::exp(logits(n, k) - top);
-    c.loss[0] += weights[n] / total * (top + std::log(sum) - logits(n, labels[n]));
-    c.hits[0] += best == labels[n] ? weights[n] / total : R{0};
+    for (Index k = 0; k < logits.shape[1]; ++k)
+      c.loss[0] += weights[n] / total * shares(n, k) * (top + std::log(sum) - logits(n, k));
+    c.hits[0] += best == largest ? weights[n] / total : R{0};
   }
   return c;
 }
 
 template <typename R>
-Array<R> cross_entropy_backward(const Array<R>& probs, const Array<std::int32_t>& labels,
-                                const Array<R>& weights, R dloss) {
+CrossEntropy<R> cross_entropy_forward(const Array<R>& logits, const Array<std::int32_t>& labels,
+                                      const Array<R>& weights) {
+  return cross_entropy_forward(logits, shares_of<R>(labels, logits.shape[1]), weights);
+}
+
+template <typename R>
+Array<R> cross_entropy_backward(const Array<R>& probs, const Array<R>& shares, const Array<R>& weights,
+                                R dloss) {
   Array<R> d(probs.shape);
   const R total = sum_of(weights);
   for (Index n = 0; n < probs.shape[0]; ++n) {
     if (weights[n] == 0) continue;
     for (Index k = 0; k < probs.shape[1]; ++k)
-      d(n, k) = dloss * weights[n] / total * (probs(n, k) - (labels[n] == k ? R{1} : R{0}));
+      d(n, k) = dloss * weights[n] / total * (probs(n, k) - shares(n, k));
   }
   return d;
+}
+
+template <typename R>
+Array<R> cross_entropy_backward(const Array<R>& probs, const Array<std::int32_t>& labels,
+                                const Array<R>& weights, R dloss) {
+  return cross_entropy_backward(probs, shares_of<R>(labels, probs.shape[1]), weights, dloss);
 }
 
 // ---- tagging: logits, probs, targets [N, K], weights [N], tag_weights [K]
@@ -191,7 +215,8 @@ struct PickedBatch {
 inline PickedBatch pick_batch(const std::vector<std::int32_t>& order,
                               const std::vector<std::int64_t>& first_row,
                               const std::vector<std::int32_t>& rows, const std::vector<std::int32_t>& labels,
-                              const BatchPlan& settings, Index counter, Index frames) {
+                              const BatchPlan& settings, Index counter, Index frames,
+                              const std::vector<float>& class_weights = {}) {
   const auto n = static_cast<Index>(order.size());
   const auto starts = [&](std::int32_t track) {
     const Index all = rows[static_cast<std::size_t>(track)] - frames + 1;
@@ -207,7 +232,9 @@ inline PickedBatch pick_batch(const std::vector<std::int32_t>& order,
                  drawn_start(settings.seed, counter, padding || settings.shared_start ? 0 : i,
                              settings.shared_start ? fewest : starts(track));
     b.labels[i] = padding ? 0 : labels[static_cast<std::size_t>(track)];
-    b.weights[i] = padding ? 0.0F : 1.0F;
+    b.weights[i] = padding                 ? 0.0F
+                   : class_weights.empty() ? 1.0F
+                                           : class_weights[static_cast<std::size_t>(b.labels[i])];
   }
   return b;
 }

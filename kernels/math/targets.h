@@ -1,0 +1,44 @@
+// What cross_entropy (kernels/ops.h) is told of an example: its class, or a share of each class.
+#pragma once
+
+#include "kernels/math/qualifier.h"
+#include "kernels/tensor.h"
+
+namespace melgrad {
+
+struct Targets {
+  const std::int32_t* labels;  // [N]; null: `shares` instead
+  const float* shares;         // [N, K]
+  std::int64_t classes;        // K
+
+  MELGRAD_HD bool is_class(std::int64_t n) const {
+    return labels == nullptr || (labels[n] >= 0 && labels[n] < classes);
+  }
+  MELGRAD_HD float share(std::int64_t n, std::int64_t k) const {
+    if (labels == nullptr) return shares[n * classes + k];
+    return labels[n] == k ? 1.0F : 0.0F;
+  }
+  // The class, or the first of the largest shares.
+  MELGRAD_HD std::int64_t answer(std::int64_t n) const {
+    if (labels != nullptr) return labels[n];
+    std::int64_t best = 0;
+    for (std::int64_t k = 1; k < classes; ++k) best = share(n, k) > share(n, best) ? k : best;
+    return best;
+  }
+  // sum_k share (log sum exp z - z[k])
+  MELGRAD_HD double loss(std::int64_t n, const float* z, float log_sum) const {
+    if (labels != nullptr) return static_cast<double>(log_sum - z[labels[n]]);
+    double sum = 0;
+    for (std::int64_t k = 0; k < classes; ++k)
+      sum += static_cast<double>(share(n, k)) * static_cast<double>(log_sum - z[k]);
+    return sum;
+  }
+};
+
+// labels i32 [N] or f32 [N, K]
+inline Targets targets_of(Tensor labels, std::int64_t classes) {
+  if (labels.dtype == DType::f32) return {nullptr, labels.f32(), classes};
+  return {labels.i32(), nullptr, classes};
+}
+
+}  // namespace melgrad
