@@ -161,11 +161,7 @@ class DecodeAhead {
   Audio next() {
     const auto policy = threads_ == 1 ? std::launch::deferred : std::launch::async | std::launch::deferred;
     for (; started_ < files_.size() && ahead_.size() <= threads_; ++started_)
-<<<<<<< HEAD
-      ahead_.push_back(std::async(policy, read_audio, files_[started_], rate_, AudioOptions{}));
-=======
       ahead_.push_back(std::async(policy, read_audio, files_[started_], rate_, options_));
->>>>>>> main
     std::future<Audio> first = std::move(ahead_.front());
     ahead_.pop_front();
     return first.get();

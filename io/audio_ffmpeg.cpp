@@ -125,15 +125,11 @@ class FfmpegDecoder : public Decoder {
     posix_spawn_file_actions_addclosefrom_np(&actions, 3);
     posix_spawnattr_t attributes;  // a group of its own: Ctrl-C at the terminal is for melgrad to answer
     posix_spawnattr_init(&attributes);
-<<<<<<< HEAD
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
-=======
     sigset_t usual;  // what melgrad ignores would be ignored by its children too
     sigemptyset(&usual);
     for (const int signal : {SIGPIPE, SIGXFSZ}) sigaddset(&usual, signal);
     posix_spawnattr_setsigdefault(&attributes, &usual);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
->>>>>>> main
     const int error = posix_spawnp(&process_, "ffmpeg", &actions, &attributes, arguments.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);

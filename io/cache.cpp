@@ -31,8 +31,6 @@ std::vector<T> column(const std::vector<CacheItem>& items, Member member) {
   return values;
 }
 
-<<<<<<< HEAD
-=======
 std::string column_name(std::size_t c) { return fmt::format("/items/column{}", c); }
 
 // Only if there are any: older caches have none, and caches without them are the same bytes as ever.
@@ -60,7 +58,6 @@ void read_columns(const H5File& file, Cache& cache) {
   }
 }
 
->>>>>>> main
 // Fields that came after version 1 and are written only where they differ from what was meant before.
 bool later_and_default(const std::string& field, const std::string& value) {
   return field == "mix" && value == "mean";

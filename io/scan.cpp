@@ -22,13 +22,6 @@ struct Facts {
   std::uint64_t digest = 0;
 };
 
-<<<<<<< HEAD
-Facts examine(const Track& track, const ScanOptions& options) {
-  Facts facts;
-  facts.scanned = true;
-  try {
-    const Audio audio = read_audio(track.path, 0, options.audio);
-=======
 Facts examine(const Track& track, const ScanOptions& options, bool ffmpeg) {
   Facts facts;
   facts.scanned = true;
@@ -36,7 +29,6 @@ Facts examine(const Track& track, const ScanOptions& options, bool ffmpeg) {
     AudioOptions how = options.audio;
     how.ffmpeg |= ffmpeg;
     const Audio audio = read_audio(track.path, 0, how);
->>>>>>> main
     facts.decoded = true;
     facts.seconds = audio.seconds();
     facts.samples = audio.samples.size();
@@ -101,11 +93,7 @@ ScanReport scan(const DataSet& set, const ScanOptions& options, const std::funct
   std::vector<Facts> facts(set.tracks.size());
   std::atomic<std::size_t> finished = 0;
   const auto work = [&](std::size_t i) {
-<<<<<<< HEAD
-    facts[i] = examine(set.tracks[i], options);
-=======
     facts[i] = examine(set.tracks[i], options, set.ffmpeg);
->>>>>>> main
     const std::size_t n = ++finished;
     if (done) done(n);
   };
