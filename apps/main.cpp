@@ -37,7 +37,6 @@ int run(int argc, char** argv) {
   CLI::App root{"melgrad classifies music: trains networks on log-mel spectrograms, tests them, asks them"};
   root.require_subcommand(1);
   root.fallthrough();
-  describe_program(root);
   root.add_option("--device", settings.device, "auto, cpu or cuda:N")->capture_default_str();
   root.add_option("--precision", settings.precision, "of convolutions and products: f32, tf32 or bf16 (CUDA)")
       ->capture_default_str();
@@ -61,6 +60,7 @@ int run(int argc, char** argv) {
   register_synth(root, settings);
   register_import(root, settings);
 
+  describe_program(root);  // last, so that commands do not take over its footer
   install_interrupt_handler();
   const std::vector<std::string> arguments = spelled_out({argv + 1, argv + argc});
   try {

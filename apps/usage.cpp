@@ -53,6 +53,12 @@ std::string unknown_option(const std::vector<std::string>& rest) {
   return at == rest.end() ? "" : at->substr(0, at->find('='));
 }
 
+// The nearest name, or where to look.
+std::string hint(const std::string& word, const std::vector<std::string>& names, const std::string& where) {
+  const std::string nearest = did_you_mean(word, names);
+  return nearest.empty() ? "; " + where : nearest;
+}
+
 }  // namespace
 
 void describe_program(CLI::App& root) {
@@ -78,11 +84,11 @@ std::string what_is_wrong(const CLI::App& root, const CLI::ParseError& error,
   if (commands.empty()) {
     const std::string unknown = unknown_option(root.remaining());
     if (!word.empty())
-      return fmt::format("melgrad: {}: no such command{}; melgrad help lists them", printable(word),
-                         did_you_mean(word, commands_of(root)));
+      return fmt::format("melgrad: {}: no such command{}", printable(word),
+                         hint(word, commands_of(root), "melgrad help lists them"));
     if (!unknown.empty())
-      return fmt::format("melgrad: {}: no such option{}; see melgrad help", printable(unknown),
-                         did_you_mean(unknown, options_of(root)));
+      return fmt::format("melgrad: {}: no such option{}", printable(unknown),
+                         hint(unknown, options_of(root), "see melgrad help"));
     return "melgrad: name a command; melgrad help lists them";
   }
   std::vector<std::string> options;
@@ -96,8 +102,8 @@ std::string what_is_wrong(const CLI::App& root, const CLI::ParseError& error,
   }
   const std::vector<std::string> rest = root.remaining(true);
   if (const std::string unknown = unknown_option(rest); !unknown.empty())
-    return fmt::format("{}: {}: no such option{}; see {} --help", path, printable(unknown),
-                       did_you_mean(unknown, options), path);
+    return fmt::format("{}: {}: no such option{}", path, printable(unknown),
+                       hint(unknown, options, "see " + path + " --help"));
   if (!rest.empty())
     return fmt::format("{}: {}: one argument too many; see {} --help", path, printable(rest[0]), path);
   return fmt::format("{}: {}; see {} --help", path, printable(error.what()), path);
