@@ -129,14 +129,11 @@ void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
     fmt::print(stderr, "train.epochs={}: train.phases is \"{}\"\n", recipe.train.epochs, recipe.train.phases);
 }
 
-// The recipe for data that comes with none: by whether each track has one genre, or any number of tags. From
-// a cache its features too.
+// The recipe for data that comes with none: by whether each track has one genre, or any number of tags.
 Recipe recipe_for(const std::string& data) {
   bool tags = false;
-  std::optional<MelOptions> features;
   if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") {
     const CacheFile cache(data);
-    features = cache.description().mel;
     for (const CacheItem& item : cache.description().items)
       tags = tags || std::count(item.labels.begin(), item.labels.end(), 1) != 1;
   } else {
@@ -144,11 +141,8 @@ Recipe recipe_for(const std::string& data) {
     for (const Track& track : set.tracks) tags = tags || track.labels.size() != 1;
   }
   Recipe recipe = load_recipe(tags ? "mtat-musicnn" : "dong2018-fixed");
-  const bool other = features && !mel_difference(*features, recipe.features).empty();
-  if (other) recipe.features = *features;
-  fmt::print(stderr, "recipe {}, as {}{}; others: melgrad recipes, train --recipe NAME\n", recipe.name,
-             tags ? "the tracks have tags" : "each track has one genre",
-             other ? fmt::format(", with the features of {}", data) : "");
+  fmt::print(stderr, "recipe {}, as {}; others: melgrad recipes, train --recipe NAME\n", recipe.name,
+             tags ? "the tracks have tags" : "each track has one genre");
   return recipe;
 }
 
