@@ -66,7 +66,8 @@ Measured measure(const DataSet& set, const Settings& settings) {
   const auto work = [&](std::size_t i) {
     const auto& path = set.tracks[i].path;
     try {
-      contents[i] = meter(read_audio(path, meter.sample_rate()).samples, path.string());
+      contents[i] =
+          meter(read_audio(path, meter.sample_rate(), {.ffmpeg = set.ffmpeg}).samples, path.string());
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::input) throw;
       reasons[i] = e.what();
@@ -100,7 +101,8 @@ bool has_audio(const DataSet& set) {
 }
 
 void analyze(const Arguments& args, Settings& settings) {
-  const DataSet set = open_data_set(args.data);  // what has no audio counts in the labels' statistics
+  const DataSet set =
+      open_data_set(args.data, settings);  // what has no audio counts in the labels' statistics
   const auto pairs = tag_pairs(set, args.pairs);
   std::optional<AtomicFile> file;  // to find out now, not after the work, that it cannot be written
   if (!args.out.empty()) file.emplace(args.out);
@@ -124,13 +126,19 @@ void analyze(const Arguments& args, Settings& settings) {
     json["no_content"] = no_content;
     text += fmt::format("\nno measures of the sound: {}\n", no_content);
   }
-  // File names are bytes and need not be UTF-8; JSON must be.
-  const auto dump = json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  fmt::print("{}", settings.json ? dump : text);
+  json["not_read"] = not_read_json(set.skipped);
+  json["left_out"] = nlohmann::ordered_json::array();
+  for (const LeftOut& l : set.skipped) json["left_out"].push_back({{"name", l.name}, {"reason", l.reason}});
+  if (!set.skipped.empty()) {
+    text += fmt::format("\n{} left out: check lists them\n", set.skipped.size());
+    settings.exit_code = kExitProblemsFound;
+  }
+  const std::string dump = json_text(json, 1) + "\n";
+  print("{}", Lines{settings.json ? dump : text});
   if (!file) return;
   file->write(dump);
   file->commit();
-  if (!settings.json) fmt::print("\nall figures: {}\n", args.out);
+  if (!settings.json) print("\nall figures: {}\n", args.out);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "apps/cli.h"
+#include "io/atomic_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -31,6 +32,7 @@ void bench(const Settings& settings, const Arguments& args) {
   if (args.list) words.push_back("--benchmark_list_tests=true");
   if (settings.json) words.push_back("--benchmark_format=json");
   if (!args.out.empty()) {
+    const AtomicFile writable(args.out);  // the other program would wait for who reads a fifo
     words.push_back("--benchmark_out=" + args.out);
     words.push_back("--benchmark_out_format=json");
   }

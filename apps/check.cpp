@@ -34,36 +34,36 @@ std::string join(const std::map<int, std::size_t>& counts, const std::string& un
 
 void print_table(const DataSet& set, const ScanReport& report) {
   std::size_t width = 8;
-  for (const std::string& name : set.classes) width = std::max(width, name.size());
+  for (const std::string& name : set.classes) width = std::max(width, printable(name).size());
   const auto row = [width](const std::string& name, const ClassCount& c) {
-    fmt::print("{:{}}  {:>7}  {:>7}  {:>9.1f}\n", name, width, c.tracks, c.usable, c.seconds / 60);
+    print("{:{}}  {:>7}  {:>7}  {:>9.1f}\n", name, width, c.tracks, c.usable, c.seconds / 60);
   };
-  fmt::print("{:{}}  {:>7}  {:>7}  {:>9}\n", "class", width, "tracks", "usable", "minutes");
+  print("{:{}}  {:>7}  {:>7}  {:>9}\n", "class", width, "tracks", "usable", "minutes");
   for (std::size_t i = 0; i < set.classes.size(); ++i) row(set.classes[i], report.classes[i]);
   row("all", report.all);
-  fmt::print("\nsample rates  {}\nchannels      {}\n", join(report.rates, " Hz"), join(report.channels, ""));
+  print("\nsample rates  {}\nchannels      {}\n", join(report.rates, " Hz"), join(report.channels, ""));
 }
 
 void print_findings(const DataSet& set, const ScanReport& report) {
   if (report.findings.empty()) {
-    fmt::print("problems      none\n");
+    print("problems      none\n");
   } else {
     std::string summary;
     for (const auto& [problem, n] : totals(report)) {
       summary += fmt::format("{}{} {}", summary.empty() ? "" : ", ", n, name_of(problem));
     }
-    fmt::print("problems      {}\n\n", summary);
+    print("problems      {}\n\n", summary);
     for (const Finding& f : report.findings) {
-      fmt::print("{}: {}: {}\n", set.tracks[f.track].name, name_of(f.problem), f.reason);
+      print("{}: {}: {}\n", set.tracks[f.track].name, name_of(f.problem), f.reason);
     }
   }
   if (!set.skipped.empty()) {
-    fmt::print("\nleft out ({}):\n", set.skipped.size());
-    for (const LeftOut& s : set.skipped) fmt::print("{}: {}\n", s.name, s.reason);
+    print("\nleft out ({}):\n", set.skipped.size());
+    for (const LeftOut& s : set.skipped) print("{}: {}\n", s.name, s.reason);
   }
   if (!set.ignored.empty()) {
-    fmt::print("\nnot used ({}):\n", set.ignored.size());
-    for (const std::string& name : set.ignored) fmt::print("{}\n", name);
+    print("\nnot used ({}):\n", set.ignored.size());
+    for (const std::string& name : set.ignored) print("{}\n", name);
   }
 }
 
@@ -89,13 +89,15 @@ nlohmann::json to_json(const DataSet& set, const ScanReport& report) {
   }
   out["skipped"] = nlohmann::json::array();
   for (const LeftOut& s : set.skipped) out["skipped"].push_back({{"name", s.name}, {"reason", s.reason}});
+  out["not_read"] = not_read_json(set.skipped);
   out["ignored"] = set.ignored;
   out["notes"] = set.notes;
   return out;
 }
 
 void check(CheckOptions options, Settings& settings) {
-  const DataSet set = open_data_set(options.data);
+  const DataSet set = open_data_set(options.data, settings);
+  expect_files(set);
   options.scan.threads = settings.threads;
   const ScanReport report = [&] {
     Progress progress("check", static_cast<std::int64_t>(set.tracks.size()), "files");
@@ -103,17 +105,15 @@ void check(CheckOptions options, Settings& settings) {
     return scan(set, options.scan, done, interrupted);
   }();
   if (settings.json) {
-    // File names are bytes and need not be UTF-8; JSON must be.
-    const auto text = to_json(set, report).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
-    fmt::print("{}\n", text);
+    print_json(to_json(set, report));
   } else {
     print_table(set, report);
     print_findings(set, report);
   }
   if (!report.findings.empty() || !set.skipped.empty()) settings.exit_code = kExitProblemsFound;
   if (report.scanned < set.tracks.size()) {
-    fmt::print(stderr, "melgrad: stopped after {} of {} tracks; run check again for the rest\n",
-               report.scanned, set.tracks.size());
+    say("melgrad: stopped after {} of {} tracks; run check again for the rest", report.scanned,
+        set.tracks.size());
     settings.exit_code = kExitInterrupted;
   }
 }
@@ -127,7 +127,12 @@ void register_check(CLI::App& root, Settings& settings) {
   command->add_option("--min-seconds", options->scan.min_seconds, "shorter tracks are a problem")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
-  command->callback([options, &settings] { check(*options, settings); });
+  const auto mix = std::make_shared<MelOptions>();
+  add_mix(*command, [mix](const std::string& name) { set_mel_field(*mix, "mix", name); });
+  command->callback([options, mix, &settings] {
+    options->scan.audio.mix = mix->mix;
+    check(*options, settings);
+  });
 }
 
 }  // namespace melgrad

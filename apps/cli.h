@@ -1,21 +1,28 @@
-// What every subcommand shares: the options that stand before or after any command, and the list of commands.
+// What every subcommand shares: the options that stand before or after any command, the list of commands, and
+// what they print with (apps/screen.h).
 // A subcommand lives in apps/<name>.cpp, which defines register_<name>: it adds its CLI11 subcommand to
 // `root` and sets a callback that does the work. Failures are thrown as Error; `main` turns them into one
 // line on stderr and the documented exit code (kernels/error.h).
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
 #include <set>
 #include <string>
+
+#include "apps/screen.h"
 
 namespace melgrad {
 
 struct Settings {
   std::string device = "auto";
   std::string precision = "f32";
-  int threads = 0;    // 0 = all cores
-  bool json = false;  // results for machines on stdout; progress and messages stay on stderr
-  int exit_code = 0;  // a command that ends without an Error may still set one
+  int threads = 0;            // 0 = all cores
+  bool json = false;          // results for machines on stdout; progress and messages stay on stderr
+  bool ffmpeg = false;        // decodes what the libraries do not (io/audio.h)
+  bool keep_features = true;  // of folders, in the user's cache (io/feature_store.h)
+  int exit_code = 0;          // a command that ends without an Error may still set one
 };
 
 // Beside the exit codes of ErrorKind.
@@ -32,6 +39,35 @@ inline void goes_alone(CLI::App& command, CLI::Option& resume, const std::set<st
   }
 }
 
+// Whether all of `text` is a number of this type, in digits: CLI11 itself takes -1 for 2^64 - 1, what is too
+// large for the largest number, 010 for 8, and nan.
+template <class Number>
+bool is_number(const std::string& text) {
+  Number value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  bool good = error == std::errc{} && end == text.data() + text.size() && !text.empty();
+  if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(value);
+  else good = good && (text == "0" || text[text[0] == '-' ? 1 : 0] != '0');
+  return good;
+}
+
+// Lets every option of `app` and its subcommands that takes a number take nothing else.
+inline void expect_numbers(CLI::App& app) {
+  const auto refuse_unless = [](bool (*good)(const std::string&), const char* wanted) {
+    return CLI::Validator([=](std::string& text) { return good(text) ? "" : text + " is not " + wanted; },
+                          "");
+  };
+  for (CLI::Option* option : app.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type.starts_with("UINT"))
+      option->check(refuse_unless(is_number<std::uint64_t>, "a whole number from 0 to 2^64 - 1"));
+    else if (type.starts_with("INT")) option->check(refuse_unless(is_number<std::int64_t>, "a whole number"));
+    else if (type.starts_with("FLOAT")) option->check(refuse_unless(is_number<double>, "a number"));
+  }
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) expect_numbers(*command);
+}
+
+void register_cache(CLI::App& root, Settings& settings);
 void register_check(CLI::App& root, Settings& settings);
 void register_analyze(CLI::App& root, Settings& settings);
 void register_extract(CLI::App& root, Settings& settings);

@@ -7,6 +7,7 @@
 #include "apps/content_statistics.h"
 #include "apps/tag_statistics.h"
 #include "apps/text_table.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -95,7 +96,7 @@ std::string median_table(const ContentStatistics& s, const DataSet& set, std::si
 }
 
 std::string comparison_table(const TagComparison& c, const DataSet& set) {
-  const std::string &first = set.classes[c.first], &second = set.classes[c.second];
+  const std::string first = printable(set.classes[c.first]), second = printable(set.classes[c.second]);
   TextRows rows = {{"median", first, second, "unit", "Cliff's delta", "p"}};
   for (std::size_t m = 0; m < kMeasures.size(); ++m) {
     const RankTest& t = c.tests[m];

@@ -9,8 +9,9 @@ namespace {
 // Which clips have which tag. [clips, tags]
 std::vector<std::vector<bool>> tags_of(const DataSet& set, const MeasuredClips& clips) {
   std::vector<std::vector<bool>> has(clips.tracks.size(), std::vector<bool>(set.classes.size(), false));
+  const ClassIndex index(set.classes);
   for (std::size_t i = 0; i < clips.tracks.size(); ++i) {
-    for (const std::string& label : set.tracks[clips.tracks[i]].labels) has[i][set.class_index(label)] = true;
+    for (const std::string& label : set.tracks[clips.tracks[i]].labels) has[i][index(label)] = true;
   }
   return has;
 }

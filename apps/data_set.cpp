@@ -2,15 +2,20 @@
 
 #include <fmt/format.h>
 
+#include "apps/screen.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 
+void add_classes_are_folders(CLI::App& command, bool& classes_are_folders) {
+  command.add_flag("--classes-are-folders", classes_are_folders,
+                   "take every folder as a class, whatever it is called, and no layout for known");
+}
+
 void add_data_set_options(CLI::App& command, DataSetRequest& request, const std::string& name) {
-  command
-      .add_option(name, request.path,
-                  "folder of class folders, GTZAN's or MagnaTagATune's folder, or a CSV manifest")
-      ->required(!name.starts_with('-'));
+  command.add_option(name, request.path, kDataHelp)->required(!name.starts_with('-'));
+  add_classes_are_folders(command, request.classes_are_folders);
   const auto flag = [&](const char* flag_name, auto& value, const char* help) {
     auto* const option =
         command.add_option(flag_name, value, help)->capture_default_str()->group("MagnaTagATune");
@@ -32,7 +37,7 @@ void add_data_set_options(CLI::App& command, DataSetRequest& request, const std:
       ->excludes(split_by);
 }
 
-DataSet open_data_set(const DataSetRequest& request) {
+DataSet open_data_set(const DataSetRequest& request, const Settings& settings) {
   MtatOptions mtat = request.mtat;
   mtat.protocol = request.protocol == "all" ? MtatProtocol::all : MtatProtocol::filtered;
   mtat.split = request.split_by == "artist" ? MtatSplit::artist : MtatSplit::folder;
@@ -42,9 +47,27 @@ DataSet open_data_set(const DataSetRequest& request) {
            flag->get_name(), request.path);
     }
   }
-  DataSet set = open_data_set(request.path, mtat);
-  for (const std::string& note : set.notes) fmt::print(stderr, "{}\n", note);
+  DataSet set =
+      open_data_set(request.path, {&mtat, request.classes_are_folders, settings.ffmpeg, request.group});
+  if (!request.splits && !set.columns.empty())
+    set.notes.push_back(fmt::format("{}: for train --fold and --group; not used here: {}", request.path,
+                                    joined(set.columns)));
+  for (const std::string& note : set.notes) say("{}", note);
+  if (const std::string unread = not_read(set.skipped); !unread.empty()) say("{}", unread);
   return set;
+}
+
+nlohmann::ordered_json not_read_json(const std::vector<LeftOut>& left_out) {
+  auto counts = nlohmann::ordered_json::object();
+  for (const auto& [kind, files] : kinds_not_read(left_out)) counts[kind] = files;
+  return counts;
+}
+
+void add_mix(CLI::App& command, const std::function<void(const std::string&)>& take) {
+  command
+      .add_option_function<std::string>("--mix", take,
+                                        "how channels become one: their mean, the louder, left or right")
+      ->check(CLI::IsMember({"mean", "louder", "left", "right"}));
 }
 
 }  // namespace melgrad

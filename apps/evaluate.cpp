@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "apps/run_record.h"
 #include "apps/train.h"
 #include "io/atomic_file.h"
 #include "io/csv.h"
@@ -94,15 +95,22 @@ void evaluate(const Settings& settings, const std::string& path, const std::stri
     file->commit();
   }
   if (settings.json) {
-    fmt::print("{}\n", outcome.result.dump(2));
-    return;
+    print_json(outcome.result);
+  } else {
+    print("{}: {}\nresult: {}\n", path, Lines{outcome.text}, at.folder.file("result.json"));
+    if (file) print("mistakes: {}: all {}\n", list, mistakes.count);
+    else if (mistakes.count > 0)
+      print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count, path);
   }
-  fmt::print("{}: {}\nresult: {}\n", path, outcome.text, at.folder.file("result.json"));
-  if (file) fmt::print("mistakes: {}: all {}\n", printable(list), mistakes.count);
-  else if (mistakes.count > 0)
-    fmt::print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count, path);
-  if (!at.run.finished())
-    fmt::print("note: this run is not finished; go on with: melgrad train --resume {}\n", path);
+  if (!at.run.finished()) say("note: this run is not finished; go on with: melgrad train --resume {}", path);
+}
+
+// Whether a recorded number comes out again: to the bit, or as it is printed since floats are printed at
+// their shortest and the ends of an interval are 0 and 1, not 1e-17 beside them.
+bool comes_out_again(double was, double is) {
+  const auto as_float = static_cast<float>(was);
+  return was == is || (as_float == was && decimal(as_float) == is) ||
+         ((is == 0 || is == 1) && std::abs(was - is) < 1e-15);
 }
 
 struct Differences {
@@ -123,10 +131,12 @@ Differences differences(const nlohmann::ordered_json& recorded, const nlohmann::
     const auto is = after.find(place);
     if (is == after.end()) {
       note(place, was.dump(), "missing");
+    } else if (was.is_number() && is->is_number()) {
+      if (comes_out_again(was.get<double>(), is->get<double>())) continue;
+      note(place, was.dump(), is->dump());
+      out.largest = std::max(out.largest, std::abs(was.get<double>() - is->get<double>()));
     } else if (*is != was) {
       note(place, was.dump(), is->dump());
-      if (was.is_number() && is->is_number())
-        out.largest = std::max(out.largest, std::abs(was.get<double>() - is->get<double>()));
     }
   }
   for (const auto& [place, is] : after.items()) {
@@ -148,9 +158,10 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
   warn_of_other_device(at.origin, *at.device);
   if (!at.run.finished())
     fail(ErrorKind::input, "{}: is not finished; go on with: melgrad train --resume {}", path, path);
+  if (const std::string why = untested(at.folder); !why.empty()) fail(ErrorKind::input, "{}: {}", path, why);
   expect_same_model(at);
   const auto recorded = at.folder.read_json("result.json");
-  const auto now = nlohmann::ordered_json::parse(test_of(at.run, at.data, at.recipe).result.dump());
+  const auto now = nlohmann::ordered_json::parse(json_text(test_of(at.run, at.data, at.recipe).result));
   const Differences found = differences(recorded, now);
   const std::string weights = reading_json(at.folder.file("result.json"), [&] {
     return recorded.value("weights_digest", std::string("unrecorded"));
@@ -162,17 +173,16 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
                                          {"differ", found.differ},
                                          {"largest_difference", found.largest},
                                          {"weights_digest", weights}};
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
     return;
   }
   if (found.differ == 0) {
-    fmt::print("{}: all {} figures of result.json come out again to the bit; weights {}\n", path,
-               found.figures, weights);
+    print("{}: all {} figures of result.json come out again to the bit; weights {}\n", path, found.figures,
+          weights);
     return;
   }
-  fmt::print(
-      "{}: {} of {} figures of result.json come out otherwise, numbers by at most {:.2g}; the first: {}\n",
-      path, found.differ, found.figures, found.largest, found.first);
+  print("{}: {} of {} figures of result.json come out otherwise, numbers by at most {:.2g}; the first: {}\n",
+        path, found.differ, found.figures, found.largest, found.first);
 }
 
 // The arguments that both commands have.

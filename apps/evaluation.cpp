@@ -4,6 +4,9 @@
 #include <cmath>
 #include <fmt/format.h>
 
+#include "io/json.h"
+#include "kernels/text.h"
+
 namespace melgrad {
 
 double Evaluation::accuracy() const {
@@ -99,7 +102,8 @@ std::pair<double, double> wilson_interval(double share, std::size_t count) {
   const auto n = static_cast<double>(count);
   const double centre = share + kZ * kZ / (2 * n), scale = 1 + kZ * kZ / n;
   const double half = kZ * std::sqrt(share * (1 - share) / n + kZ * kZ / (4 * n * n));
-  return {(centre - half) / scale, (centre + half) / scale};
+  // At the ends the two are equal, and what rounding leaves of them is no bound.
+  return {share <= 0 ? 0 : (centre - half) / scale, share >= 1 ? 1 : (centre + half) / scale};
 }
 
 nlohmann::ordered_json as_json(const Evaluation& result, const std::vector<std::string>& classes,
@@ -117,13 +121,15 @@ nlohmann::ordered_json as_json(const Evaluation& result, const std::vector<std::
                     {"label", classes[static_cast<std::size_t>(track.label)]},
                     {"answer", classes[static_cast<std::size_t>(track.answer)]},
                     {"segments", track.segments},
-                    {"probabilities", track.mean}});
+                    {"probabilities", decimals(track.mean)}});
   }
   return out;
 }
 
 std::string as_table(const std::vector<std::vector<std::int64_t>>& confusion,
-                     const std::vector<std::string>& classes) {
+                     const std::vector<std::string>& names) {
+  std::vector<std::string> classes;
+  for (const std::string& name : names) classes.push_back(printable(name));
   std::size_t width = 4;
   for (const std::string& name : classes) width = std::max(width, name.size());
   std::string text = fmt::format("{:<{}}  ", "true", width);

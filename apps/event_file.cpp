@@ -117,9 +117,8 @@ std::uint32_t crc32c(std::string_view bytes) {
 }
 
 EventFile::EventFile(const std::string& folder, std::int64_t step)
-    : path_(fmt::format("{}/events.out.tfevents.{:010}.{:010}", folder, static_cast<std::int64_t>(now()),
-                        step)),
-      file_(path_, std::ios::binary | std::ios::app) {
+    : file_(fmt::format("{}/events.out.tfevents.{:010}.{:010}", folder, static_cast<std::int64_t>(now()),
+                        step)) {
   events::Event first;
   first.set_wall_time(now());
   first.set_step(step);
@@ -163,9 +162,7 @@ void EventFile::write(const std::string& event) {
   append(record, masked(crc32c(record)));
   record += event;
   append(record, masked(crc32c(event)));
-  file_ << record;
-  file_.flush();
-  if (!file_) fail(ErrorKind::output, "{}: cannot be written: disk full?", path_);
+  file_.append(record);
 }
 
 }  // namespace melgrad

@@ -3,11 +3,11 @@
 #pragma once
 
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "io/atomic_file.h"
 #include "io/checkpoint.h"
 
 namespace melgrad {
@@ -25,8 +25,7 @@ class EventFile {
  private:
   void write(const std::string& event);
 
-  std::string path_;
-  std::ofstream file_;
+  AppendedFile file_;
 };
 
 // Castagnoli's CRC, reflected polynomial 82f63b78 (RFC 3720, B.4): "123456789" has e3069283.

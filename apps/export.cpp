@@ -1,6 +1,6 @@
 // melgrad export: a trained network as safetensors, for other programs. predict takes such a file too.
 #include "apps/cli.h"
-#include "apps/run_folder.h"
+#include "apps/run_record.h"
 #include "io/safetensors.h"
 
 namespace melgrad {
@@ -11,13 +11,16 @@ void register_export(CLI::App& root, Settings& settings) {
   command->add_option("run", *run, "run folder")->required();
   command->add_option("--out", *out, "file to write, FILE.safetensors")->required();
   command->callback([=, &settings] {
-    const Checkpoint model = load_checkpoint(RunFolder::open(*run).file("model.h5"));
+    const RunFolder folder = RunFolder::open(*run);
+    const std::string missing = unfinished(folder);
+    if (!missing.empty()) fail(ErrorKind::input, "{}: {}", *run, missing);
+    const Checkpoint model = load_checkpoint(folder.file("model.h5"));
     save_safetensors(*out, model);
     if (settings.json) {
       const nlohmann::ordered_json json = {{"file", *out}, {"tensors", model.arrays.size()}};
-      fmt::print("{}\n", json.dump(2));
+      print_json(json);
     } else {
-      fmt::print("{}: {} tensors\n", *out, model.arrays.size());
+      print("{}: {} tensors\n", *out, model.arrays.size());
     }
   });
 }

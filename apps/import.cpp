@@ -200,21 +200,20 @@ void report_json(const Cache& cache, const Tracks& tracks, const ImportOptions& 
   out["skipped"] = nlohmann::ordered_json::array();
   for (const SkippedItem& s : cache.skipped)
     out["skipped"].push_back({{"path", s.path}, {"reason", s.reason}});
-  fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+  print_json(out);
 }
 
 void report(const Cache& cache, const Tracks& tracks, const ImportOptions& options) {
-  fmt::print("{}: {} tracks of {} frames, {} bands; values ({}) times {:.6g}\n", options.file,
-             cache.items.size(), tracks.frames, cache.bands, tracks.x.dtype(), cache.value_scale);
-  if (cache.frame_seconds > 0) fmt::print("a frame every {} s\n", cache.frame_seconds);
-  else fmt::print("the time between frames is unknown (--frame-seconds states it)\n");
+  print("{}: {} tracks of {} frames, {} bands; values ({}) times {:.6g}\n", options.file, cache.items.size(),
+        tracks.frames, cache.bands, tracks.x.dtype(), cache.value_scale);
+  if (cache.frame_seconds > 0) print("a frame every {} s\n", cache.frame_seconds);
+  else print("the time between frames is unknown (--frame-seconds states it)\n");
   const auto counts = count_classes(cache);
-  for (std::size_t c = 0; c < counts.size(); ++c) fmt::print("{:>6}  {}\n", counts[c], cache.classes[c]);
-  for (const SkippedItem& s : cache.skipped) fmt::print(stderr, "skipped: {}: {}\n", s.path, s.reason);
-  if (!cache.skipped.empty())
-    fmt::print("{} of {} tracks were skipped\n", cache.skipped.size(), tracks.count);
-  fmt::print("written: {} ({:.1f} MB, {})\n", options.out,
-             static_cast<double>(std::filesystem::file_size(options.out)) / 1e6, name_of(cache.dtype));
+  for (std::size_t c = 0; c < counts.size(); ++c) print("{:>6}  {}\n", counts[c], cache.classes[c]);
+  for (const SkippedItem& s : cache.skipped) say("skipped: {}: {}", s.path, s.reason);
+  if (!cache.skipped.empty()) print("{} of {} tracks were skipped\n", cache.skipped.size(), tracks.count);
+  print("written: {} ({:.1f} MB, {})\n", options.out,
+        static_cast<double>(std::filesystem::file_size(options.out)) / 1e6, name_of(cache.dtype));
 }
 
 void import(ImportOptions options, Settings& settings) {
@@ -224,7 +223,7 @@ void import(ImportOptions options, Settings& settings) {
   const double scale = options.scale.value_or(bytes ? 1.0 / 255 : 1.0);
   const Cache cache = make_cache(tracks, options, scale);
   if (interrupted()) {
-    fmt::print(stderr, "melgrad: interrupted; nothing was written\n");
+    say("melgrad: interrupted; nothing was written");
     settings.exit_code = kExitInterrupted;
     return;
   }

@@ -15,11 +15,11 @@ void info(const Settings& settings) {
                                 {"device", device->name()},
                                 {"description", device->description()},
                                 {"cuda", cuda_report()}};
-    fmt::print("{}\n", out.dump(2));
+    print_json(out);
     return;
   }
-  fmt::print("melgrad {}\n{:8} {}\n{:8} {}\n", MELGRAD_VERSION, device->name(), device->description(), "CUDA",
-             cuda_report());
+  print("melgrad {}\n{:8} {}\n{:8} {}\n", MELGRAD_VERSION, device->name(), device->description(), "CUDA",
+        cuda_report());
 }
 
 }  // namespace

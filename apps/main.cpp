@@ -1,10 +1,13 @@
 // melgrad: the command line. One file per subcommand; see apps/cli.h.
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <functional>
 #include <new>
+#include <sstream>
 #include <string_view>
+#include <system_error>
 #include <unistd.h>
 
 #include "apps/cli.h"
@@ -40,8 +43,8 @@ int run(int argc, char** argv) {
   root.add_option("--device", settings.device, "auto, cpu or cuda:N")->capture_default_str();
   root.add_option("--precision", settings.precision, "of convolutions and products: f32, tf32 or bf16 (CUDA)")
       ->capture_default_str();
-  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")
-      ->check(CLI::NonNegativeNumber);
+  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->check(CLI::Range(0, 1024));
+  root.add_flag("--ffmpeg", settings.ffmpeg, "let the program ffmpeg decode m4a, wma, mp4 and the like");
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   register_check(root, settings);
   register_analyze(root, settings);
@@ -59,38 +62,64 @@ int run(int argc, char** argv) {
   register_selftest(root, settings);
   register_synth(root, settings);
   register_import(root, settings);
+  register_cache(root, settings);
+  describe_program(root);  // behind them, so that commands do not take over its footer
+  expect_numbers(root);
 
-  describe_program(root);  // last, so that commands do not take over its footer
-  install_interrupt_handler();
   const std::vector<std::string> arguments = spelled_out({argv + 1, argv + argc});
   try {
     root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
     return settings.exit_code;
   } catch (const CLI::ParseError& e) {
-    const std::string wrong = what_is_wrong(root, e, arguments);
-    if (wrong.empty()) return root.exit(e);  // help, version
-    std::fprintf(stderr, "%s\n", wrong.c_str());
-    return static_cast<int>(ErrorKind::usage);
+    if (const std::string wrong = what_is_wrong(root, e, arguments); !wrong.empty()) {
+      say("{}", wrong);
+      return static_cast<int>(ErrorKind::usage);
+    }
+    std::ostringstream asked, nothing;  // help, version
+    root.exit(e, asked, nothing);
+    print("{}", Lines{asked.str()});
+    return 0;
+  }
+}
+
+// What `work` returns; what it throws becomes a line and an exit code.
+int guarded(const std::function<int()>& work) {
+  try {
+    return work();
+  } catch (const Error& e) {
+    say("melgrad: {}", e.what());
+    return static_cast<int>(e.kind());
+  } catch (const Interrupted& e) {
+    say("melgrad: interrupted: {}", e.message);
+    return kExitInterrupted;
+  } catch (const std::bad_alloc&) {
+    screen::write_message("melgrad: out of memory\n");
+    return static_cast<int>(ErrorKind::device);
+  } catch (const std::filesystem::filesystem_error& e) {
+    say("melgrad: {}: {}", e.path1().string(), e.code().message());
+    return static_cast<int>(ErrorKind::input);
+  } catch (const std::system_error& e) {
+    const bool thread = e.code() == std::errc::resource_unavailable_try_again;
+    say("melgrad: {}",
+        thread ? "no further thread can be started; fewer --threads, or higher limits (ulimit -u, -v)"
+               : e.what());
+    return static_cast<int>(thread ? ErrorKind::device : ErrorKind::internal);
+  } catch (const std::exception& e) {
+    say("melgrad: internal error: {}", e.what());
+    return static_cast<int>(ErrorKind::internal);
   }
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  take_standard_files();
   wait_without_spinning(argc, argv);
-  try {
-    return run(argc, argv);
-  } catch (const Error& e) {
-    std::fprintf(stderr, "melgrad: %s\n", e.what());
-    return static_cast<int>(e.kind());
-  } catch (const Interrupted& e) {
-    std::fprintf(stderr, "melgrad: interrupted: %s\n", e.message.c_str());
-    return kExitInterrupted;
-  } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "melgrad: out of memory\n");
-    return static_cast<int>(ErrorKind::device);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "melgrad: internal error: %s\n", e.what());
-    return static_cast<int>(ErrorKind::internal);
-  }
+  install_signal_handlers();
+  const int code = guarded([&] { return run(argc, argv); });
+  const int printed = guarded([] {
+    flush_output();
+    return 0;
+  });
+  return code == 0 || code == kExitProblemsFound ? (printed != 0 ? printed : code) : code;
 }

@@ -6,11 +6,18 @@
 #include <optional>
 #include <thread>
 
+#include "apps/data_set.h"
+#include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/predictor.h"
+#include "apps/run_record.h"
 #include "apps/train.h"
 #include "io/audio.h"
 #include "io/csv.h"
+#include "io/flaws.h"
+#include "io/json.h"
+#include "io/walk.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -22,25 +29,42 @@ struct Arguments {
   std::vector<std::string> inputs;
   int top = 3;
   bool segments = false, csv = false;
+  std::string mix;  // empty: as the network was trained
 };
 
-// Audio files among the inputs; folders are searched, in a fixed order.
-std::vector<fs::path> audio_files(const std::vector<std::string>& inputs) {
+// Audio files among the inputs; folders are searched, in a fixed order (io/walk.h).
+std::vector<fs::path> audio_files(const std::vector<std::string>& inputs, bool ffmpeg,
+                                  std::vector<LeftOut>& left_out) {
   std::vector<fs::path> files;
   for (const std::string& input : inputs) {
     if (!fs::is_directory(input)) {
       files.emplace_back(input);
       continue;
     }
-    std::vector<fs::path> found;
-    for (const auto& entry : fs::recursive_directory_iterator(input)) {
-      if (entry.is_regular_file() && has_audio_extension(entry.path())) found.push_back(entry.path());
+    Walk found = walk(input, ffmpeg);
+    if (found.audio.empty()) {
+      const std::string unread = not_read(found.left_out);
+      fail(ErrorKind::input, "{}: no audio files in this folder{}", input,
+           unread.empty() ? "" : " that are read: " + unread);
     }
-    if (found.empty()) fail(ErrorKind::input, "{}: no audio files in this folder", input);
-    std::sort(found.begin(), found.end());
-    files.insert(files.end(), found.begin(), found.end());
+    files.insert(files.end(), found.audio.begin(), found.audio.end());
+    for (LeftOut& l : found.left_out) {
+      l.name = as_utf8((fs::path(input) / l.name).string());
+      left_out.push_back(std::move(l));
+    }
   }
   return files;
+}
+
+// What the folders hold and is not predicted; of audio of other kinds only how much.
+void tell_left_out(const std::vector<LeftOut>& left_out, Settings& settings,
+                   nlohmann::ordered_json& results) {
+  for (const LeftOut& l : left_out) {
+    if (l.kind.empty()) say("skipped: {}: {}", l.name, l.reason);
+    if (settings.json) results.push_back({{"file", l.name}, {"error", l.reason}});
+    settings.exit_code = kExitProblemsFound;
+  }
+  if (const std::string unread = not_read(left_out); !unread.empty()) say("{}", unread);
 }
 
 std::string top_text(const std::vector<float>& probs, const std::vector<std::string>& classes, int top) {
@@ -57,16 +81,18 @@ nlohmann::ordered_json top_json(const std::vector<float>& probs, const std::vect
   nlohmann::ordered_json out;
   const auto order = most_probable_first(probs);
   for (std::size_t i = 0; i < std::min<std::size_t>(order.size(), static_cast<std::size_t>(top)); ++i) {
-    out[classes[order[i]]] = probs[order[i]];
+    out[classes[order[i]]] = decimal(probs[order[i]]);
   }
   return out;
 }
 
 nlohmann::ordered_json as_json(const fs::path& file, const Prediction& p,
-                               const std::vector<std::string>& classes, const Arguments& args) {
+                               const std::vector<std::string>& notes, const std::vector<std::string>& classes,
+                               const Arguments& args) {
   nlohmann::ordered_json out = {{"file", file.string()},
                                 {"genre", classes[most_probable_first(p.mean)[0]]},
                                 {"probabilities", top_json(p.mean, classes, args.top)}};
+  if (!notes.empty()) out["notes"] = notes;
   for (std::size_t s = 0; args.segments && s < p.starts.size(); ++s) {
     out["segments"].push_back(
         {{"start", p.starts[s]}, {"probabilities", top_json(p.segments[s], classes, args.top)}});
@@ -74,11 +100,12 @@ nlohmann::ordered_json as_json(const fs::path& file, const Prediction& p,
   return out;
 }
 
-void print_text(const fs::path& file, const Prediction& p, const std::vector<std::string>& classes,
-                const Arguments& args) {
-  fmt::print("{}: {}\n", file.string(), top_text(p.mean, classes, args.top));
+void print_text(const fs::path& file, const Prediction& p, const std::vector<std::string>& notes,
+                const std::vector<std::string>& classes, const Arguments& args) {
+  print("{}: {}{}\n", file.string(), top_text(p.mean, classes, args.top),
+        notes.empty() ? "" : "  (" + joined(notes) + ")");
   for (std::size_t s = 0; args.segments && s < p.starts.size(); ++s) {
-    fmt::print("  {:7.2f} s  {}\n", p.starts[s], top_text(p.segments[s], classes, args.top));
+    print("  {:7.2f} s  {}\n", p.starts[s], top_text(p.segments[s], classes, args.top));
   }
 }
 
@@ -91,27 +118,28 @@ class CsvOutput {
     std::string header = segments ? "file,start" : "file";
     if (!tags) header += ",genre,probability";
     for (const std::string& name : classes_) header += "," + csv_field(name);
-    fmt::print("{},note\n", header);
+    print("{},note\n", header);
   }
 
-  void print(const fs::path& file, const Prediction& p) const {
-    if (!segments_) row(file, "", p.mean);
+  void answer(const fs::path& file, const Prediction& p, const std::string& note) const {
+    if (!segments_) row(file, "", p.mean, note);
     for (std::size_t s = 0; segments_ && s < p.starts.size(); ++s)
-      row(file, fmt::format("{:.2f}", p.starts[s]), p.segments[s]);
+      row(file, fmt::format("{:.2f}", p.starts[s]), p.segments[s], note);
   }
-  void print_failed(const fs::path& file, const std::string& why) const {
+  void failed(const fs::path& file, const std::string& why) const {
     const std::size_t empty = classes_.size() + (segments_ ? 1 : 0) + (tags_ ? 0 : 2) + 1;
-    fmt::print("{}{}{}\n", csv_field(file.string()), std::string(empty, ','), csv_field(why));
+    print("{}{}{}\n", csv_field(file.string()), std::string(empty, ','), csv_field(why));
   }
 
  private:
-  void row(const fs::path& file, const std::string& start, const std::vector<float>& probabilities) const {
+  void row(const fs::path& file, const std::string& start, const std::vector<float>& probabilities,
+           const std::string& note) const {
     std::string line = csv_field(file.string());
     if (segments_) line += "," + start;
     const std::size_t best = most_probable_first(probabilities)[0];
     if (!tags_) line += fmt::format(",{},{:.4f}", csv_field(classes_[best]), probabilities[best]);
     for (const float p : probabilities) line += fmt::format(",{:.4f}", p);
-    fmt::print("{},\n", line);
+    print("{},{}\n", line, csv_field(note));
   }
 
   std::vector<std::string> classes_;
@@ -122,9 +150,10 @@ class CsvOutput {
 // thread a file is decoded when it is asked for.
 class DecodeAhead {
  public:
-  DecodeAhead(const std::vector<fs::path>& files, int sample_rate, int threads)
+  DecodeAhead(const std::vector<fs::path>& files, int sample_rate, const AudioOptions& options, int threads)
       : files_(files),
         rate_(sample_rate),
+        options_(options),
         threads_(threads > 0 ? static_cast<std::size_t>(threads)
                              : std::max<std::size_t>(1, std::thread::hardware_concurrency())) {}
 
@@ -132,7 +161,7 @@ class DecodeAhead {
   Audio next() {
     const auto policy = threads_ == 1 ? std::launch::deferred : std::launch::async | std::launch::deferred;
     for (; started_ < files_.size() && ahead_.size() <= threads_; ++started_)
-      ahead_.push_back(std::async(policy, read_audio, files_[started_], rate_, AudioLimits{}));
+      ahead_.push_back(std::async(policy, read_audio, files_[started_], rate_, options_));
     std::future<Audio> first = std::move(ahead_.front());
     ahead_.pop_front();
     return first.get();
@@ -141,6 +170,7 @@ class DecodeAhead {
  private:
   const std::vector<fs::path>& files_;
   int rate_;
+  AudioOptions options_;
   std::size_t threads_, started_ = 0;
   std::deque<std::future<Audio>> ahead_;
 };
@@ -148,31 +178,44 @@ class DecodeAhead {
 void predict(Settings& settings, const Arguments& args) {
   const auto device = open_device(settings);
   Predictor predictor(*device, args.model);
+  if (fs::is_directory(args.model)) {
+    const std::string note = untested(RunFolder::open(args.model));
+    if (note.starts_with("was trained further")) say("{}: {}", args.model, note);
+  }
+  tell_of_features(predictor.recipe().features);
   auto results = nlohmann::ordered_json::array();
   std::optional<CsvOutput> csv;
   if (args.csv && settings.json) fail(ErrorKind::usage, "predict: --csv and --json: choose one");
-  const std::vector<fs::path> files = audio_files(args.inputs);
+  std::vector<LeftOut> left_out;
+  const std::vector<fs::path> files = audio_files(args.inputs, settings.ffmpeg, left_out);
   if (args.csv) csv.emplace(predictor.classes(), predictor.recipe().task == "tags", args.segments);
-  DecodeAhead audio(files, predictor.recipe().features.sample_rate, settings.threads);
+  tell_left_out(left_out, settings, results);
+  MelOptions features = predictor.recipe().features;
+  if (!args.mix.empty()) set_mel_field(features, "mix", args.mix);
+  DecodeAhead decoded(files, features.sample_rate, {.mix = features.mix, .ffmpeg = settings.ffmpeg},
+                      settings.threads);
   for (const fs::path& file : files) {
     if (interrupted()) {
+      say("melgrad: stopped before {}; the files before it are answered", file.string());
       settings.exit_code = kExitInterrupted;
       break;
     }
     try {
-      const Prediction p = predictor(audio.next(), file.string());
-      if (csv) csv->print(file, p);
-      else if (settings.json) results.push_back(as_json(file, p, predictor.classes(), args));
-      else print_text(file, p, predictor.classes(), args);
+      const Audio audio = decoded.next();
+      const std::vector<std::string> notes = notes_of(audio);
+      const Prediction p = predictor(audio, file.string());
+      if (csv) csv->answer(file, p, joined(notes));
+      else if (settings.json) results.push_back(as_json(file, p, notes, predictor.classes(), args));
+      else print_text(file, p, notes, predictor.classes(), args);
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::input) throw;
-      fmt::print(stderr, "skipped: {}\n", e.what());
-      if (csv) csv->print_failed(file, e.what());
+      say("skipped: {}", e.what());
+      if (csv) csv->failed(file, e.what());
       if (settings.json) results.push_back({{"file", file.string()}, {"error", e.what()}});
       settings.exit_code = kExitProblemsFound;
     }
   }
-  if (settings.json) fmt::print("{}\n", results.dump(2));
+  if (settings.json) print_json(results);
 }
 
 }  // namespace
@@ -182,6 +225,7 @@ void register_predict(CLI::App& root, Settings& settings) {
   auto args = std::make_shared<Arguments>();
   command->add_option("model", args->model, "run folder or model.h5")->required();
   command->add_option("inputs", args->inputs, "audio files and folders")->required();
+  add_mix(*command, [args](const std::string& mix) { args->mix = mix; });
   command->add_option("--top", args->top, "how many genres to print")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "apps/run_record.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 LoadedModel load(Device& device, const std::string& path) {
   if (!fs::exists(path)) fail(ErrorKind::input, "{}: no such run folder or model file", path);
   const std::string file = fs::is_directory(path) ? (fs::path(path) / "model.h5").string() : path;
-  if (!fs::exists(file)) fail(ErrorKind::input, "{}: has no model.h5; is its training finished?", path);
+  if (!fs::exists(file)) fail(ErrorKind::input, "{}: {}", path, unfinished(RunFolder::open(path)));
   LoadedModel loaded = load_model(device, file);
   if (loaded.recipe.features.preset == "imported") {
     fail(ErrorKind::input, "{}: was trained on imported features; melgrad cannot compute those from audio",

@@ -1,12 +1,17 @@
 #include "apps/progress.h"
 
 #include <cmath>
-#include <cstdio>
 #include <fmt/format.h>
+#include <new>
+#include <poll.h>
 #include <unistd.h>
+
+#include "apps/screen.h"
 
 namespace melgrad {
 namespace {
+
+const std::string kFresh = "\r\x1b[K";  // the line anew
 
 std::string clock_text(double seconds) {
   const auto s = std::llround(seconds);
@@ -14,10 +19,16 @@ std::string clock_text(double seconds) {
   return fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
+// Whether what is written now is taken now.
+bool can_be_shown() {
+  pollfd message{STDERR_FILENO, POLLOUT, 0};
+  return ::poll(&message, 1, 0) > 0 && (message.revents & POLLOUT) != 0;
+}
+
 }  // namespace
 
 Progress::Progress(std::string label, std::int64_t total, std::string unit, std::int64_t first)
-    : label_(std::move(label)),
+    : label_(printable(label)),
       unit_(std::move(unit)),
       total_(total),
       first_(first),
@@ -27,10 +38,11 @@ Progress::Progress(std::string label, std::int64_t total, std::string unit, std:
       last_(start_) {}
 
 Progress::~Progress() {
-  if (terminal_) {
-    std::fputs(("\r\x1b[K" + line(done_, last_note_, true) + "\n").c_str(), stderr);
-  } else {
-    std::fputs((line(done_, last_note_, false) + "\n").c_str(), stderr);
+  try {
+    const std::string bar =
+        terminal_ ? kFresh + line(done_, last_note_, true) : line(done_, last_note_, false);
+    screen::write_message(bar + "\n");
+  } catch (const std::bad_alloc&) {  // why this ends may be told elsewhere
   }
 }
 
@@ -57,25 +69,18 @@ std::string Progress::line(std::int64_t done, const std::string& note, bool bar)
 void Progress::update(std::int64_t done, const std::string& note) {
   const std::lock_guard lock(mutex_);
   done_ = done;
-  if (!note.empty()) last_note_ = note;
+  if (!note.empty()) last_note_ = printable(note);
   const auto now = Clock::now();
   if (now - last_ < (terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10))) return;
   last_ = now;
-  if (terminal_) {
-    print("\r\x1b[K" + line(done_, last_note_, true));
-  } else {
-    print(line(done_, last_note_, false) + "\n");
-  }
+  if (!can_be_shown()) return;
+  screen::write_message(terminal_ ? kFresh + line(done_, last_note_, true)
+                                  : line(done_, last_note_, false) + "\n");
 }
 
 void Progress::message(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  print((terminal_ ? "\r\x1b[K" : "") + text + "\n");
-}
-
-void Progress::print(const std::string& text) {
-  std::fputs(text.c_str(), stderr);
-  std::fflush(stderr);
+  screen::write_message((terminal_ ? kFresh : "") + printable(text) + "\n");
 }
 
 }  // namespace melgrad

@@ -1,5 +1,6 @@
 // Progress of a long task on standard error: a bar that redraws itself on a terminal, otherwise a plain line
-// every ten seconds and one at the end. Safe to call from several threads.
+// every ten seconds and one at the end. Safe to call from several threads. What cannot be shown is left out:
+// a terminal that is stopped or a reader that is slow holds nothing up.
 #pragma once
 
 #include <chrono>
@@ -24,7 +25,6 @@ class Progress {
 
  private:
   std::string line(std::int64_t done, const std::string& note, bool bar) const;
-  void print(const std::string& text);
 
   using Clock = std::chrono::steady_clock;
   std::string label_, unit_, last_note_;

@@ -7,6 +7,7 @@
 #include <omp.h>
 
 #include "apps/statistics.h"
+#include "kernels/cpu/blas_memory.h"
 #include "kernels/error.h"
 
 // LAPACK, part of OpenBLAS: eigenvectors of a symmetric matrix; solution of a positive definite system.
@@ -26,7 +27,10 @@ constexpr std::size_t kRowsPerAxis = 5;
 // LAPACK on one thread: the matrices are small, and the bits do not depend on the number of threads.
 class OneThread {
  public:
-  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  OneThread() : before_(omp_get_max_threads()) {
+    omp_set_num_threads(1);
+    start_blas();
+  }
   ~OneThread() { omp_set_num_threads(before_); }
   OneThread(const OneThread&) = delete;
   OneThread& operator=(const OneThread&) = delete;

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/cli.h"
+#include "apps/screen.h"
 #include "models/recipe.h"
 
 namespace melgrad {
@@ -15,20 +16,20 @@ void list_all(const Settings& settings) {
   for (const EmbeddedRecipe& embedded : embedded_recipes()) {
     const Recipe recipe = load_recipe(embedded.name);
     json.push_back({{"name", recipe.name}, {"title", recipe.title}, {"task", recipe.task}});
-    if (!settings.json) fmt::print("{:<22}{:<8}{}\n", recipe.name, recipe.task, recipe.title);
+    if (!settings.json) print("{:<22}{:<8}{}\n", recipe.name, recipe.task, recipe.title);
   }
-  if (settings.json) fmt::print("{}\n", json.dump(2));
+  if (settings.json) print_json(json);
 }
 
 void show(const Settings& settings, const std::string& name) {
   const Recipe recipe = load_recipe(name);
   if (!settings.json) {
-    fmt::print("{}", as_toml(recipe));
+    print("{}", Lines{as_toml(recipe)});
     return;
   }
   nlohmann::ordered_json json;
   for (const auto& [key, value] : recipe_fields(recipe)) json[key] = value;
-  fmt::print("{}\n", json.dump(2));
+  print_json(json);
 }
 
 }  // namespace

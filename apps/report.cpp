@@ -29,7 +29,12 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
       analyses.push_back(read_analysis(path));
       continue;
     }
-    for (ReportRun& run : read_runs(path, problems)) runs.push_back(std::move(run));
+    try {
+      for (ReportRun& run : read_runs(path, problems)) runs.push_back(std::move(run));
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::input) throw;
+      problems.push_back(fmt::format("left out: {}", e.what()));
+    }
   }
   if (runs.empty() && analyses.empty()) fail(ErrorKind::input, "{}", problems[0]);
   keep_comparable(runs);
@@ -59,18 +64,19 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
            "--track: no run here is of audio (imported features cannot be computed from it)");
     add_track(page, *group, *device, extras.track);
   }
+  add_origins(page, runs);
   add_notes(page, runs);
   for (const std::string& undrawn : page.write(out)) problems.push_back(undrawn);
   if (!problems.empty()) settings.exit_code = kExitProblemsFound;
   for (const ReportRun& run : runs)
     for (const std::string& note : run.notes) problems.push_back(fmt::format("{}: {}", run.path, note));
-  for (const std::string& problem : problems) fmt::print(stderr, "{}\n", problem);
+  for (const std::string& problem : problems) say("{}", problem);
   if (settings.json) {
     const nlohmann::ordered_json json = {
         {"report", out}, {"runs", runs.size()}, {"analyses", analyses.size()}, {"notes", problems}};
-    fmt::print("{}\n", json.dump(2));
+    print_json(json);
   } else {
-    fmt::print("report: {}\n", out);
+    print("report: {}\n", out);
   }
 }
 

@@ -1,9 +1,12 @@
 // melgrad reproduce dong2018: the published experiment, end to end: features, many splits, the table.
+#include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/reproduce.h"
+#include "apps/run_record.h"
 #include "apps/statistics.h"
 #include "apps/train.h"
 #include "io/atomic_file.h"
+#include "models/recipe_use.h"
 
 namespace melgrad {
 namespace {
@@ -55,8 +58,8 @@ void print_row(const std::string& name, const Summary& s) {
     return v.size() > 1 ? fmt::format("{:.1f} ± {:.1f} %", 100 * mean(v), 100 * deviation(v))
                         : fmt::format("{:.1f} %", 100 * v[0]);
   };
-  fmt::print("{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", name, s.kept.size(), cell(s.kept),
-             cell(s.final_weights), cell(s.best_weights));
+  print("{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", name, s.kept.size(), cell(s.kept), cell(s.final_weights),
+        cell(s.best_weights));
 }
 
 // The lists users download stand beside the genres or where --split-lists says.
@@ -73,17 +76,17 @@ class Reproduction {
   Reproduction(Settings& settings, const Arguments& args)
       : settings_(&settings),
         device_(open_device(settings)),
-        recipe_(args.resume.empty() ? load_recipe(args.recipe)
+        recipe_(args.resume.empty() ? told_recipe(args.recipe, args.set)
                                     : load_recipe((fs::path(args.resume) / "recipe.toml").string())),
         folder_(prepare(args, recipe_)),
         asked_(asked_of(folder_)),
-        data_(*device_,
-              cache_for(asked_.gtzan, recipe_.features, *device_, settings, folder_.file("features.h5")),
-              recipe_) {}
+        data_(*device_, cache(settings), recipe_) {}
 
   void run() {
+    expect_classes(asked_.gtzan, data_.classes(), recipe_);
     const std::string identical = data_.identical_tracks();
-    if (!identical.empty()) fmt::print(stderr, "{}\n", identical);
+    if (!identical.empty()) say("{}", identical);
+    tell_of_features(recipe_.features);
     Summary random, filtered;
     for (int k = 0; k < asked_.splits; ++k) {
       const Split split = data_.random_split(recipe_.split, static_cast<std::uint64_t>(k));
@@ -91,11 +94,9 @@ class Reproduction {
     }
     const std::string lists = find_lists(asked_.gtzan, asked_.split_lists);
     if (lists.empty()) {
-      fmt::print(
-          stderr,
-          "fault-filtered split: no lists found; they are published as train_filtered.txt, "
+      say("fault-filtered split: no lists found; they are published as train_filtered.txt, "
           "valid_filtered.txt and test_filtered.txt in github.com/coreyker/dnn-mgr (gtzan/): put them beside "
-          "the genres or name their folder with --split-lists\n");
+          "the genres or name their folder with --split-lists");
     } else {
       one("filtered", data_.listed_split(lists), 0, filtered);
     }
@@ -104,33 +105,48 @@ class Reproduction {
 
  private:
   // The run folder: a new one that says what was asked for, or the one to go on with.
-  static RunFolder prepare(const Arguments& args, Recipe& recipe) {
-    if (!args.resume.empty()) return RunFolder::resume(args.resume);
-    for (const std::string& note : set_recipe_fields(recipe, args.set)) fmt::print(stderr, "{}\n", note);
+  static RunFolder prepare(const Arguments& args, const Recipe& recipe) {
+    if (!args.resume.empty()) {
+      RunFolder folder = RunFolder::resume(args.resume);
+      record_resumption(folder);
+      return folder;
+    }
     if (!fs::exists(args.gtzan)) fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
     RunFolder folder = RunFolder::create(args.out, "reproduce-" + recipe.name);
     const auto absolute = [](const std::string& path) {
-      return path.empty() ? path : fs::absolute(path).lexically_normal().string();
+      return path.empty() ? path : as_utf8(fs::absolute(path).lexically_normal().string());
     };
     write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
-    folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
-                                   {"recipe", recipe.name},
-                                   {"gtzan", absolute(args.gtzan)},
-                                   {"splits", args.splits},
-                                   {"seed", args.seed},
-                                   {"split_lists", absolute(args.split_lists)}});
+    nlohmann::ordered_json run = {{"recipe", recipe.name},
+                                  {"gtzan", absolute(args.gtzan)},
+                                  {"splits", args.splits},
+                                  {"seed", args.seed},
+                                  {"split_lists", absolute(args.split_lists)}};
+    run.update(session_record());
+    folder.write_json("run.json", run);
     return folder;
   }
 
   static Arguments asked_of(const RunFolder& folder) {
     return folder.read("run.json", [](const nlohmann::ordered_json& json) {
       Arguments asked;
-      json.at("gtzan").get_to(asked.gtzan);
+      asked.gtzan = path_from_utf8(json.at("gtzan"));
       asked.splits = static_cast<int>(count_of(json.at("splits")));
       asked.seed = seed_of(json.at("seed"));
-      json.at("split_lists").get_to(asked.split_lists);
+      asked.split_lists = path_from_utf8(json.at("split_lists"));
       return asked;
     });
+  }
+
+  // The features: as given, or extracted from the audio.
+  std::string cache(Settings& settings) {
+    DataSetRequest data;
+    data.path = asked_.gtzan;
+    const auto audio = audio_of(data, settings);
+    if (!audio) return asked_.gtzan;
+    const std::string path = folder_.file("features.h5");
+    extract_to(path, *audio, recipe_.features, *device_, settings);
+    return path;
   }
 
   // Trains and tests one split in a folder of its own, or takes over what an interrupted run left there. Run
@@ -139,7 +155,7 @@ class Reproduction {
     const bool begun = fs::exists(folder_.path() / name / "run.json");
     const RunFolder folder =
         begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
-    if (fs::exists(folder.file("result.json"))) {
+    if (begun && result_stands(folder)) {
       summary.add(folder);
       return;
     }
@@ -149,18 +165,20 @@ class Reproduction {
       warn_of_other_device(origin, *device_);
       seed = origin.seed;
     } else {
-      begin_in_folder(folder, recipe_, data_, split, seed, *device_);
+      begin_in_folder(folder, recipe_, data_, asked_.gtzan, split, seed, *device_);
     }
     TrainingRun run(*device_, data_, split, recipe_, seed);
     resume_in_folder(run, folder);
+    if (begun) note_resumption(run, folder);
     if (!train_in_folder(run, folder, recipe_, name)) {
+      record_end(folder_, "interrupted");
       throw Interrupted{
           fmt::format("saved; go on with: melgrad reproduce dong2018 --resume {}", folder_.path().string())};
     }
     test_in_folder(run, folder, data_, recipe_);
     summary.add(folder);
-    fmt::print(stderr, "{}: test accuracy {:.3f} ({}), weights {:016x}\n", name, summary.kept.back(),
-               run.ending(), run.weights_digest());
+    say("{}: test accuracy {:.3f} ({}), weights {:016x}", name, summary.kept.back(), run.ending(),
+        run.weights_digest());
   }
 
   void report(const Summary& random, const Summary& filtered) const;
@@ -182,19 +200,20 @@ void Reproduction::report(const Summary& random, const Summary& filtered) const 
   if (!random.kept.empty()) out["random_splits"] = as_json(random);
   if (!filtered.kept.empty()) out["fault_filtered"] = as_json(filtered);
   folder_.write_json("result.json", out);
+  record_end(folder_, "finished");
   if (settings_->json) {
-    fmt::print("{}\n", out.dump(2));
+    print_json(out);
     return;
   }
-  fmt::print("\n{}\n\n{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", recipe_.title, "test accuracy of tracks",
-             "splits", "recipe's weights", "final weights", "best validation");
+  print("\n{}\n\n{:<34}{:>7}  {:>16}  {:>16}  {:>16}\n", recipe_.title, "test accuracy of tracks", "splits",
+        "recipe's weights", "final weights", "best validation");
   if (!random.kept.empty()) print_row("random stratified", random);
   if (!filtered.kept.empty()) print_row("fault-filtered", filtered);
   if (!random.kept.empty()) {
-    fmt::print("\npooled confusion over the random splits, rates per true genre\n\n{}",
-               as_table(random.confusion, data_.classes()));
+    print("\npooled confusion over the random splits, rates per true genre\n\n{}",
+          Lines{as_table(random.confusion, data_.classes())});
   }
-  fmt::print("\nresult: {}\n", folder_.file("result.json"));
+  print("\nresult: {}\n", folder_.file("result.json"));
 }
 
 }  // namespace
@@ -203,9 +222,10 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   auto* dong =
       reproduce.add_subcommand("dong2018", "Dong 2018: genres of GTZAN by voting over 3-second segments");
   auto args = std::make_shared<Arguments>();
-  dong->add_option("--gtzan", args->gtzan, "GTZAN's folder, or a cache of it");
+  dong->add_option("--gtzan", args->gtzan,
+                   "GTZAN's folder, or another data set (as for train), or a cache of it");
   dong->add_option("--splits", args->splits, "number of random splits")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::Range(0, 100000))
       ->capture_default_str();
   dong->add_option("--recipe", args->recipe, "dong2018, dong2018-fixed or a TOML file")
       ->capture_default_str();
@@ -217,6 +237,7 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   dong->add_option("--out", args->out, "run folder (default runs/reproduce-<recipe>-<time>)");
   auto* resume = dong->add_option("--resume", args->resume, "go on with an interrupted reproduction");
   goes_alone(*dong, *resume);
+  add_no_cache(*dong, settings);
   dong->callback([=, &settings] {
     if (args->gtzan.empty() && args->resume.empty()) {
       fail(ErrorKind::usage, "reproduce dong2018: name the data with --gtzan, or --resume FOLDER");

@@ -7,9 +7,11 @@
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/reproduce.h"
+#include "apps/run_record.h"
 #include "apps/train.h"
 #include "io/json.h"
 #include "kernels/text.h"
+#include "models/recipe_use.h"
 
 namespace melgrad {
 namespace {
@@ -65,41 +67,49 @@ class Reproduction {
  private:
   // A new run folder that says what was asked for, or the one to go on with.
   static RunFolder prepare(const Arguments& args) {
-    if (!args.resume.empty()) return RunFolder::resume(args.resume);
+    if (!args.resume.empty()) {
+      RunFolder folder = RunFolder::resume(args.resume);
+      record_resumption(folder);
+      return folder;
+    }
     const std::vector<std::string> models = chosen(args.models);
-    for (const std::string& name : models) recipe_of(name, args.set);  // so that a wrong key is told now
+    std::vector<Recipe> recipes;  // so that a wrong key is told now
+    for (const std::string& name : models) recipes.push_back(recipe_of(name, args.set));
+    expect_use(recipes, args.set);
     if (!is_mtat(args.data.path))
       fail(ErrorKind::input, "{}: no MagnaTagATune: it has no annotations_final.csv", args.data.path);
     const RunFolder folder = RunFolder::create(args.out, "reproduce-mtat");
     const auto absolute = [](const fs::path& path) {
-      return path.empty() ? "" : fs::absolute(path).lexically_normal().string();
+      return path.empty() ? "" : as_utf8(fs::absolute(path).lexically_normal().string());
     };
-    folder.write_json("run.json", {{"melgrad", MELGRAD_VERSION},
-                                   {"data", absolute(args.data.path)},
-                                   {"protocol", args.data.protocol},
-                                   {"tags", args.data.mtat.tags},
-                                   {"merge_tags", args.data.mtat.merge_synonyms},
-                                   {"split_by", args.data.split_by},
-                                   {"split_seed", args.data.mtat.split_seed},
-                                   {"split_lists", absolute(args.data.mtat.split_lists)},
-                                   {"models", models},
-                                   {"set", args.set},
-                                   {"dtype", args.dtype},
-                                   {"seed", args.seed}});
+    nlohmann::ordered_json run = {{"data", absolute(args.data.path)},
+                                  {"protocol", args.data.protocol},
+                                  {"tags", args.data.mtat.tags},
+                                  {"merge_tags", args.data.mtat.merge_synonyms},
+                                  {"split_by", args.data.split_by},
+                                  {"split_seed", args.data.mtat.split_seed},
+                                  {"split_lists", absolute(args.data.mtat.split_lists)},
+                                  {"models", models},
+                                  {"set", args.set},
+                                  {"dtype", args.dtype},
+                                  {"seed", args.seed}};
+    run.update(session_record());
+    folder.write_json("run.json", run);
     return folder;
   }
 
   static Arguments asked_of(const RunFolder& folder) {
     return folder.read("run.json", [](const nlohmann::ordered_json& json) {
       Arguments asked;
-      asked.data.path = json.at("data");
+      asked.data.path = path_from_utf8(json.at("data"));
       asked.data.protocol = json.at("protocol");
       asked.data.split_by = json.at("split_by");
       asked.data.mtat.tags = json.at("tags");
       asked.data.mtat.merge_synonyms = json.at("merge_tags");
       asked.data.mtat.split_seed = seed_of(json.at("split_seed"));
-      asked.data.mtat.split_lists = json.at("split_lists").get<std::string>();
+      asked.data.mtat.split_lists = path_from_utf8(json.at("split_lists"));
       json.at("models").get_to(asked.models);
+      if (!asked.models.empty()) chosen(asked.models);  // each names a folder
       json.at("set").get_to(asked.set);
       json.at("dtype").get_to(asked.dtype);
       asked.seed = seed_of(json.at("seed"));
@@ -109,8 +119,7 @@ class Reproduction {
 
   static Recipe recipe_of(const std::string& model, const std::vector<std::string>& set) {
     Recipe recipe = load_recipe("mtat-" + model);
-    for (const std::string& note : set_recipe_fields(recipe, set))
-      fmt::print(stderr, "{}: {}\n", model, note);
+    for (const std::string& note : set_recipe_fields(recipe, set)) say("{}: {}", model, note);
     return recipe;
   }
 
@@ -120,32 +129,40 @@ class Reproduction {
     if (fs::exists(path)) return path;
     const DType dtype =
         asked_.dtype == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
-    fmt::print(stderr, "features {}:\n", recipe.features.preset);
-    if (!data_set_) data_set_ = open_data_set(asked_.data);
-    const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path);
+    say("features {}:", recipe.features.preset);
+    tell_of_features(recipe.features);
+    if (!data_set_) data_set_ = open_data_set(asked_.data, *settings_);
+    const auto store = feature_store(*settings_);
+    const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path,
+                                    store ? &*store : nullptr);
     if (r.interrupted) interrupt();
+    if (r.skipped > 0) settings_->exit_code = kExitProblemsFound;
     return path;
   }
 
   // Trains and tests one network in a folder of its own, or takes over what is there.
   nlohmann::ordered_json one(const std::string& name) {
     const bool begun = fs::exists(folder_.path() / name / "run.json");
-    if (begun && fs::exists(folder_.path() / name / "result.json"))
-      return RunFolder::open(folder_.file(name)).read_json("result.json");
+    if (begun) {
+      const RunFolder done = RunFolder::open(folder_.file(name));
+      if (result_stands(done)) return done.read_json("result.json");
+    }
     Recipe recipe = begun ? load_recipe(folder_.file(name) + "/recipe.toml") : recipe_of(name, asked_.set);
     const TrainingData data(*device_, cache_of(recipe), recipe);
     const RunFolder folder =
         begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
     const Split split = data.own_split();
     if (begun) warn_of_other_device(origin_of(folder), *device_);
-    if (!begun) begin_in_folder(folder, recipe, data, split, asked_.seed, *device_);
+    if (!begun) begin_in_folder(folder, recipe, data, asked_.data.path, split, asked_.seed, *device_);
     TrainingRun run(*device_, data, split, recipe, asked_.seed);
     resume_in_folder(run, folder);
+    if (begun) note_resumption(run, folder);
     if (!train_in_folder(run, folder, recipe, name)) interrupt();
     return test_in_folder(run, folder, data, recipe).result;
   }
 
   [[noreturn]] void interrupt() const {
+    record_end(folder_, "interrupted");
     throw Interrupted{
         fmt::format("saved; go on with: melgrad reproduce mtat --resume {}", folder_.path().string())};
   }
@@ -162,21 +179,20 @@ class Reproduction {
     };
     if (!header_printed_) {
       header_printed_ = true;
-      fmt::print("{:<16}{:>11}  {:<24}{:<24}{:<7}{:<9}\n", "macro over tags", "parameters", "ROC-AUC (95 %)",
-                 "PR-AUC (95 %)", "F1", "accuracy");
-      fmt::print("{:<16}{:>11}  {:<24.3f}{:<24.3f}{:<7.3f}{:<9.3f}\n", "no tag at all", 0,
-                 macro.at("roc_auc").at("baseline").get<double>(),
-                 macro.at("pr_auc").at("baseline").get<double>(), macro.at("f1").at("baseline").get<double>(),
-                 macro.at("accuracy").at("baseline").get<double>());
+      print("{:<16}{:>11}  {:<24}{:<24}{:<7}{:<9}\n", "macro over tags", "parameters", "ROC-AUC (95 %)",
+            "PR-AUC (95 %)", "F1", "accuracy");
+      print("{:<16}{:>11}  {:<24.3f}{:<24.3f}{:<7.3f}{:<9.3f}\n", "no tag at all", 0,
+            macro.at("roc_auc").at("baseline").get<double>(), macro.at("pr_auc").at("baseline").get<double>(),
+            macro.at("f1").at("baseline").get<double>(), macro.at("accuracy").at("baseline").get<double>());
     }
-    fmt::print("{:<16}{:>11}  {:<24}{:<24}{:<7.3f}{:<9.3f}\n", name, count_of(result.at("parameters")),
-               cell(macro.at("roc_auc")), cell(macro.at("pr_auc")), macro.at("f1").at("value").get<double>(),
-               macro.at("accuracy").at("value").get<double>());
+    print("{:<16}{:>11}  {:<24}{:<24}{:<7.3f}{:<9.3f}\n", name, count_of(result.at("parameters")),
+          cell(macro.at("roc_auc")), cell(macro.at("pr_auc")), macro.at("f1").at("value").get<double>(),
+          macro.at("accuracy").at("value").get<double>());
     std::fflush(stdout);
   }
 
   void finish() const {
-    nlohmann::ordered_json out = {{"asked", folder_.read_json("run.json")},
+    nlohmann::ordered_json out = {{"asked", without_sessions(folder_.read_json("run.json"))},
                                   {"device", device_->description()}};
     auto& list = out["models"] = nlohmann::ordered_json::array();
     for (const auto& [name, result] : results_) {
@@ -184,10 +200,11 @@ class Reproduction {
       list.back()["result"]["test"].erase("predictions");  // they stay in the model's own result.json
     }
     folder_.write_json("result.json", out);
+    record_end(folder_, "finished");
     if (settings_->json) {
-      fmt::print("{}\n", out.dump(2));
+      print_json(out);
     } else {
-      fmt::print("\nresult: {}\n", folder_.file("result.json"));
+      print("\nresult: {}\n", folder_.file("result.json"));
     }
   }
 
@@ -216,6 +233,7 @@ void register_reproduce_mtat(CLI::App& reproduce, Settings& settings) {
   command->add_option("--out", args->out, "run folder (default runs/reproduce-mtat-<time>)");
   auto* resume = command->add_option("--resume", args->resume, "go on with an interrupted reproduction");
   goes_alone(*command, *resume);
+  add_no_cache(*command, settings);
   command->callback([=, &settings] {
     if (args->data.path.empty() == args->resume.empty())
       fail(ErrorKind::usage, "reproduce mtat: name the data with --data, or --resume FOLDER");

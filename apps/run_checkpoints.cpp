@@ -4,6 +4,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "apps/screen.h"
 #include "io/atomic_file.h"
 #include "kernels/error.h"
 
@@ -22,20 +23,6 @@ std::optional<std::int64_t> step_in(const std::string& name) {
   const auto [end, error] = std::from_chars(first, last, step);
   if (first >= last || end != last || error != std::errc{}) return std::nullopt;
   return step;
-}
-
-// Lets `path` name the file `other` as well, instead of what it named before.
-void name_as_well(const std::string& other, const std::string& path) {
-  AtomicFile link(path);
-  std::error_code error;
-  fs::remove(link.temp_path(), error);
-  fs::create_hard_link(other, link.temp_path(), error);
-  if (error) {  // a file system without hard links
-    error.clear();
-    fs::copy_file(other, link.temp_path(), error);
-  }
-  if (error) fail(ErrorKind::output, "{}: cannot be written: {}", path, error.message());
-  link.commit();
 }
 
 }  // namespace
@@ -69,9 +56,9 @@ std::optional<Checkpoint> RunCheckpoints::load() const {
     try {
       Checkpoint state = load_checkpoint(path);
       fs::rename(newest(), folder_->file("checkpoint-damaged.h5"));
-      name_as_well(path, newest());
+      link_or_copy(path, newest());
       for (const std::string& other : damaged) fs::remove(other);
-      fmt::print(stderr, "{}; put aside as checkpoint-damaged.h5; going on from {}\n", why, path);
+      say("{}; put aside as checkpoint-damaged.h5; going on from {}", why, path);
       return state;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::input) throw;
@@ -81,12 +68,24 @@ std::optional<Checkpoint> RunCheckpoints::load() const {
   fail(ErrorKind::input, "{}; no checkpoint before it is whole", why);
 }
 
+std::optional<std::int64_t> RunCheckpoints::step() const {
+  std::error_code error;
+  for (const std::string& path : by_age())
+    if (fs::equivalent(path, newest(), error)) return step_in(fs::path(path).filename().string());
+  try {
+    if (fs::exists(newest())) return steps_of(load_checkpoint(newest()), newest());
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::input) throw;
+  }
+  return std::nullopt;
+}
+
 void RunCheckpoints::save(const Checkpoint& state) const {
   if (keep_ > 1) {
     const std::string path =
         folder_->file(fmt::format("{}{}{}", kPrefix, steps_of(state, newest()), kSuffix));
     save_checkpoint(path, state);
-    name_as_well(path, newest());
+    link_or_copy(path, newest());
   } else {
     save_checkpoint(newest(), state);
   }

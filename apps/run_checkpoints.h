@@ -24,6 +24,8 @@ class RunCheckpoints {
   // stderr says so, it is put aside as checkpoint-damaged.h5, and the one before takes its place: from there
   // the run goes on to the same bits. Error (input) if no checkpoint is whole.
   std::optional<Checkpoint> load() const;
+  // The step of the newest; none if there is none that can be read.
+  std::optional<std::int64_t> step() const;
   // Error (output).
   void save(const Checkpoint& state) const;
 

@@ -1,9 +1,10 @@
 #include "apps/run_folder.h"
 
+#include <charconv>
 #include <ctime>
-#include <fstream>
 
 #include "io/atomic_file.h"
+#include "io/text_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -76,18 +77,32 @@ RunFolder RunFolder::open(const std::string& path) {
 }
 
 void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json& json) const {
-  write_file_atomically(file(name), json.dump(2) + "\n");
+  write_file_atomically(file(name), json_text(json, 2) + "\n");
 }
 
 nlohmann::ordered_json RunFolder::read_json(const std::string& name) const {
-  std::ifstream in(file(name));
-  if (!in) fail(ErrorKind::input, "{}: cannot be read", file(name));
-  return reading_json(file(name), [&] { return nlohmann::ordered_json::parse(in); });
+  const std::string text = read_text_file(file(name));
+  return reading_json(file(name), [&] { return nlohmann::ordered_json::parse(text); });
+}
+
+std::string path_from_utf8(const std::string& text) {
+  std::error_code error;
+  if (fs::exists(text, error)) return text;
+  std::string path;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    const char* const digits = text.data() + i + 2;
+    const bool written_out = text.compare(i, 2, "\\x") == 0 && i + 4 <= text.size() &&
+                             std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2 && byte >= 0x80;
+    path += written_out ? static_cast<char>(byte) : text[i];
+    if (written_out) i += 3;
+  }
+  return fs::exists(path, error) ? path : text;
 }
 
 RunOrigin origin_of(const RunFolder& folder) {
   return folder.read("run.json", [](const nlohmann::ordered_json& run) {
-    return RunOrigin{run.at("cache"), run.at("device"), run.value("precision", "f32"),
+    return RunOrigin{path_from_utf8(run.at("cache")), run.at("device"), run.value("precision", "f32"),
                      seed_of(run.at("seed"))};
   });
 }

@@ -1,13 +1,13 @@
 // A run folder: everything a training run leaves behind.
-//   run.json       what was asked for: recipe, data, seed, split, version, device
-//   recipe.toml    the recipe as used, every key
-//   splits.json    track names of train, valid and test
+//   run.json       what was asked for and where it comes from (run_record.h): recipe, data, seed, split,
+//   device recipe.toml    the recipe as used, every key splits.json    track names of train, valid and test
 //   metrics.jsonl  one line per epoch, and one with "event" per skipped step and spike of the loss
 //   events.out.tfevents.*  the same for TensorBoard, with histograms of the parameters and the first kernels
 //   checkpoint.h5  the whole state, from which --resume goes on; holds the final and the best weights. It is
 //                  checkpoint-<step>.h5 under a second name; the last of those are kept (run_checkpoints.h)
 //   model.h5       the finished network: the weights the recipe keeps, classes, features (for predict)
-//   result.json    the test result (evaluate)
+//   result.json    the test result (evaluate). Of a run that goes on, model.h5 and result.json become
+//                  model-<step>.h5 and result-<step>.json
 #pragma once
 
 #include <filesystem>
@@ -47,6 +47,10 @@ class RunFolder {
   std::filesystem::path path_;
   std::shared_ptr<FolderLock> lock_;  // of copies too
 };
+
+// The path that `text`, as as_utf8 wrote it into a file, stands for: where nothing has this name, the one
+// with the bytes that are written out as \xff.
+std::string path_from_utf8(const std::string& text);
 
 // What run.json says of the data and of what else decides a run's bits.
 struct RunOrigin {

@@ -276,9 +276,9 @@ void selftest(Device& device, const SelftestScope& scope, Settings& settings) {
   });
   progress.update(parts);
   if (settings.json) {
-    fmt::print("{}\n", as_json(result, device).dump(2));
+    print_json(as_json(result, device));
   } else {
-    fmt::print("{}", as_text(result, device));
+    print("{}", Lines{as_text(result, device)});
   }
   if (!result.passed()) settings.exit_code = static_cast<int>(ErrorKind::internal);
 }

@@ -62,13 +62,9 @@ bool make_files(std::size_t total, const SynthOptions& options, Settings& settin
   }
   if (written == total) return true;
   settings.exit_code = kExitInterrupted;
-  fmt::print(stderr, "melgrad: stopped after {} of {} tracks; delete {} and start again\n", written.load(),
-             total, options.out.string());
+  say("melgrad: stopped after {} of {} tracks; delete {} and start again", written.load(), total,
+      options.out.string());
   return false;
-}
-
-void print_json(const nlohmann::json& out) {
-  fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 void synth_genres(SynthOptions options, Settings& settings) {
@@ -89,14 +85,15 @@ void synth_genres(SynthOptions options, Settings& settings) {
   };
   if (!make_files(total, options, settings, make)) return;
   if (settings.json) {
-    print_json({{"folder", options.out.string()},
-                {"tracks", total},
-                {"seed", options.seed},
-                {"classes", std::vector(styles.begin(),
-                                        styles.begin() + static_cast<std::ptrdiff_t>(options.classes))}});
+    print_json(nlohmann::json{
+        {"folder", options.out.string()},
+        {"tracks", total},
+        {"seed", options.seed},
+        {"classes",
+         std::vector(styles.begin(), styles.begin() + static_cast<std::ptrdiff_t>(options.classes))}});
   } else {
-    fmt::print("{}: {} tracks of {:g} s in {} classes\n", options.out.string(), total, options.seconds,
-               options.classes);
+    print("{}: {} tracks of {:g} s in {} classes\n", options.out.string(), total, options.seconds,
+          options.classes);
   }
 }
 
@@ -122,9 +119,10 @@ void synth_tags(SynthOptions options, Settings& settings) {
   write_file_atomically((options.out / "annotations_final.csv").string(), annotations_table(clips));
   write_file_atomically((options.out / "clip_info_final.csv").string(), clip_info_table(clips));
   if (settings.json) {
-    print_json({{"folder", options.out.string()}, {"tracks", clips.size()}, {"seed", options.seed}});
+    print_json(
+        nlohmann::json{{"folder", options.out.string()}, {"tracks", clips.size()}, {"seed", options.seed}});
   } else {
-    fmt::print("{}: {} clips of {:g} s with tags\n", options.out.string(), clips.size(), options.seconds);
+    print("{}: {} clips of {:g} s with tags\n", options.out.string(), clips.size(), options.seconds);
   }
 }
 

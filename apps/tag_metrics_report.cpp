@@ -5,6 +5,7 @@
 #include "apps/tag_metrics.h"
 #include "apps/text_table.h"
 #include "io/json.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -86,11 +87,11 @@ ordered_json as_json(const TagScores& scores) {
   auto out = ordered_json::array();
   for (std::size_t i = 0; i < scores.tracks.size(); ++i) {
     auto tags = ordered_json::array();
-    std::vector<float> row;
+    std::vector<double> row;
     for (std::size_t k = 0; k < scores.tags.size(); ++k) {
       const std::size_t at = i * scores.tags.size() + k;
       if (scores.targets[at] != 0) tags.push_back(scores.tags[k]);
-      row.push_back(scores.scores[at]);
+      row.push_back(decimal(scores.scores[at]));
     }
     out.push_back({{"track", scores.tracks[i]}, {"tags", std::move(tags)}, {"scores", row}});
   }
@@ -120,9 +121,7 @@ std::string as_table(const TagMetrics& metrics) {
           metrics.tracks, metrics.options.threshold);
   const auto list = [&](const char* what, const std::vector<std::string>& tags) {
     if (tags.empty()) return;
-    std::string names;
-    for (const std::string& tag : tags) names += (names.empty() ? "" : ", ") + tag;
-    out += fmt::format("{} ({}): {}\n", what, tags.size(), names);
+    out += fmt::format("{} ({}): {}\n", what, tags.size(), printable(joined(tags)));
   };
   list("on all tracks or on none, so not in the means but accuracy's", metrics.one_class);
   list("never predicted, precision counts as 0", metrics.no_predictions);

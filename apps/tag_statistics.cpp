@@ -8,6 +8,7 @@
 
 #include "apps/text_table.h"
 #include "io/json.h"
+#include "kernels/error.h"
 
 namespace melgrad {
 namespace {
@@ -33,9 +34,10 @@ void count(const DataSet& set, TagStatistics& s) {
   s.counts.assign(tags, 0);
   s.together.assign(tags * tags, 0);
   std::vector<std::size_t> of_clip;
+  const ClassIndex index(set.classes);
   for (const Track& track : set.tracks) {
     of_clip.clear();
-    for (const std::string& label : track.labels) of_clip.push_back(set.class_index(label));
+    for (const std::string& label : track.labels) of_clip.push_back(index(label));
     if (of_clip.size() >= s.tags_per_clip.size()) s.tags_per_clip.resize(of_clip.size() + 1, 0);
     ++s.tags_per_clip[of_clip.size()];
     for (const std::size_t a : of_clip) {
@@ -138,6 +140,10 @@ std::vector<std::size_t> TagStatistics::by_count() const {
 }
 
 TagStatistics tag_statistics(const DataSet& set) {
+  constexpr std::size_t kMostTags = 5000;  // every two of them are counted: 25 million pairs take half a GB
+  if (set.classes.size() > kMostTags)
+    fail(ErrorKind::input, "{}: has {} tags; analyze compares every two and takes {} at most",
+         set.root.string(), set.classes.size(), kMostTags);
   TagStatistics s;
   s.clips = static_cast<std::int64_t>(set.tracks.size());
   s.tags = set.classes;

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "kernels/text.h"
+
 namespace melgrad {
 
-std::string align(const TextRows& rows) {
+std::string align(TextRows rows) {
+  for (auto& row : rows)
+    for (std::string& cell : row) cell = printable(cell);
   // Letters, not bytes: the bytes that continue a UTF-8 letter are 10xxxxxx.
   const auto letters = [](const std::string& cell) {
     return std::count_if(cell.begin(), cell.end(), [](char c) { return (c & 0xC0) != 0x80; });

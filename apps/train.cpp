@@ -5,16 +5,20 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <fstream>
 #include <map>
+#include <sstream>
 
 #include "apps/data_set.h"
 #include "apps/event_file.h"
 #include "apps/extract.h"
 #include "apps/interrupt.h"
 #include "apps/progress.h"
+#include "apps/run_record.h"
 #include "io/atomic_file.h"
+#include "io/csv.h"
+#include "io/text_file.h"
 #include "kernels/text.h"
+#include "models/recipe_use.h"
 
 namespace melgrad {
 namespace {
@@ -26,7 +30,8 @@ constexpr const char* kMetrics = "metrics.jsonl";
 
 // A resumed run goes on behind its checkpoint: later lines of the log are of work that is done again.
 void cut_metrics(const RunFolder& folder, std::int64_t steps) {
-  std::ifstream in(folder.file(kMetrics));
+  const std::string path = folder.file(kMetrics);
+  std::istringstream in(fs::exists(path) ? read_text_file(path) : "");
   std::string kept;
   for (std::string line; std::getline(in, line);) {
     const auto json = nlohmann::json::parse(line, nullptr, false);
@@ -34,7 +39,7 @@ void cut_metrics(const RunFolder& folder, std::int64_t steps) {
     if (!step.is_number_integer() || step.get<std::int64_t>() > steps) break;
     kept += line + "\n";
   }
-  write_file_atomically(folder.file(kMetrics), kept);
+  write_file_atomically(path, kept);
 }
 
 // What is logged of an epoch.
@@ -48,7 +53,7 @@ std::vector<std::pair<std::string, double>> figures_of(const TrainingRun::Epoch&
 
 class MetricsLog {
  public:
-  explicit MetricsLog(const RunFolder& folder) : path_(folder.file(kMetrics)), file_(path_, std::ios::app) {}
+  explicit MetricsLog(const RunFolder& folder) : file_(folder.file(kMetrics)) {}
   void add(const TrainingRun::Epoch& e, double seconds) {
     nlohmann::ordered_json line = {{"epoch", e.epoch}, {"step", e.step}, {"seconds", seconds}};
     for (const auto& [name, value] : figures_of(e)) line[name] = value;
@@ -60,14 +65,9 @@ class MetricsLog {
   }
 
  private:
-  void add(const nlohmann::ordered_json& line) {
-    file_ << line.dump() << "\n";
-    file_.flush();
-    if (!file_) fail(ErrorKind::output, "{}: cannot be written: disk full?", path_);
-  }
+  void add(const nlohmann::ordered_json& line) { file_.append(line.dump() + "\n"); }
 
-  std::string path_;
-  std::ofstream file_;
+  AppendedFile file_;
 };
 
 nlohmann::ordered_json or_null(const std::optional<double>& x) {
@@ -88,81 +88,67 @@ std::string kept_weights(const TrainingRun& run, const Recipe& recipe) {
 
 void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
   const Split& s = run.split();
-  fmt::print(stderr,
-             "{}: {} parameters; {} train, {} valid, {} test tracks of {} {}; {} steps of {} an epoch\n",
-             recipe.name, run.parameters(), s.train.size(), s.valid.size(), s.test.size(),
-             data.classes().size(), data.tags() ? "tags" : "classes", run.steps_per_epoch(), run.batch());
+  say("{}: {} parameters; {} train, {} valid, {} test tracks of {} {}; {} steps of {} an epoch", recipe.name,
+      run.parameters(), s.train.size(), s.valid.size(), s.test.size(), data.classes().size(),
+      data.tags() ? "tags" : "classes", run.steps_per_epoch(), run.batch());
   if (data.tags()) {
     const auto one_sided = data.one_sided_tags(s.train);
     if (!one_sided.empty())
-      fmt::print(stderr, "{} tags that no training track has, or all have, cannot be learned: {}\n",
-                 one_sided.size(), joined(one_sided));
+      say("{} tags that no training track has, or all have, cannot be learned: {}", one_sided.size(),
+          joined(one_sided));
   } else {
     const auto unlearned = data.missing_classes(s.train), untested = data.missing_classes(s.test);
-    if (!unlearned.empty())
-      fmt::print(stderr, "genres without a training track cannot be learned: {}\n", joined(unlearned));
+    if (!unlearned.empty()) say("genres without a training track cannot be learned: {}", joined(unlearned));
     if (!s.test.empty() && !untested.empty())
-      fmt::print(stderr,
-                 "genres without a test track are not tested: {}; more tracks, or split.test higher\n",
-                 joined(untested));
+      say("genres without a test track are not tested: {}; more tracks, or split.test higher",
+          joined(untested));
   }
   if (run.batch() < recipe.train.batch) {
-    fmt::print(stderr, "train.batch is {}, but there are {} training tracks: batches of {}\n",
-               recipe.train.batch, s.train.size(), run.batch());
+    say("train.batch is {}, but there are {} training tracks: batches of {}", recipe.train.batch,
+        s.train.size(), run.batch());
   }
+}
+
+// A run cannot have fewer epochs than it has done.
+void expect_no_fewer(TrainingRun& run, const Recipe& recipe, const RunFolder& folder) {
+  if (run.steps() <= run.total_steps()) return;
+  const std::int64_t each = run.steps_per_epoch();
+  fail(ErrorKind::usage, "train.epochs: {} is less than {} has done: {} steps, {} an epoch; set at least {}",
+       recipe.train.epochs, folder.path().string(), run.steps(), each, (run.steps() + each - 1) / each);
 }
 
 // All that may change in a run that has begun: what ends it.
 void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
-  for (const std::string& assignment : assignments) {
-    if (!assignment.starts_with("train.epochs=") && !assignment.starts_with("train.patience=") &&
-        !assignment.starts_with("train.on_nan="))
+  for (const std::string& key : keys_of(assignments)) {
+    if (key != "train.epochs" && key != "train.patience" && key != "train.on_nan")
       fail(ErrorKind::usage,
            "--set {}: of a run that has begun only train.epochs, train.patience and train.on_nan can change",
-           assignment);
+           key);
   }
   const std::string phases = recipe.train.phases;
   set_recipe_fields(recipe, assignments);
   recipe.train.phases = phases;
   recipe.train.phases = ending_phases(recipe.train);
   if (recipe.train.phases != phases)
-    fmt::print(stderr, "train.epochs={}: train.phases is \"{}\"\n", recipe.train.epochs, recipe.train.phases);
+    say("train.epochs={}: train.phases is \"{}\"", recipe.train.epochs, recipe.train.phases);
 }
 
-// The recipe for data that comes with none: by whether each track has one genre, or any number of tags.
-Recipe recipe_for(const std::string& data) {
-  bool tags = false;
-  if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") {
-    const CacheFile cache(data);
-    for (const CacheItem& item : cache.description().items)
-      tags = tags || std::count(item.labels.begin(), item.labels.end(), 1) != 1;
-  } else {
-    const DataSet set = open_data_set(data, MtatOptions{});
-    for (const Track& track : set.tracks) tags = tags || track.labels.size() != 1;
-  }
-  Recipe recipe = load_recipe(tags ? "mtat-musicnn" : "dong2018-fixed");
-  fmt::print(stderr, "recipe {}, as {}; others: melgrad recipes, train --recipe NAME\n", recipe.name,
-             tags ? "the tracks have tags" : "each track has one genre");
-  return recipe;
-}
-
-Recipe recipe_of(const TrainRequest& request) {
-  Recipe recipe = request.recipe.empty() ? recipe_for(request.data) : load_recipe(request.recipe);
-  for (const std::string& note : set_recipe_fields(recipe, request.set)) fmt::print(stderr, "{}\n", note);
-  return recipe;
-}
-
-void start_or_resume(const Settings& settings, TrainRequest request, const std::string& out,
+void start_or_resume(Settings& settings, TrainRequest request, const std::string& out,
                      const std::string& resume) {
   const auto device = open_device(settings);
   Recipe recipe;
   std::optional<RunFolder> folder;
   std::string cache;
+  std::vector<std::string> notes;
   if (resume.empty()) {
-    if (!fs::exists(request.data)) fail(ErrorKind::input, "{}: no such file or folder", request.data);
-    recipe = recipe_of(request);
+    // Before the folder, which would stay behind if they are refused.
+    const std::optional<DataSet> audio = audio_of(data_request(request), settings);
+    recipe = recipe_of(request, audio ? &*audio : nullptr);
+    if (audio) expect_classes(request.data, audio->classes, recipe);
     folder = RunFolder::create(out, recipe.name);
-    cache = cache_for(request.data, recipe.features, *device, settings, folder->file("features.h5"));
+    notes = tell_of_features(recipe.features);
+    cache = audio ? folder->file("features.h5") : request.data;
+    if (audio) extract_to(cache, *audio, recipe.features, *device, settings);
   } else {
     folder = RunFolder::resume(resume);
     const RunOrigin run = origin_of(*folder);
@@ -170,21 +156,25 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
     set_ending(recipe, request.set);
     cache = run.cache;
     request.seed = run.seed;
+    notes = tell_of_features(recipe.features);
     warn_of_other_device(run, *device);
   }
   const TrainingData data(*device, cache, recipe, request.hold);
+  if (resume.empty() && recipe.features.preset == "imported")
+    expect_none_of("features.", request.set, cache + " has imported features");
   Split split;
   if (resume.empty()) {
+    expect_classes(request.data, data.classes(), recipe);
     split = choose_split(data, recipe, request);
-    const auto of =
-        request.split_lists.empty() ? nlohmann::json(request.split) : nlohmann::json(request.split_lists);
-    begin_in_folder(*folder, recipe, data, split, request.seed, *device, {{"split", of}});
+    begin_in_folder(*folder, recipe, data, request.data, split, request.seed, *device, split_record(request));
   } else {
     split = read_split(folder->file("splits.json"), data.names());
-    if (!request.set.empty()) write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
   }
   TrainingRun run(*device, data, split, recipe, request.seed);
   resume_in_folder(run, *folder);
+  expect_no_fewer(run, recipe, *folder);
+  if (!resume.empty()) note_resumption(run, *folder);
+  if (!request.set.empty()) write_file_atomically(folder->file("recipe.toml"), as_toml(recipe));
   print_plan(run, data, recipe);
   const bool done = train_in_folder(run, *folder, recipe, recipe.name, request.saving);
   const std::string where = folder->path().string();
@@ -195,10 +185,11 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
                                            {"best_valid", or_null(run.best_valid())},
                                            {"best_epoch", run.best_epoch()},
                                            {"skipped", run.skipped()},
-                                           {"weights", fmt::format("{:016x}", run.weights_digest())}};
-    fmt::print("{}\n", result.dump(2));
+                                           {"weights", fmt::format("{:016x}", run.weights_digest())},
+                                           {"notes", notes}};
+    print_json(result);
   } else if (done) {
-    fmt::print(
+    print(
         "{}: {} steps, {}; {}; weights {:016x}\n"
         "next: melgrad evaluate {}\n",
         where, run.steps(), run.ending(), best_of(run, recipe), run.weights_digest(), where);
@@ -213,52 +204,34 @@ void start_or_resume(const Settings& settings, TrainRequest request, const std::
 
 void warn_of_other_device(const RunOrigin& run, const Device& device) {
   if (run.device == device.name() && run.precision == name_of(device.precision())) return;
-  fmt::print(stderr,
-             "begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption\n",
-             run.device, run.precision, device.name(), name_of(device.precision()));
+  say("begun on {} in {}, goes on on {} in {}: not the same bits as without the interruption", run.device,
+      run.precision, device.name(), name_of(device.precision()));
 }
 
 std::unique_ptr<Device> open_device(const Settings& settings) {
   return make_device(settings.device, {settings.threads, precision_of(settings.precision)});
 }
 
-std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
-                      const Settings& settings, const std::string& cache) {
-  if (fs::is_regular_file(data) && fs::path(data).extension() != ".csv") return data;
-  const ExtractResult result = extract(open_data_set(data), mel, DType::f32, device, settings.threads, cache);
-  if (result.interrupted) {
-    throw Interrupted{fmt::format("{} is not complete; melgrad extract {} --out {} goes on where it stopped",
-                                  cache, data, cache)};
-  }
-  return cache;
-}
-
-Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request) {
-  if (!request.split_lists.empty()) return data.listed_split(request.split_lists);
-  if (data.has_splits() && !request.random_split) return data.own_split();
-  const std::string identical = data.identical_tracks();
-  if (!identical.empty()) {
-    fmt::print(stderr, "{}; {}\n", identical,
-               recipe.split.keep_identical_together
-                   ? "each group stays on one side of the split"
-                   : "as in the recipe, they may stand on both sides of the split");
-  }
-  return data.random_split(recipe.split, static_cast<std::uint64_t>(request.split));
-}
-
 void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
-                     const Split& split, std::uint64_t seed, const Device& device,
+                     const std::string& source, const Split& split, std::uint64_t seed, const Device& device,
                      const nlohmann::ordered_json& more) {
   write_split(folder.file("splits.json"), split, data.names());
   write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
-  nlohmann::ordered_json run = {{"melgrad", MELGRAD_VERSION},
-                                {"recipe", recipe.name},
-                                {"cache", fs::absolute(data.path()).lexically_normal().string()},
+  const auto absolute = [](const std::string& path) {
+    return as_utf8(fs::absolute(path).lexically_normal().string());
+  };
+  nlohmann::ordered_json run = {{"recipe", recipe.name},
+                                {"data", absolute(source)},
+                                {"data_digest", fmt::format("{:016x}", data.digest())},
+                                {"tracks", data.names().size()},
+                                {"classes", data.classes().size()},
+                                {"cache", absolute(data.path())},
                                 {"seed", seed},
                                 {"device", device.name()},
                                 {"precision", name_of(device.precision())},
                                 {"device_description", device.description()}};
   run.update(more);
+  run.update(session_record());
   folder.write_json("run.json", run);
 }
 
@@ -266,6 +239,12 @@ void resume_in_folder(TrainingRun& run, const RunFolder& folder) {
   const RunCheckpoints checkpoints(folder);
   if (const auto state = checkpoints.load()) run.restore(*state, checkpoints.newest());
   cut_metrics(folder, run.steps());
+}
+
+void note_resumption(TrainingRun& run, const RunFolder& folder) {
+  if (run.finished()) return;
+  set_result_aside(folder, run.steps());
+  record_resumption(folder, run.steps());
 }
 
 Checkpoint kept_model(TrainingRun& run, const Recipe& recipe) {
@@ -280,9 +259,10 @@ namespace {
   const RunCheckpoints checkpoints(folder);
   const std::string path = checkpoints.newest();
   const std::optional<Checkpoint> before = checkpoints.load();
-  fmt::print(stderr, "{}: {}; the steps since {} are done again to find the operation\n", label,
-             diverged.what(), before ? "the checkpoint" : "the beginning");
+  say("{}: {}; the steps since {} are done again to find the operation", label, diverged.what(),
+      before ? "the checkpoint" : "the beginning");
   const std::string trouble = run.first_trouble(before ? &*before : nullptr, diverged.step);
+  record_end(folder, fmt::format("diverged: {}: {}", diverged.what(), trouble));
   fail(ErrorKind::diverged, "{}: {}: {}; lower train.rate or set train.clip_norm; {}", label, diverged.what(),
        trouble,
        before ? fmt::format("{} is of step {} and good", path, steps_of(*before, path))
@@ -348,6 +328,7 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& re
   if (run.finished()) {
     save_checkpoint(folder.file("model.h5"), kept_model(run, recipe));
   }
+  record_end(folder, run.finished() ? "finished: " + run.ending() : "interrupted");
   return run.finished();
 }
 
@@ -413,23 +394,35 @@ void register_train(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("train", "train a network by a recipe");
   auto request = std::make_shared<TrainRequest>();
   auto out = std::make_shared<std::string>(), resume = std::make_shared<std::string>();
-  command->add_option("data", request->data,
-                      "a cache (.h5, from melgrad extract), a folder with a folder per genre, or a CSV "
-                      "manifest: path,label,split, several tags as a;b");
-  command->add_option("--recipe", request->recipe,
-                      "name of a recipe (melgrad recipes lists them), or a TOML file; none: dong2018-fixed, "
-                      "for tags mtat-musicnn");
-  command
-      ->add_option(
-          "--set", request->set,
-          "section.key=value of the recipe, any number of times (melgrad recipes NAME lists the keys; "
-          "lr, batch_size and the like are understood)")
+  command->add_option("data", request->data, std::string("a cache (.h5), or a ") + kDataHelp);
+  add_classes_are_folders(*command, request->classes_are_folders);
+  command->add_option("--recipe", request->recipe, "name of a recipe, or a TOML file")->capture_default_str();
+  command->add_option("--set", request->set, "section.key=value of the recipe, any number of times")
       ->allow_extra_args(false);
   command->add_option("--seed", request->seed, "of weights, order, crops and dropout")->capture_default_str();
   auto* split = command->add_option("--split", request->split, "number of the random stratified split")
+                    ->check(CLI::NonNegativeNumber)
                     ->capture_default_str();
+  command
+      ->add_option("--split-lists", request->split_lists,
+                   "folder with *train*, *valid* and *test* name lists")
+      ->excludes(split);
   command->add_option("--split-lists", request->split_lists,
                       "folder with *train*, *valid* and *test* name lists");
+  command
+      ->add_option(
+          "--fold", request->fold,
+          "test on this fold of the data set's column \"fold\" and validate on the next (after the last "
+          "comes the first); all others train")
+      ->excludes("--split-lists")
+      ->excludes(split);
+  command
+      ->add_option(
+          "--group", request->group,
+          "column of the data set (artist, group, album, ...): tracks that have the same there stay on one "
+          "side of the random split")
+      ->excludes("--split-lists")
+      ->excludes("--fold");
   using Hold = TrainingData::Hold;
   const std::map<std::string, Hold> holds = {
       {"auto", Hold::automatic}, {"device", Hold::device}, {"memory", Hold::memory}, {"file", Hold::file}};
@@ -452,6 +445,8 @@ void register_train(CLI::App& root, Settings& settings) {
           "--on-nan", [=](const std::string& what) { request->set.push_back("train.on_nan=" + what); },
           "a step whose gradient is no number: stop there, or skip it (the same as --set train.on_nan)")
       ->check(CLI::IsMember({"stop", "skip"}));
+  add_mix(*command, [request](const std::string& mix) { request->set.push_back("features.mix=" + mix); });
+  add_no_cache(*command, settings);
   goes_alone(*command, *resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan"});
   command->callback([=, &settings] {
     if (request->data.empty() && resume->empty())

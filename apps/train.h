@@ -1,9 +1,11 @@
 // The pieces of `train` that `reproduce` runs again for every split or network.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "apps/cli.h"
+#include "apps/data_set.h"
 #include "apps/run_checkpoints.h"
 #include "apps/run_folder.h"
 #include "apps/training.h"
@@ -23,22 +25,47 @@ struct TrainRequest {
   std::int64_t split = 0;     // number of the random split; its seed
   bool random_split = false;  // even if the data set has a split of its own
   std::string split_lists;    // folder with name lists instead
+  std::string fold;           // the fold to test on instead
+  std::string group;          // column of what stays on one side of the random split
+  bool classes_are_folders = false;
   TrainingData::Hold hold = TrainingData::Hold::automatic;
   SaveOptions saving;
 };
 
 std::unique_ptr<Device> open_device(const Settings& settings);
 
-// The cache for `data`: itself if it is one, else extracted from the audio to `cache`.
-std::string cache_for(const std::string& data, const MelOptions& mel, Device& device,
-                      const Settings& settings, const std::string& cache);
+// ---- what a run begins with (train_choices.cpp) ----
+
+// What of a request says which data.
+DataSetRequest data_request(const TrainRequest& request);
+// The data set of audio that `data` names; nothing if it is a cache.
+std::optional<DataSet> audio_of(const DataSetRequest& data, const Settings& settings);
+// Of one class nothing can be learned, so for genres it is refused: Error (input).
+void expect_classes(const std::string& data, const std::vector<std::string>& classes, const Recipe& recipe);
+// Extracts it to `cache`. If files were left out, that becomes the exit code.
+void extract_to(const std::string& cache, const DataSet& set, const MelOptions& mel, Device& device,
+                Settings& settings);
+
+// chosen_recipe (models/recipe_use.h), whose notes go to stderr.
+Recipe told_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments);
+
+// The recipe that was asked for, else the one for the data: `audio`, or the cache where that is null.
+Recipe recipe_of(const TrainRequest& request, const DataSet* audio);
+// Throws Error (usage) where keys of `section` ("split.") were set, `because` they play no part.
+void expect_none_of(const std::string& section, const std::vector<std::string>& assignments,
+                    const std::string& because);
 
 Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request);
 
+// What run.json says of the split.
+nlohmann::ordered_json split_record(const TrainRequest& request);
+
+// ---- a run in its folder (train.cpp) ----
+
 // Writes into a new run folder what it takes to go on in it: recipe.toml, splits.json and run.json, which
-// also gets what is in `more`.
+// also gets what is in `more`. `source` is the data set as the user named it.
 void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
-                     const Split& split, std::uint64_t seed, const Device& device,
+                     const std::string& source, const Split& split, std::uint64_t seed, const Device& device,
                      const nlohmann::ordered_json& more = nlohmann::ordered_json::object());
 
 // A line on stderr if a run that is resumed was begun on another device or in another precision.
@@ -46,6 +73,10 @@ void warn_of_other_device(const RunOrigin& run, const Device& device);
 
 // Takes over the folder's checkpoint, if there is one.
 void resume_in_folder(TrainingRun& run, const RunFolder& folder);
+
+// What stands in the folder of a run that goes on: its result is of the shorter run, run.json lists the
+// session.
+void note_resumption(TrainingRun& run, const RunFolder& folder);
 
 // Trains in `folder` until done or interrupted; writes metrics, checkpoints and the model. Returns whether it
 // finished.

@@ -194,27 +194,27 @@ void TrainingRun::collect_reports() {
       skip(report);
       continue;
     }
-    if (!std::isfinite(report.loss)) throw Diverged(reported_, report.loss, report.norm);
+    if (!std::isfinite(report.loss)) throw Diverged(reported_, decimal(report.loss), decimal(report.norm));
     skipped_in_a_row_ = 0;
     ++summed_;
     loss_sum_ += report.loss;
     hit_sum_ += report.accuracy;
     const double usual = loss_watch_.mean;
-    if (loss_watch_.add(report.loss)) on_incident_({reported_, false, report.loss, usual});
+    if (loss_watch_.add(report.loss)) on_incident_({reported_, false, decimal(report.loss), usual});
     last_ = report;
   }
 }
 
 // A step that the optimizer has left out, because its gradient is no number.
 void TrainingRun::skip(const TrainingStep::Report& report) {
-  if (recipe_.train.on_nan != "skip") throw Diverged(reported_, report.loss, report.norm);
+  if (recipe_.train.on_nan != "skip") throw Diverged(reported_, decimal(report.loss), decimal(report.norm));
   ++skipped_;
   if (++skipped_in_a_row_ == kMaxSkippedInARow)
-    throw Diverged(reported_, report.loss, report.norm,
+    throw Diverged(reported_, decimal(report.loss), decimal(report.norm),
                    fmt::format(", the {}th in a row", kMaxSkippedInARow));
   if (reported_ % steps_per_epoch_ == 0 && summed_ == 0)
-    throw Diverged(reported_, report.loss, report.norm, ", like every step of its epoch");
-  on_incident_({reported_, true, report.loss, loss_watch_.mean});
+    throw Diverged(reported_, decimal(report.loss), decimal(report.norm), ", like every step of its epoch");
+  on_incident_({reported_, true, decimal(report.loss), loss_watch_.mean});
 }
 
 void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
@@ -225,8 +225,8 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
                epoch * steps_per_epoch_,
                loss_sum_ / steps,
                hit_sum_ / steps,
-               last_.norm,
-               last_.rate,
+               decimal(last_.norm),
+               decimal(last_.rate),
                skipped_,
                std::nullopt};
   loss_sum_ = hit_sum_ = 0;
@@ -430,7 +430,7 @@ Checkpoint TrainingRun::model(bool best) {
   Checkpoint out;
   save_slab(*device_, model_->params(), best ? &best_ : nullptr, "param", out);
   out.text["recipe"] = as_toml(recipe_);
-  out.text["classes"] = nlohmann::json(data_->classes()).dump();
+  out.text["classes"] = json_text(nlohmann::json(data_->classes()));
   if (model_->input_mean()) {
     out.arrays["input/mean"] = to_array(*device_, model_->input_mean());
     out.arrays["input/scale"] = to_array(*device_, model_->input_scale());

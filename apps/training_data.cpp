@@ -5,8 +5,12 @@
 #include <cstring>
 #include <map>
 
+#include "apps/screen.h"
+#include "io/csv.h"
+#include "io/hash.h"
 #include "kernels/host_memory.h"
 #include "kernels/math/half.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -29,8 +33,7 @@ TrainingData::TrainingData(Device& device, const std::string& path, Recipe& reci
   const Cache& cache = file_.description();
   if (cache.mel.preset == "imported") {
     recipe.features = cache.mel;
-    fmt::print(stderr, "{}: imported features, {} bands; the recipe's feature settings play no part\n", path,
-               cache.bands);
+    say("{}: imported features, {} bands; the recipe's feature settings play no part", path, cache.bands);
   } else {
     expect_mel(cache, recipe.features, path);
   }
@@ -68,9 +71,8 @@ void TrainingData::describe(const Cache& cache, const Recipe& recipe) {
   }
   for (std::size_t i = 0; short_tracks > 0 && i < names_.size(); ++i) {
     if (!usable_[i]) {
-      fmt::print(stderr, "left out: {}: {} frames, a segment has {} ({:.2f} s of {:.2f} s)\n", names_[i],
-                 tracks_[i].rows, recipe.segment.frames, seconds(tracks_[i].rows),
-                 seconds(recipe.segment.frames));
+      say("left out: {}: {} frames, a segment has {} ({:.2f} s of {:.2f} s)", names_[i], tracks_[i].rows,
+          recipe.segment.frames, seconds(tracks_[i].rows), seconds(recipe.segment.frames));
     }
   }
 }
@@ -88,10 +90,10 @@ void TrainingData::hold_features(Device& device, Hold hold) {
   const bool in_memory = hold == Hold::memory || (hold == Hold::automatic && bytes <= free_host_memory() / 2);
   if (!table_->on_device() && in_memory) features_ = file_.read_all();
   if (device.name() == "cpu" && table_->on_device()) return;  // nothing worth telling
-  fmt::print(stderr, "{}: {:.1f} MB, {}\n", path_, static_cast<double>(bytes) / 1e6,
-             table_->on_device()        ? "on " + device.name()
-             : !features_.bytes.empty() ? "in host memory, sent batch by batch"
-                                        : "left in the file, read batch by batch");
+  say("{}: {:.1f} MB, {}", path_, static_cast<double>(bytes) / 1e6,
+      table_->on_device()        ? "on " + device.name()
+      : !features_.bytes.empty() ? "in host memory, sent batch by batch"
+                                 : "left in the file, read batch by batch");
 }
 
 void TrainingData::read_rows(std::int64_t first, std::int64_t count, void* to) const {
@@ -139,9 +141,32 @@ TrainingData::BandStatistics TrainingData::band_statistics(const std::vector<std
   return out;
 }
 
-Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed) const {
+std::vector<std::string> TrainingData::column(const std::string& name) const {
+  const auto at = std::find(columns().begin(), columns().end(), column_key(name));
+  if (at == columns().end())
+    fail(ErrorKind::input, "{}: no column \"{}\" in the data set; {}", path_, name,
+         columns().empty() ? "a manifest or a known layout may have one"
+                           : "it has " + joined(columns()) + "; extract --group takes others along");
+  std::vector<std::string> values;
+  for (const CacheItem& item : file_.description().items)
+    values.push_back(item.columns[static_cast<std::size_t>(at - columns().begin())]);
+  return values;
+}
+
+Split TrainingData::fold_split(const std::string& fold) const {
+  Split split = split_by_fold(column("fold"), fold, path_);
+  for (auto* part : {&split.train, &split.valid, &split.test})
+    std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });
+  return split;
+}
+
+Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed,
+                                 const std::string& group_column) const {
+  const std::vector<std::string> of_group =
+      group_column.empty() ? std::vector<std::string>(names_.size()) : column(group_column);
   std::vector<std::int32_t> label, index;
   std::vector<std::int64_t> group;
+  std::vector<std::string> names;
   std::map<std::uint64_t, std::int64_t> first;  // content -> first track that has it
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (!usable_[i]) continue;
@@ -149,7 +174,9 @@ Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed
     index.push_back(static_cast<std::int32_t>(i));
     label.push_back(tags_ ? 0 : table_->tracks()[i].label);
     group.push_back(options.keep_identical_together ? first.emplace(content_[i], here).first->second : here);
+    names.push_back(of_group[i]);
   }
+  if (!group_column.empty()) join_groups(group, names);
   Split split = stratified_split(label, group, {options.train, options.valid, options.test}, seed);
   for (auto* part : {&split.train, &split.valid, &split.test}) {
     for (std::int32_t& i : *part) i = index[static_cast<std::size_t>(i)];
@@ -210,8 +237,8 @@ Split TrainingData::listed_split(const std::string& folder) const {
   std::vector<std::string> missing;
   Split split = split_from_lists(folder, names_, &missing);
   if (!missing.empty()) {
-    fmt::print(stderr, "{}: {} of the listed tracks are not in {} (the first: {})\n", folder, missing.size(),
-               path_, missing[0]);
+    say("{}: {} of the listed tracks are not in {} (the first: {})", folder, missing.size(), path_,
+        missing[0]);
   }
   for (auto* part : {&split.train, &split.valid, &split.test}) {
     std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });
@@ -229,6 +256,17 @@ Split TrainingData::own_split() const {
     if (splits_[i] == "test") split.test.push_back(index);
   }
   return split;
+}
+
+std::uint64_t TrainingData::digest() const {
+  std::string all;
+  for (const CacheItem& item : file_.description().items) {
+    const std::uint64_t content = item.source.content != 0 ? item.source.content : item.digest;
+    all += fmt::format("{}\n{}\n{:016x}\n", item.name, item.split, content);
+    for (std::size_t k = 0; k < item.labels.size(); ++k)
+      if (item.labels[k] != 0) all += classes_[k] + "\n";
+  }
+  return xxh3(std::as_bytes(std::span(all)));
 }
 
 std::string TrainingData::identical_tracks() const {

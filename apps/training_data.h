@@ -45,8 +45,14 @@ class TrainingData {
   double frame_seconds() const { return frame_seconds_; }
   bool has_splits() const { return has_splits_; }
 
-  // Random split number `seed`; stratified if the task is not tags.
-  Split random_split(const SplitOptions& options, std::uint64_t seed) const;
+  // Columns of the data set that say what belongs together: "fold", "artist", ...
+  const std::vector<std::string>& columns() const { return file_.description().columns; }
+
+  // Random split number `seed`; stratified if the task is not tags. Tracks that have the same in the column
+  // `group`, if one is named, stay together. Throws Error (input) naming the columns there are.
+  Split random_split(const SplitOptions& options, std::uint64_t seed, const std::string& group = "") const;
+  // Tests on one fold (io/split.h).
+  Split fold_split(const std::string& fold) const;
   // The lists in `folder`; says which of their tracks are missing.
   Split listed_split(const std::string& folder) const;
   // The one the data set came with (manifest).
@@ -56,6 +62,8 @@ class TrainingData {
     std::vector<float> mean, deviation;  // [bands]
   };
   BandStatistics band_statistics(const std::vector<std::int32_t>& tracks) const;
+  // Of what the data set holds: XXH3 over each track's name, labels, split and content.
+  std::uint64_t digest() const;
   // A line on tracks with identical content, "" if there are none.
   std::string identical_tracks() const;
 
@@ -64,6 +72,7 @@ class TrainingData {
   void hold_features(Device& device, Hold hold);
   void add_sums(const CacheItem& item);
   void read_rows(std::int64_t first, std::int64_t count, void* to) const;
+  std::vector<std::string> column(const std::string& name) const;  // its values, track by track
   std::vector<std::int64_t> positives(const std::vector<std::int32_t>& tracks) const;  // of each tag
 
   std::string path_;

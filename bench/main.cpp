@@ -2,13 +2,15 @@
 // from.
 #include <benchmark/benchmark.h>
 
+#include "apps/screen.h"
+#include "apps/version.h"
 #include "bench/devices.h"
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   benchmark::AddCustomContext("melgrad", MELGRAD_VERSION);
-  benchmark::AddCustomContext("commit", MELGRAD_COMMIT);
+  benchmark::AddCustomContext("commit", melgrad::commit());
   for (const char* name : {"cpu", "cuda:0"}) {
     try {
       benchmark::AddCustomContext(name, melgrad::make_device(name)->description());
@@ -16,6 +18,12 @@ int main(int argc, char** argv) {
       continue;  // not in this build, or not on this machine
     }
   }
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
+  try {
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    melgrad::flush_output();
+  } catch (const melgrad::Error& e) {
+    melgrad::say("melgrad_bench: {}", e.what());
+    return static_cast<int>(e.kind());
+  }
 }

@@ -4,115 +4,73 @@
 #include <array>
 #include <cctype>
 #include <cmath>
-#include <fstream>
+#include <limits>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
-#include <sndfile.h>
+#include <set>
 #include <soxr.h>
 #include <string_view>
 #include <xxhash.h>
 
-#include "kernels/error.h"
+#include "io/decoder.h"
 
 namespace melgrad {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr sf_count_t kBlockSamples = 1 << 16;  // of all channels together
 constexpr float kLoudest = 1e6F;  // 32768 happens (floats that were never scaled); beyond this it is no audio
 
-struct CloseSndfile {
-  void operator()(SNDFILE* file) const { sf_close(file); }
-};
-using SndfilePtr = std::unique_ptr<SNDFILE, CloseSndfile>;
-
-std::string without_period(std::string text) {
-  while (!text.empty() && (text.back() == '.' || text.back() == ' ' || text.back() == '\n')) text.pop_back();
-  return text;
-}
-
-template <typename... Args>
-[[noreturn]] void refuse(const fs::path& path, fmt::format_string<Args...> format, Args&&... args) {
-  fail(ErrorKind::input, "{}: {}; replace the file or take it out of the data set", path.string(),
-       fmt::format(format, std::forward<Args>(args)...));
-}
-
-// libsndfile also parses many rare formats, and takes a headerless file of some extensions for raw samples.
-// Only what we document gets as far as its parsers.
-bool known_start(const std::array<unsigned char, 4>& b) {
-  const std::string_view four(reinterpret_cast<const char*>(b.data()), 4);
-  for (const std::string_view magic :
-       {"RIFF", "RIFX", "RF64", "riff", ".snd", "dns.", "FORM", "fLaC", "OggS"}) {
-    if (four == magic) return true;
+void check_limits(const fs::path& path, const Decoder& decoder, const AudioLimits& limits) {
+  if (decoder.channels < 1 || decoder.channels > limits.max_channels) {
+    refuse(path, "{} channels, the limit is {}", decoder.channels, limits.max_channels);
   }
-  return four.substr(0, 3) == "ID3" ||
-         (b[0] == 0xFF && (b[1] & 0xE0) == 0xE0);  // MPEG, with or without a tag
-}
-
-bool known_container(int format) {
-  switch (format & SF_FORMAT_TYPEMASK) {
-    case SF_FORMAT_WAV:
-    case SF_FORMAT_WAVEX:
-    case SF_FORMAT_RF64:
-    case SF_FORMAT_W64:
-    case SF_FORMAT_AU:
-    case SF_FORMAT_AIFF:
-    case SF_FORMAT_FLAC:
-    case SF_FORMAT_OGG:
-    case SF_FORMAT_MPEG:
-      return true;
-    default:
-      return false;  // among them SF_FORMAT_RAW
-  }
-}
-
-void check_start(const fs::path& path) {
-  std::error_code error;
-  const auto status = fs::status(path, error);
-  if (!fs::exists(status)) {
-    fail(ErrorKind::input, "{}: no such file; check the path", path.string());
-  }
-  if (!fs::is_regular_file(status)) refuse(path, "not a regular file");
-  std::array<unsigned char, 4> start{};
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(ErrorKind::input, "{}: cannot be opened; check its permissions", path.string());
-  in.read(reinterpret_cast<char*>(start.data()), start.size());
-  if (in.gcount() == 0) refuse(path, "the file is empty (0 bytes)");
-  if (!known_start(start)) refuse(path, "not a WAV, AU, AIFF, FLAC, Ogg, Opus or MP3 file");
-}
-
-// libsndfile keeps the reason of a failed open in one variable for the whole process, which every open
-// resets. Opens run side by side; one that failed is repeated alone to learn why.
-SndfilePtr open_for_reading(const fs::path& path, SF_INFO& info) {
-  static std::shared_mutex mutex;
-  {
-    const std::shared_lock lock(mutex);
-    info = {};
-    if (SndfilePtr file{sf_open(path.c_str(), SFM_READ, &info)}) return file;
-  }
-  const std::unique_lock lock(mutex);
-  info = {};
-  if (SndfilePtr file{sf_open(path.c_str(), SFM_READ, &info)}) return file;
-  refuse(path, "cannot be decoded ({})", without_period(sf_strerror(nullptr)));
-}
-
-void check_limits(const fs::path& path, const SF_INFO& info, const AudioLimits& limits) {
-  if (!known_container(info.format)) refuse(path, "not a WAV, AU, AIFF, FLAC, Ogg, Opus or MP3 file");
-  if (info.channels < 1 || info.channels > limits.max_channels) {
-    refuse(path, "{} channels, the limit is {}", info.channels, limits.max_channels);
-  }
-  if (info.samplerate < limits.min_sample_rate || info.samplerate > limits.max_sample_rate) {
-    refuse(path, "sample rate {} Hz, outside {} ... {} Hz", info.samplerate, limits.min_sample_rate,
+  if (decoder.rate < limits.min_sample_rate || decoder.rate > limits.max_sample_rate) {
+    refuse(path, "sample rate {} Hz, outside {} ... {} Hz", decoder.rate, limits.min_sample_rate,
            limits.max_sample_rate);
+  }
+}
+
+// The decoder for what the file begins with: libraries parse many rare formats, and only what we document
+// gets as far as them.
+std::unique_ptr<Decoder> decoder_of(const FilePtr& file) {
+  std::string start(4, '\0');
+  if (file->read(0, start.data(), 4) == 0) refuse(file->path(), "the file is empty (0 bytes)");
+  if (start == "OggS") return open_ogg(file);
+  for (const std::string_view magic :
+       {"RIFF", "RIFX", "RF64", "riff", ".snd", "dns.", "FORM", "fLaC", "caff"}) {
+    if (start == magic) return open_sndfile(file, 0, file->size());
+  }
+  // Tags, junk or nothing may stand before the frames; FLAC too may stand behind a tag.
+  if (audio_kind(file->path()) != AudioKind::by_ffmpeg) {
+    if (auto mpeg = open_mpeg(file)) return mpeg;
+    if (start.starts_with("ID3")) return open_sndfile(file, 0, file->size());
+  }
+  refuse(file->path(), "not a WAV, AU, AIFF, FLAC, Ogg, Opus or MP3 file");
+}
+
+std::unique_ptr<Decoder> open_decoder(const fs::path& path, const AudioOptions& options) {
+  const auto file = std::make_shared<const InputFile>(path);
+  try {
+    auto decoder = decoder_of(file);
+    check_limits(path, *decoder, options.limits);
+    return decoder;
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::input || file->size() == 0) throw;
+    if (options.ffmpeg) return open_ffmpeg(file, options);
+    if (audio_kind(path) == AudioKind::by_ffmpeg) {
+      fail(ErrorKind::input, "{}: {} is not read by melgrad itself; give --ffmpeg, or convert the file",
+           path.string(), path.extension().string().substr(1));
+    }
+    throw;
   }
 }
 
 // Mono in, mono out, appended to a vector; equal rates pass through.
 class Resampler {
  public:
-  Resampler(int from, int to) : ratio_(static_cast<double>(to) / from), from_(from), to_(to) {
+  // `start`: how long the vector is.
+  Resampler(int from, int to, std::size_t start)
+      : ratio_(static_cast<double>(to) / from), from_(from), to_(to), start_(start) {
     if (from == to) return;
     const soxr_io_spec_t io = soxr_io_spec(SOXR_FLOAT32_I, SOXR_FLOAT32_I);
     const soxr_quality_spec_t quality = soxr_quality_spec(SOXR_HQ, 0);
@@ -140,7 +98,7 @@ class Resampler {
     if (!soxr_) return;
     while (process(nullptr, 0, nullptr, out) > 0) {
     }
-    out.resize(static_cast<std::size_t>((frames_ * to_ + from_ - 1) / from_));
+    out.resize(start_ + static_cast<std::size_t>((frames_ * to_ + from_ - 1) / from_));
   }
 
  private:
@@ -162,55 +120,104 @@ class Resampler {
   std::unique_ptr<soxr, Delete> soxr_;
   double ratio_;
   std::int64_t from_, to_, frames_ = 0;
+  std::size_t start_;
 };
 
-// One block of interleaved frames to mono, in place; returns how many samples were scrubbed.
-std::int64_t mix_to_mono(std::vector<float>& block, sf_count_t frames, int channels) {
-  std::int64_t scrubbed = 0;
-  const auto width = static_cast<std::size_t>(channels);
-  for (std::size_t f = 0; f < static_cast<std::size_t>(frames); ++f) {
-    double sum = 0;
-    for (std::size_t c = 0; c < width; ++c) {
-      const float x = block[f * width + c];
-      if (std::abs(x) <= kLoudest) {  // false for NaN
+// Interleaved frames to mono, and what is learnt of the channels on the way.
+class Mixer {
+ public:
+  // `only`: the channel that is taken, -1 for the mean of all.
+  explicit Mixer(int only) : only_(only) {}
+
+  // One block, in place.
+  void mix(std::vector<float>& block, std::size_t frames, int channels) {
+    const auto width = static_cast<std::size_t>(channels);
+    const std::size_t taken = std::min(static_cast<std::size_t>(std::max(only_, 0)), width - 1);
+    powers.resize(std::max(powers.size(), width));
+    for (std::size_t f = 0; f < frames; ++f) {
+      double sum = 0;
+      for (std::size_t c = 0; c < width; ++c) {
+        float& x = block[f * width + c];
+        if (const float level = std::abs(x); level <= std::numeric_limits<float>::max())
+          peak = std::max(peak, level);
+        if (!(std::abs(x) <= kLoudest)) {  // true for NaN
+          ++scrubbed;
+          x = 0;
+        }
         sum += x;
-      } else {
-        ++scrubbed;
+        powers[c] += static_cast<double>(x) * x;
       }
+      const float mono = only_ < 0 ? static_cast<float>(sum / channels) : block[f * width + taken];
+      mixed_power += static_cast<double>(mono) * mono;
+      block[f] = mono;
     }
-    block[f] = static_cast<float>(sum / channels);
+    samples += static_cast<double>(frames) * channels;
+    mixed += static_cast<double>(frames);
   }
-  return scrubbed;
+
+  std::vector<double> powers;  // of each channel: the sum of squares
+  double mixed_power = 0, samples = 0, mixed = 0;
+  float peak = 0;
+  std::int64_t scrubbed = 0;
+
+ private:
+  int only_;
+};
+
+// Decodes to the end.
+Audio read_mixed(const fs::path& path, int sample_rate, const AudioOptions& options, Mixer& mixer) {
+  const auto decoder = open_decoder(path, options);
+  Audio audio;
+  audio.file_rate = decoder->rate;
+  audio.sample_rate = sample_rate > 0 ? sample_rate : decoder->rate;
+  int rate = decoder->rate;
+  double seconds = 0;
+  auto resampler = std::make_unique<Resampler>(rate, audio.sample_rate, 0);
+  std::vector<float> block;
+  for (;;) {
+    const std::size_t n = decoder->read(block);
+    if (n == 0) break;
+    check_limits(path, *decoder, options.limits);
+    if (decoder->rate != rate) {
+      resampler->finish(audio.samples);
+      rate = decoder->rate;
+      resampler = std::make_unique<Resampler>(rate, audio.sample_rate, audio.samples.size());
+    }
+    seconds += static_cast<double>(n) / rate;
+    if (seconds > options.limits.max_seconds)
+      refuse(path, "longer than {} s, the limit", options.limits.max_seconds);
+    audio.file_frames += rate == audio.file_rate
+                             ? static_cast<std::int64_t>(n)
+                             : std::llround(static_cast<double>(n) * audio.file_rate / rate);
+    audio.channels = std::max(audio.channels, decoder->channels);
+    mixer.mix(block, n, decoder->channels);
+    resampler->push(block.data(), n, audio.samples);
+  }
+  resampler->finish(audio.samples);
+  if (audio.channels == 0) audio.channels = decoder->channels;
+  audio.cut_short = decoder->cut_short;
+  audio.promised_seconds = decoder->promised_seconds;
+  audio.complaint = decoder->complaint;
+  return audio;
 }
+
+int channel_of(ChannelMix mix) { return mix == ChannelMix::left ? 0 : mix == ChannelMix::right ? 1 : -1; }
 
 }  // namespace
 
-Audio read_audio(const fs::path& path, int sample_rate, const AudioLimits& limits) {
+Audio read_audio(const fs::path& path, int sample_rate, const AudioOptions& options) {
   require(sample_rate >= 0, "read_audio: sample rate {}", sample_rate);
-  check_start(path);
-  SF_INFO info;
-  const SndfilePtr file = open_for_reading(path, info);
-  check_limits(path, info, limits);
-
-  Audio audio;
-  audio.file_rate = info.samplerate;
-  audio.channels = info.channels;
-  audio.sample_rate = sample_rate > 0 ? sample_rate : info.samplerate;
-  Resampler resampler(audio.file_rate, audio.sample_rate);
-  const sf_count_t block_frames = std::max<sf_count_t>(1, kBlockSamples / info.channels);
-  std::vector<float> block(static_cast<std::size_t>(block_frames * info.channels));
-  for (sf_count_t n = 1; n > 0;) {
-    n = sf_readf_float(file.get(), block.data(), block_frames);
-    if (sf_error(file.get()) != SF_ERR_NO_ERROR) {  // asked every time: the next read forgets it
-      refuse(path, "decoding broke off after {:.2f} s ({})", audio.seconds(),
-             without_period(sf_strerror(file.get())));
-    }
-    audio.file_frames += n;
-    if (audio.seconds() > limits.max_seconds) refuse(path, "longer than {} s, the limit", limits.max_seconds);
-    audio.scrubbed += mix_to_mono(block, n, info.channels);
-    resampler.push(block.data(), static_cast<std::size_t>(n), audio.samples);
+  Mixer mixer(channel_of(options.mix));
+  Audio audio = read_mixed(path, sample_rate, options, mixer);
+  if (options.mix == ChannelMix::louder && mixer.powers.size() > 1) {  // known only now, so once more
+    const auto loudest = std::max_element(mixer.powers.begin(), mixer.powers.end());
+    mixer = Mixer(static_cast<int>(loudest - mixer.powers.begin()));
+    audio = read_mixed(path, sample_rate, options, mixer);
   }
-  resampler.finish(audio.samples);
+  audio.scrubbed = mixer.scrubbed;
+  audio.peak = mixer.peak;
+  audio.mixed_power = mixer.mixed_power / std::max(1.0, mixer.mixed);
+  for (const double power : mixer.powers) audio.channel_power += power / std::max(1.0, mixer.samples);
   return audio;
 }
 
@@ -232,13 +239,20 @@ std::uint64_t content_digest(const Audio& audio) {
   return digest;
 }
 
-bool has_audio_extension(const fs::path& path) {
+AudioKind audio_kind(const fs::path& path) {
+  static const std::set<std::string, std::less<>> readable = {
+      ".wav", ".wave", ".rf64", ".w64", ".au",   ".snd", ".aif", ".aiff", ".aifc",
+      ".caf", ".flac", ".ogg",  ".oga", ".opus", ".mp3", ".mp2", ".mpga"};
+  static const std::set<std::string, std::less<>> by_ffmpeg = {
+      ".m4a", ".m4b",  ".mp4", ".m4v",  ".mov", ".3gp", ".aac", ".wma",  ".asf", ".wmv", ".mka",
+      ".mkv", ".webm", ".ac3", ".eac3", ".dts", ".ape", ".wv",  ".tta",  ".tak", ".mpc", ".amr",
+      ".ra",  ".rm",   ".avi", ".flv",  ".ogv", ".spx", ".mpg", ".mpeg", ".dsf", ".dff", ".shn"};
   std::string extension = path.extension().string();
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  for (const char* known : {".wav", ".au", ".flac", ".ogg", ".opus", ".mp3", ".aif", ".aiff"}) {
-    if (extension == known) return true;
-  }
-  return false;
+  if (readable.contains(extension)) return AudioKind::readable;
+  return by_ffmpeg.contains(extension) ? AudioKind::by_ffmpeg : AudioKind::none;
 }
+
+bool has_audio_extension(const fs::path& path) { return audio_kind(path) == AudioKind::readable; }
 
 }  // namespace melgrad

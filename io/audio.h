@@ -1,14 +1,18 @@
-// Audio in and out. read_audio decodes WAV, AU, AIFF, FLAC, Ogg Vorbis, Opus and MP3 (libsndfile), mixes to
-// mono (mean of the channels) and resamples (soxr HQ, what librosa calls "soxr_hq", with librosa's length:
-// ceil(n * target / source)). Files are untrusted: the number of frames comes from decoding to the end and
-// never from the header, sizes are capped, metadata is not read, and a sample that is not a usable number
-// becomes 0 and is counted. Safe to call from several threads. Samples are in -1 ... 1 for integer formats.
+// Audio in and out. read_audio decodes WAV, RF64, W64, AU, AIFF, CAF, FLAC, Ogg Vorbis, Opus (libsndfile) and
+// MPEG audio (libmpg123), with AudioOptions::ffmpeg whatever the program ffmpeg reads as well, mixes to mono
+// and resamples (soxr HQ, what librosa calls "soxr_hq", with librosa's length: ceil(n * target / source)).
+// Files are untrusted: the number of frames comes from decoding to the end and never from the header, files
+// that were joined are heard to the last, sizes are capped, metadata is not read, and a sample that is not a
+// usable number becomes 0 and is counted. Safe to call from several threads. Samples are in -1 ... 1 for
+// integer formats.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
+
+#include "kernels/mel.h"
 
 namespace melgrad {
 
@@ -20,20 +24,33 @@ struct AudioLimits {
   double max_seconds = 7200;
 };
 
+struct AudioOptions {
+  AudioLimits limits = {};
+  ChannelMix mix = ChannelMix::mean;
+  bool ffmpeg = false;          // whether the program ffmpeg decodes what else could not be
+  double ffmpeg_seconds = 120;  // by the clock, for a file; then it is killed and the file refused
+};
+
 struct Audio {
-  std::vector<float> samples;    // mono, at sample_rate
-  int sample_rate = 0;           // Hz, of `samples`
-  int file_rate = 0;             // Hz, before resampling
-  int channels = 0;              // before mixing
-  std::int64_t file_frames = 0;  // decoded, before resampling
+  std::vector<float> samples;  // mono, at sample_rate
+  int sample_rate = 0;         // Hz, of `samples`
+  int file_rate = 0;           // Hz, before resampling; of the first part, where files of several were joined
+  int channels = 0;            // before mixing; the most of all parts
+  std::int64_t file_frames = 0;  // decoded, before resampling, at file_rate
   std::int64_t scrubbed = 0;     // samples that were NaN, infinite or beyond 1e6 and became 0
+
+  bool cut_short = false;       // the file ends before the sound in it does; what is there was decoded
+  double promised_seconds = 0;  // what its header then promises, 0 where it says nothing
+  std::string complaint;        // of ffmpeg, which went on nevertheless
+  float peak = 0;               // of all channels, before mixing and resampling; infinite samples apart
+  double mixed_power = 0, channel_power = 0;  // mean squares: of the mix, and of the channels
 
   double seconds() const { return file_rate > 0 ? static_cast<double>(file_frames) / file_rate : 0; }
 };
 
 // sample_rate 0 keeps the file's own. A valid file without a single sample gives empty `samples`. Throws
 // Error (input), one line that starts with the path, for anything that cannot be decoded to its end.
-Audio read_audio(const std::filesystem::path& path, int sample_rate, const AudioLimits& limits = {});
+Audio read_audio(const std::filesystem::path& path, int sample_rate, const AudioOptions& options = {});
 
 // XXH3 of the samples as 16-bit integers, seeded with the sample rate: the same sound as 16-bit WAV and as
 // FLAC has the same digest. Equal digests mean equal audio for any data set one can hold (64 bits).
@@ -49,7 +66,12 @@ void check_sample_rate(AudioFormat format, int sample_rate);
 void write_audio(const std::filesystem::path& path, const std::vector<float>& samples, int sample_rate,
                  AudioFormat format);
 
-// Whether the name ends like an audio file: wav au flac ogg opus mp3 aif aiff, in any case.
+// What the end of a name says, in any case: `readable` by melgrad itself (wav au aiff caf w64 flac ogg opus
+// mp3 mp2 and their other endings), `by_ffmpeg` with AudioOptions::ffmpeg alone (m4a aac wma mp4 mkv webm
+// ...), or none.
+enum class AudioKind { none, readable, by_ffmpeg };
+AudioKind audio_kind(const std::filesystem::path& path);
+// Whether that is `readable`.
 bool has_audio_extension(const std::filesystem::path& path);
 
 }  // namespace melgrad

@@ -1,11 +1,13 @@
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <fstream>
 #include <iterator>
 #include <sndfile.h>
 
 #include "io/audio.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -68,7 +70,7 @@ void number_ogg_stream(const fs::path& path) {
   file.seekp(0);
   file.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   file.close();
-  if (!file) fail(ErrorKind::output, "{}: writing failed; check the space left", path.string());
+  if (!file) fail(ErrorKind::output, "{}: cannot be written ({})", path.string(), system_reason(errno));
 }
 
 }  // namespace
@@ -111,9 +113,12 @@ void write_audio(const fs::path& path, const std::vector<float>& samples, int sa
   std::transform(samples.begin(), samples.end(), limited.begin(),
                  [](float x) { return std::clamp(x, -1.0F, 1.0F); });
   const auto n = static_cast<sf_count_t>(limited.size());
+  errno = 0;
   const bool written = sf_writef_float(file, limited.data(), n) == n;
   const bool closed = sf_close(file) == 0;
-  if (!written || !closed) fail(ErrorKind::output, "{}: writing failed; check the space left", path.string());
+  if (!written || !closed)
+    fail(ErrorKind::output, "{}: cannot be written ({})", path.string(),
+         system_reason(errno == 0 ? EIO : errno));
   if ((row.sndfile & SF_FORMAT_TYPEMASK) == SF_FORMAT_OGG) number_ogg_stream(path);
 }
 

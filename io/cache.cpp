@@ -31,11 +31,44 @@ std::vector<T> column(const std::vector<CacheItem>& items, Member member) {
   return values;
 }
 
+std::string column_name(std::size_t c) { return fmt::format("/items/column{}", c); }
+
+// Only if there are any: older caches have none, and caches without them are the same bytes as ever.
+void write_columns(H5File& file, const Cache& cache) {
+  if (cache.columns.empty()) return;
+  file.write("/columns", cache.columns);
+  for (std::size_t c = 0; c < cache.columns.size(); ++c) {
+    std::vector<std::string> values;
+    for (const CacheItem& item : cache.items) {
+      require(item.columns.size() == cache.columns.size(), "{}: item '{}' has {} values for {} columns",
+              file.path(), item.name, item.columns.size(), cache.columns.size());
+      values.push_back(item.columns[c]);
+    }
+    file.write(column_name(c), values);
+  }
+}
+
+void read_columns(const H5File& file, Cache& cache) {
+  if (!file.has("/columns")) return;
+  cache.columns = file.read_text("/columns");
+  for (std::size_t c = 0; c < cache.columns.size(); ++c) {
+    auto values = file.read_text(column_name(c), std::ssize(cache.items));
+    for (std::size_t i = 0; i < cache.items.size(); ++i)
+      cache.items[i].columns.push_back(std::move(values[i]));
+  }
+}
+
+// Fields that came after version 1 and are written only where they differ from what was meant before.
+bool later_and_default(const std::string& field, const std::string& value) {
+  return field == "mix" && value == "mean";
+}
+
 void write_head(H5File& file, const Cache& cache) {
   file.set_format(kFormat, kVersion);
   file.set_attribute("/", "frame_seconds", cache.frame_seconds);
   file.set_attribute("/", "value_scale", cache.value_scale);
-  for (const auto& [field, value] : mel_fields(cache.mel)) file.set_attribute("/", kMelPrefix + field, value);
+  for (const auto& [field, value] : mel_fields(cache.mel))
+    if (!later_and_default(field, value)) file.set_attribute("/", kMelPrefix + field, value);
   file.write("/classes", cache.classes);
   file.write("/items/name", column<std::string>(cache.items, &CacheItem::name));
   file.write("/items/first_row", column<std::int64_t>(cache.items, &CacheItem::first_row));
@@ -59,6 +92,7 @@ void write_head(H5File& file, const Cache& cache) {
   file.create_dataset("/items/labels", H5Type(DType::u8),
                       {static_cast<std::int64_t>(cache.items.size()), static_cast<std::int64_t>(classes)})
       .write(labels.data());
+  write_columns(file, cache);
   std::vector<std::string> paths, reasons;
   for (const SkippedItem& s : cache.skipped) {
     paths.push_back(s.path);
@@ -71,6 +105,7 @@ void write_head(H5File& file, const Cache& cache) {
 MelOptions read_mel(const H5File& file) {
   MelOptions mel;
   for (const auto& [field, unused] : mel_fields(MelOptions{})) {
+    if (later_and_default(field, unused) && !file.has_attribute("/", kMelPrefix + field)) continue;
     const std::string value = file.text_attribute("/", kMelPrefix + field);
     try {
       if (field == "preset") mel.preset = value;  // a label; "imported" is known to caches only
@@ -105,7 +140,8 @@ void read_items(const H5File& file, Cache& cache) {
                            digest[i],
                            {source[i], content[i]},
                            {l, l + cache.classes.size()},
-                           split[i]});
+                           split[i],
+                           {}});
   }
 }
 
@@ -140,6 +176,7 @@ Cache read_head(const H5File& file) {
   cache.mel = read_mel(file);
   cache.classes = file.read_text("/classes");
   read_items(file, cache);
+  read_columns(file, cache);
   const auto paths = file.read_text("/skipped/path");
   const auto reasons = file.read_text("/skipped/reason", static_cast<std::int64_t>(paths.size()));
   for (std::size_t i = 0; i < paths.size(); ++i) cache.skipped.push_back({paths[i], reasons[i]});

@@ -22,6 +22,8 @@
 
 namespace melgrad {
 
+class CacheFiles;  // cache_file.h
+
 // What an item was made of: XXH3 of the audio file's bytes, by which an unchanged file is known without
 // decoding it, and of the decoded sound, by which identical tracks are found (io/audio.h). 0 if there was no
 // audio.
@@ -37,8 +39,9 @@ struct CacheItem {
   std::int64_t rows = 0;
   std::uint64_t digest = 0;  // XXH3 of the stored bytes of its rows
   CacheSource source;
-  std::vector<std::uint8_t> labels;  // [classes] 0 or 1; any number of them may be 1
-  std::string split;                 // "train", "valid", "test" or "" when the data set has none
+  std::vector<std::uint8_t> labels;       // [classes] 0 or 1; any number of them may be 1
+  std::string split;                      // "train", "valid", "test" or "" when the data set has none
+  std::vector<std::string> columns = {};  // its values, as Cache::columns
 };
 
 struct SkippedItem {
@@ -52,6 +55,7 @@ struct Cache {
   DType dtype = DType::f16;  // of the features: f16 or f32
   std::int64_t bands = 0;
   std::vector<std::string> classes;
+  std::vector<std::string> columns;  // what else is known of each item: "fold", "artist", ...
   std::vector<CacheItem> items;
   std::vector<SkippedItem> skipped;
   HostArray features;  // [rows, bands]; empty when only the description was read
@@ -97,6 +101,7 @@ struct CacheEntry {
   std::string name;
   std::vector<std::uint8_t> labels;  // [classes]
   std::string split;
+  std::vector<std::string> columns = {};  // as Cache::columns
 };
 
 // Collects items in shards, small caches in the folder <path>.partial, each written atomically. A new writer
@@ -111,8 +116,13 @@ class CacheWriter {
   CacheWriter(const CacheWriter&) = delete;
   CacheWriter& operator=(const CacheWriter&) = delete;
 
-  // Whether the item is done already, from a file with this digest.
-  bool find(const std::string& name, std::uint64_t file) const;
+  // Another finished cache whose features were made alike: where its items are intact they are taken over, by
+  // the digest of their audio file. What cannot be read of it is left.
+  void lend(const std::string& cache);
+
+  // Whether the item is done already, from a file with this digest (0: unknown, so it is not), or a lent
+  // cache has at least that many rows of it.
+  bool find(const std::string& name, std::uint64_t file, std::int64_t least_rows = 0);
   // Items that earlier runs left, and that are intact.
   std::int64_t resumed() const { return resumed_; }
 
@@ -132,10 +142,12 @@ class CacheWriter {
     std::int64_t first_row, rows;
     std::uint64_t digest;
     CacheSource source;
+    bool lent = false;
   };
 
   void adopt(const std::string& file, bool shard);
   void adopt_items(const Cache& cache, const std::string& file);
+  bool is_intact(const Done& item);
   void write_shards();
   Cache plan(const std::vector<CacheEntry>& entries) const;
 
@@ -147,6 +159,9 @@ class CacheWriter {
   int next_shard_ = 0;
   std::int64_t resumed_ = 0;
   std::unordered_map<std::string, Done> done_;
+  std::unordered_map<std::uint64_t, Done> lent_;  // by the digest of the audio file
+  std::unique_ptr<CacheFiles> lent_files_;
+  std::size_t lenders_ = 0;
   std::unordered_set<std::string> added_;
   mutable std::mutex mutex_;  // of all but what `write_mutex_` guards: files, HDF5 and their number
   std::mutex write_mutex_;    // taken before mutex_

@@ -7,6 +7,7 @@
 #include <limits>
 #include <utility>
 
+#include "io/atomic_file.h"
 #include "io/cache.h"
 #include "io/cache_file.h"
 #include "io/hash.h"
@@ -20,39 +21,18 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kShardItems = 64;
 constexpr std::size_t kShardBytes = 64 << 20;
-constexpr std::size_t kOpenFiles = 4;
-
-// Reads items of several caches; the files opened last stay open.
-class CacheFiles {
- public:
-  void read(const std::string& path, std::int64_t first, std::int64_t rows, std::vector<std::byte>& bytes) {
-    auto at = std::find_if(open_.begin(), open_.end(), [&](const Open& o) { return o.file.path() == path; });
-    if (at == open_.end()) {
-      if (open_.size() == kOpenFiles) open_.pop_back();
-      H5File file = H5File::open(path);
-      H5Dataset features = file.open_dataset("/features");
-      open_.push_front({std::move(file), std::move(features)});
-      at = open_.begin();
-    }
-    const H5Dataset& features = at->features;
-    bytes.resize(static_cast<std::size_t>(rows * features.shape().at(1)) * features.type().bytes);
-    features.read_rows(first, rows, bytes.data());
-  }
-
- private:
-  struct Open {
-    H5File file;
-    H5Dataset features;
-  };
-  std::deque<Open> open_;
-};
+constexpr std::size_t kOpenShards = 4, kLenders = 32;
 
 }  // namespace
 
 CacheWriter::CacheWriter(std::string path, Cache head)
-    : path_(std::move(path)), folder_(path_ + ".partial"), head_(std::move(head)) {
+    : path_(std::move(path)),
+      folder_(path_ + ".partial"),
+      head_(std::move(head)),
+      lent_files_(std::make_unique<CacheFiles>(kLenders)) {
   require(head_.items.empty() && head_.bands > 0 && (head_.dtype == DType::f16 || head_.dtype == DType::f32),
           "CacheWriter: {} bands of {}, {} items", head_.bands, name_of(head_.dtype), head_.items.size());
+  expect_replaceable(path_);
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) fail(ErrorKind::output, "{}: cannot be created ({})", folder_, error.message());
@@ -104,7 +84,7 @@ void CacheWriter::adopt(const std::string& file, bool shard) {
 }
 
 void CacheWriter::adopt_items(const Cache& cache, const std::string& file) {
-  CacheFiles files;
+  CacheFiles files(1);
   std::vector<std::byte> bytes;
   for (const CacheItem& item : cache.items) {
     try {
@@ -117,10 +97,42 @@ void CacheWriter::adopt_items(const Cache& cache, const std::string& file) {
   }
 }
 
-bool CacheWriter::find(const std::string& name, std::uint64_t file) const {
+void CacheWriter::lend(const std::string& cache) {
+  const std::scoped_lock lock(write_mutex_, mutex_);
+  if (lenders_ == kLenders) return;  // each stays open
+  ++lenders_;
+  try {
+    const Cache other = read_cache(cache, {.features = false});
+    if (!cache_difference(other, head_).empty()) return;
+    for (const CacheItem& i : other.items)
+      lent_.emplace(i.source.file, Done{cache, i.first_row, i.rows, i.digest, i.source, true});
+  } catch (const Error&) {  // it is computed again
+  }
+}
+
+bool CacheWriter::is_intact(const Done& item) {
+  const std::lock_guard reading(write_mutex_);
+  try {
+    std::vector<std::byte> bytes;
+    lent_files_->read(item.file, item.first_row, item.rows, bytes);
+    return xxh3(bytes) == item.digest;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool CacheWriter::find(const std::string& name, std::uint64_t file, std::int64_t least_rows) {
+  if (file == 0) return false;
+  std::optional<Done> lent;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto at = done_.find(name); at != done_.end() && at->second.source.file == file) return true;
+    if (const auto at = lent_.find(file); at != lent_.end()) lent = at->second;
+  }
+  if (!lent || lent->rows < least_rows || !is_intact(*lent)) return false;
   const std::lock_guard lock(mutex_);
-  const auto at = done_.find(name);
-  return at != done_.end() && at->second.source.file == file;
+  done_.insert_or_assign(name, *lent);
+  return true;
 }
 
 void CacheWriter::add(const std::string& name, CacheSource source, std::int64_t rows,
@@ -184,7 +196,8 @@ void CacheWriter::write_shards() {
       items = &full_.front();
       shard = head_;
     }
-    shard.classes.clear();  // a shard holds features; labels and splits are told at the end
+    shard.classes.clear();  // a shard holds features; labels, splits and columns are told at the end
+    shard.columns.clear();
     shard.skipped.clear();
     shard.items = items->items;
     const std::string file = fmt::format("{}/shard-{:06}.h5", folder_, next_shard_);
@@ -212,7 +225,8 @@ Cache CacheWriter::plan(const std::vector<CacheEntry>& entries) const {
     const auto at = done_.find(entry.name);
     require(at != done_.end(), "CacheWriter: item '{}' was never added", entry.name);
     const Done& d = at->second;
-    cache.items.push_back({entry.name, row, d.rows, d.digest, d.source, entry.labels, entry.split});
+    cache.items.push_back(
+        {entry.name, row, d.rows, d.digest, d.source, entry.labels, entry.split, entry.columns});
     row += d.rows;
   }
   return cache;
@@ -223,11 +237,11 @@ std::int64_t CacheWriter::finish(const std::vector<CacheEntry>& entries) {
   const std::scoped_lock lock(write_mutex_, mutex_);
   const Cache cache = plan(entries);
   write_cache_file(path_, cache, [&](H5Dataset& to) {
-    CacheFiles files;
+    CacheFiles shards(kOpenShards);
     std::vector<std::byte> bytes;
     for (const CacheItem& item : cache.items) {
       const Done& from = done_.at(item.name);
-      files.read(from.file, from.first_row, from.rows, bytes);
+      (from.lent ? *lent_files_ : shards).read(from.file, from.first_row, from.rows, bytes);
       if (xxh3(bytes) != item.digest) {
         fail(ErrorKind::input, "{}: item '{}' is damaged; run again to do it again", from.file, item.name);
       }

@@ -1,23 +1,32 @@
 #include "io/hash.h"
 
-#include <fstream>
 #include <memory>
+#include <optional>
 #include <vector>
 #include <xxhash.h>
 
+#include "io/text_file.h"
+#include "kernels/error.h"
+
 namespace melgrad {
+
+constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 32;
 
 std::uint64_t xxh3(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
 std::uint64_t xxh3_of_file(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return 0;
+  std::optional<RegularFile> file;
+  try {
+    file.emplace(path, kMostBytes);
+  } catch (const Error&) {
+    return 0;
+  }
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), XXH3_freeState);
   XXH3_64bits_reset(state.get());
   std::vector<char> block(1 << 20);
-  while (file.read(block.data(), static_cast<std::streamsize>(block.size())) || file.gcount() > 0) {
-    XXH3_64bits_update(state.get(), block.data(), static_cast<std::size_t>(file.gcount()));
-  }
+  for (std::uint64_t at = 0; const std::size_t bytes = file->read(at, block.data(), block.size());
+       at += bytes)
+    XXH3_64bits_update(state.get(), block.data(), bytes);
   return XXH3_64bits_digest(state.get());
 }
 

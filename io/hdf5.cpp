@@ -4,10 +4,10 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 
 #include "io/hdf5_output.h"
+#include "io/text_file.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -61,7 +61,7 @@ void h5_failure(ErrorKind kind, const std::string& label, const std::string& wha
 
 void expect_written(const H5Output* output) {
   if (output != nullptr && output->error != 0)
-    fail(ErrorKind::output, "{}: cannot be written ({})", output->shown, std::strerror(output->error));
+    fail(ErrorKind::output, "{}: cannot be written ({})", output->shown, system_reason(output->error));
 }
 
 H5Id h5_property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose}; }
@@ -93,19 +93,17 @@ H5File H5File::open(const std::string& path, std::int64_t max_bytes) {
   quiet();
   H5File file;
   file.shown_ = path;
-  std::error_code error;
-  const auto status = std::filesystem::status(path, error);
-  if (!std::filesystem::exists(status)) fail(ErrorKind::input, "{}: does not exist", path);
-  if (!std::filesystem::is_regular_file(status)) fail(ErrorKind::input, "{}: is not a regular file", path);
+  const RegularFile bytes(path);
   std::array<char, 8> head{};
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) fail(ErrorKind::input, "{}: cannot be opened ({})", path, std::strerror(errno));
-  stream.read(head.data(), head.size());
+  bytes.read(0, head.data(), head.size());
   if (std::memcmp(head.data(), "\x89HDF\r\n\x1a\n", head.size()) != 0) {
     fail(ErrorKind::input, "{}: is not an HDF5 file, so neither a melgrad cache nor a checkpoint", path);
   }
-  file.max_bytes_ = std::min(max_bytes, static_cast<std::int64_t>(std::filesystem::file_size(path, error)));
+  file.max_bytes_ = std::min(max_bytes, static_cast<std::int64_t>(bytes.size()));
+  errno = 0;
   file.id_ = H5Id(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access_list().get()), H5Fclose);
+  if (file.id_.get() < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM))
+    fail(ErrorKind::input, "{}: cannot be opened ({})", path, system_reason(errno));
   if (file.id_.get() < 0) h5_failure(file.kind_, path, "is damaged or incomplete; make the file again");
   return file;
 }

@@ -130,6 +130,7 @@ class H5File {
   void set_attribute(const std::string& owner, const std::string& name, std::int64_t value);
   void set_attribute(const std::string& owner, const std::string& name, std::uint64_t value);
   void set_attribute(const std::string& owner, const std::string& name, double value);
+  bool has_attribute(const std::string& owner, const std::string& name) const;
   std::string text_attribute(const std::string& owner, const std::string& name) const;
   std::int64_t i64_attribute(const std::string& owner, const std::string& name) const;
   std::uint64_t u64_attribute(const std::string& owner, const std::string& name) const;

@@ -386,6 +386,11 @@ void H5File::set_attribute(const std::string& owner, const std::string& name, do
   write_attribute(owner, name, H5Type(H5Type::Kind::f64), &value);
 }
 
+bool H5File::has_attribute(const std::string& owner, const std::string& name) const {
+  check_links(owner);
+  return H5Aexists_by_name(id_.get(), owner.c_str(), name.c_str(), H5P_DEFAULT) > 0;
+}
+
 std::string H5File::text_attribute(const std::string& owner, const std::string& name) const {
   std::string text;
   read_attribute(owner, name, H5Type(H5Type::Kind::text), &text);

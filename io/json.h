@@ -10,8 +10,17 @@
 #include <vector>
 
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
+
+// Each as the number that prints at its shortest: the library would print the double that a float is.
+inline std::vector<double> decimals(const std::vector<float>& values) {
+  std::vector<double> out;
+  out.reserve(values.size());
+  for (const float value : values) out.push_back(decimal(value));
+  return out;
+}
 
 struct NotACount : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -60,6 +69,28 @@ auto reading_json(const std::string& where, const Take& take) {
     fail(ErrorKind::input, "{}: {}", where, end == std::string_view::npos ? text : text.substr(end + 2));
   } catch (const NotACount& e) {
     fail(ErrorKind::input, "{}: {}", where, e.what());
+  }
+}
+
+// The JSON as text, whatever its strings hold: bytes that are not UTF-8 become \xff (kernels/text.h).
+template <class Json>
+Json with_utf8(const Json& json) {
+  if (json.is_string()) return as_utf8(json.template get_ref<const std::string&>());
+  if (!json.is_structured()) return json;
+  Json out = json.is_object() ? Json::object() : Json::array();
+  for (const auto& [key, value] : json.items()) {
+    if (json.is_object()) out[as_utf8(key)] = with_utf8(value);
+    else out.push_back(with_utf8(value));
+  }
+  return out;
+}
+
+template <class Json>
+std::string json_text(const Json& json, int indent = -1) {
+  try {
+    return json.dump(indent);
+  } catch (const nlohmann::json::type_error&) {  // a string in it is no UTF-8
+    return with_utf8(json).dump(indent);
   }
 }
 

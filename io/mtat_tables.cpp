@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <unordered_set>
 
+#include "io/text_file.h"
 #include "io/tsv.h"
 #include "kernels/error.h"
 
@@ -101,9 +100,9 @@ std::optional<std::vector<std::uint8_t>> label_row(std::string_view text) {
 }
 
 std::vector<std::string> quoted_words(const fs::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) fail(ErrorKind::input, "{}: cannot be read; it names the tags of the label lists", path.string());
-  const std::string text(std::istreambuf_iterator<char>(in), {});
+  if (!fs::exists(path))
+    fail(ErrorKind::input, "{}: cannot be read; it names the tags of the label lists", path.string());
+  const std::string text = read_text_file(path);
   std::vector<std::string> words;
   for (std::size_t at = text.find_first_of("'\""); at != std::string::npos;) {
     const std::size_t end = text.find(text[at], at + 1);

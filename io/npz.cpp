@@ -1,13 +1,11 @@
 #include "io/npz.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <zlib.h>
 
+#include "io/text_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -28,23 +26,14 @@ T load(const char* at) {
 // A file read at given places, every one of them checked against its size.
 class Source {
  public:
-  explicit Source(const std::string& path) : path_(path), stream_(path, std::ios::binary) {
-    std::error_code error;
-    const auto status = std::filesystem::status(path, error);
-    if (!std::filesystem::exists(status)) fail(ErrorKind::input, "{}: does not exist", path);
-    if (!std::filesystem::is_regular_file(status)) fail(ErrorKind::input, "{}: is not a regular file", path);
-    if (!stream_) fail(ErrorKind::input, "{}: cannot be opened ({})", path, std::strerror(errno));
-    size_ = std::filesystem::file_size(path);
-  }
+  explicit Source(const std::string& path) : path_(path), file_(path) {}
   const std::string& path() const { return path_; }
-  std::uint64_t size() const { return size_; }
+  std::uint64_t size() const { return file_.size(); }
   void read(std::uint64_t at, char* to, std::size_t n) {
-    if (n > size_ || at > size_ - n) broken("is cut short");
-    stream_.seekg(static_cast<std::streamoff>(at));
-    if (!stream_.read(to, static_cast<std::streamsize>(n))) broken("cannot be read");
+    if (n > size() || at > size() - n || file_.read(at, to, n) < n) broken("is cut short");
   }
   std::string read(std::uint64_t at, std::size_t n) {
-    if (n > size_) broken("is cut short");
+    if (n > size()) broken("is cut short");
     std::string bytes(n, '\0');
     read(at, bytes.data(), n);
     return bytes;
@@ -55,8 +44,7 @@ class Source {
 
  private:
   std::string path_;
-  std::ifstream stream_;
-  std::uint64_t size_ = 0;
+  RegularFile file_;
 };
 
 struct Entry {

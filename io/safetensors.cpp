@@ -3,12 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include "io/atomic_file.h"
 #include "io/json.h"
+#include "io/text_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -83,7 +82,7 @@ void save_safetensors(const std::string& path, const Checkpoint& model) {
                                   {"shape", array.shape},
                                   {"data_offsets", {begin, data.size()}}};
   }
-  std::string text = header.dump();
+  std::string text = json_text(header);
   text.append((8 - text.size() % 8) % 8, ' ');
   const std::uint64_t length = text.size();
   std::string file(sizeof length, '\0');
@@ -92,18 +91,14 @@ void save_safetensors(const std::string& path, const Checkpoint& model) {
 }
 
 Checkpoint load_safetensors(const std::string& path, std::int64_t max_bytes) {
-  std::ifstream in(path, std::ios::binary);
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  if (!in || error) fail(ErrorKind::input, "{}: cannot be read", path);
+  const RegularFile file(path, static_cast<std::uint64_t>(max_bytes));
+  const std::uint64_t size = file.size();
   std::uint64_t length = 0;
-  if (size < sizeof length || !in.read(reinterpret_cast<char*>(&length), sizeof length) ||
-      length > kMostHeader || length > size - sizeof length)
+  if (file.read(0, &length, sizeof length) < sizeof length || length > kMostHeader ||
+      length > size - sizeof length)
     fail(ErrorKind::input, "{}: is no safetensors file: its header is longer than the file", path);
-  if (size > static_cast<std::uint64_t>(max_bytes))
-    fail(ErrorKind::input, "{}: has {} bytes, more than the {} allowed", path, size, max_bytes);
   std::string text(length, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(length));
+  file.read(sizeof length, text.data(), length);
   const std::uint64_t data = size - sizeof length - length;
   Checkpoint out;
   std::vector<std::pair<std::string, Entry>> entries;
@@ -128,8 +123,8 @@ Checkpoint load_safetensors(const std::string& path, std::int64_t max_bytes) {
   if (at != data) fail(ErrorKind::input, "{}: {} of its {} bytes belong to no tensor", path, data - at, data);
   for (const auto& [name, entry] : entries) {  // in the order of their bytes
     HostArray array(entry.type, entry.shape);
-    in.read(reinterpret_cast<char*>(array.bytes.data()), static_cast<std::streamsize>(array.bytes.size()));
-    if (!in) fail(ErrorKind::input, "{}: {}: cannot be read", path, name);
+    if (file.read(size - data + entry.begin, array.bytes.data(), array.bytes.size()) < array.bytes.size())
+      fail(ErrorKind::input, "{}: {}: is cut short", path, name);
     out.arrays[inside_name(name)] = std::move(array);
   }
   return out;

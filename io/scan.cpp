@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 #include <new>
 #include <tuple>
 
@@ -16,25 +15,26 @@ namespace {
 struct Facts {
   bool scanned = false, decoded = false;
   std::string refusal;
-  double seconds = 0, peak = 0;
+  double seconds = 0;
   std::size_t samples = 0;
   int rate = 0, channels = 0;
-  std::int64_t scrubbed = 0;
+  std::vector<Flaw> flaws;
   std::uint64_t digest = 0;
 };
 
-Facts examine(const Track& track, const AudioLimits& limits) {
+Facts examine(const Track& track, const ScanOptions& options, bool ffmpeg) {
   Facts facts;
   facts.scanned = true;
   try {
-    const Audio audio = read_audio(track.path, 0, limits);
+    AudioOptions how = options.audio;
+    how.ffmpeg |= ffmpeg;
+    const Audio audio = read_audio(track.path, 0, how);
     facts.decoded = true;
     facts.seconds = audio.seconds();
     facts.samples = audio.samples.size();
     facts.rate = audio.file_rate;
     facts.channels = audio.channels;
-    facts.scrubbed = audio.scrubbed;
-    for (const float x : audio.samples) facts.peak = std::max(facts.peak, static_cast<double>(std::abs(x)));
+    facts.flaws = flaws_of(audio, options.silence_db);
     facts.digest = content_digest(audio);
   } catch (const Error& e) {
     if (e.kind() != ErrorKind::input) throw;
@@ -52,7 +52,6 @@ Facts examine(const Track& track, const AudioLimits& limits) {
 // The first reason why the track cannot serve as an example, if any.
 bool unusable(const Track& track, const Facts& facts, const ScanOptions& options, Finding& finding) {
   std::error_code error;
-  const double peak_db = 20 * std::log10(facts.peak);  // -inf for digital silence
   if (!facts.decoded) {
     const bool no_bytes = std::filesystem::file_size(track.path, error) == 0 && !error;
     finding.problem = no_bytes ? Problem::empty : Problem::unreadable;
@@ -63,23 +62,23 @@ bool unusable(const Track& track, const Facts& facts, const ScanOptions& options
   } else if (const double least = std::max(options.min_seconds, track.min_seconds); facts.seconds < least) {
     finding.problem = Problem::too_short;
     finding.reason = fmt::format("{:.3g} s, at least {:g} s are needed", facts.seconds, least);
-  } else if (peak_db < options.silence_db) {
-    finding.problem = Problem::silent;
-    finding.reason = facts.peak > 0 ? fmt::format("peak {:.1f} dBFS", peak_db) : "every sample is 0";
+  } else if (!facts.flaws.empty() && holds_nothing(facts.flaws[0].problem)) {
+    finding.problem = facts.flaws[0].problem;
+    finding.reason = facts.flaws[0].reason;
   } else {
     return false;
   }
   return true;
 }
 
-void count(const Track& track, const Facts& facts, bool usable, const DataSet& set, ScanReport& report) {
+void count(const Track& track, const Facts& facts, bool usable, const ClassIndex& index, ScanReport& report) {
   const auto add = [&](ClassCount& c) {
     ++c.tracks;
     c.usable += usable ? 1 : 0;
     c.seconds += facts.seconds;
   };
   add(report.all);
-  for (const std::string& label : track.labels) add(report.classes[set.class_index(label)]);
+  for (const std::string& label : track.labels) add(report.classes[index(label)]);
   ++report.scanned;
   if (facts.decoded) {
     ++report.rates[facts.rate];
@@ -89,30 +88,12 @@ void count(const Track& track, const Facts& facts, bool usable, const DataSet& s
 
 }  // namespace
 
-const char* name_of(Problem problem) {
-  switch (problem) {
-    case Problem::unreadable:
-      return "unreadable";
-    case Problem::empty:
-      return "empty";
-    case Problem::too_short:
-      return "too short";
-    case Problem::silent:
-      return "silent";
-    case Problem::not_finite:
-      return "not finite";
-    case Problem::duplicate:
-      return "duplicate";
-  }
-  return "?";
-}
-
 ScanReport scan(const DataSet& set, const ScanOptions& options, const std::function<void(std::size_t)>& done,
                 const std::function<bool()>& stop) {
   std::vector<Facts> facts(set.tracks.size());
   std::atomic<std::size_t> finished = 0;
   const auto work = [&](std::size_t i) {
-    facts[i] = examine(set.tracks[i], options.limits);
+    facts[i] = examine(set.tracks[i], options, set.ffmpeg);
     const std::size_t n = ++finished;
     if (done) done(n);
   };
@@ -120,17 +101,17 @@ ScanReport scan(const DataSet& set, const ScanOptions& options, const std::funct
 
   ScanReport report;
   report.classes.resize(set.classes.size());
+  const ClassIndex index(set.classes);
   std::map<std::tuple<std::uint64_t, std::size_t, int>, std::size_t> first_with;  // content -> track
   for (std::size_t i = 0; i < facts.size(); ++i) {
     const Facts& f = facts[i];
     if (!f.scanned) continue;
     Finding finding{i, Problem::unreadable, ""};
     const bool bad = unusable(set.tracks[i], f, options, finding);
-    count(set.tracks[i], f, !bad, set, report);
+    count(set.tracks[i], f, !bad, index, report);
     if (bad) report.findings.push_back(finding);
-    if (f.scrubbed > 0) {
-      report.findings.push_back({i, Problem::not_finite, fmt::format("{} samples read as 0", f.scrubbed)});
-    }
+    for (const Flaw& flaw : f.flaws)
+      if (!holds_nothing(flaw.problem)) report.findings.push_back({i, flaw.problem, flaw.reason});
     if (bad) continue;  // that silence equals silence says nothing
     const auto [first, is_new] = first_with.emplace(std::tuple(f.digest, f.samples, f.rate), i);
     if (!is_new) {

@@ -12,18 +12,9 @@
 
 #include "io/audio.h"
 #include "io/dataset.h"
+#include "io/flaws.h"
 
 namespace melgrad {
-
-enum class Problem {
-  unreadable,  // cannot be decoded to its end
-  empty,       // no byte, or no sample
-  too_short,   // below ScanOptions::min_seconds or Track::min_seconds
-  silent,      // no sample above ScanOptions::silence_db
-  not_finite,  // holds NaN or infinite samples, which are read as 0
-  duplicate,   // the same sound as a usable track earlier in the list
-};
-const char* name_of(Problem problem);  // "unreadable", "too short", ...
 
 struct Finding {
   std::size_t track = 0;  // index into DataSet::tracks
@@ -33,14 +24,14 @@ struct Finding {
 
 struct ScanOptions {
   double min_seconds = 3;
-  double silence_db = -60;  // peak, relative to full scale
-  int threads = 0;          // 0 = all cores
-  AudioLimits limits = {};
+  double silence_db = kSilenceDb;
+  int threads = 0;  // 0 = all cores
+  AudioOptions audio = {};
 };
 
 struct ClassCount {
   std::size_t tracks = 0;
-  std::size_t usable = 0;  // neither unreadable, empty, too short nor silent
+  std::size_t usable = 0;  // neither unreadable, empty, too short, silent nor cancelled
   double seconds = 0;      // of all that could be decoded
 };
 

@@ -2,16 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <optional>
 #include <random>
+#include <sstream>
 #include <unordered_map>
 
 #include "io/atomic_file.h"
 #include "io/audio.h"
 #include "io/json.h"
+#include "io/text_file.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -108,6 +110,52 @@ Split grouped_split(const std::vector<std::int64_t>& group, const SplitFractions
   return split;
 }
 
+void join_groups(std::vector<std::int64_t>& group, const std::vector<std::string>& names) {
+  std::unordered_map<std::int64_t, std::int64_t> joined;  // group -> one it belongs to; the last to itself
+  const auto top = [&](std::int64_t g) {
+    std::int64_t at = g;
+    for (auto next = joined.find(at); next != joined.end() && next->second != at; next = joined.find(at))
+      at = next->second;
+    return joined[g] = at;
+  };
+  std::unordered_map<std::string, std::int64_t> first;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    if (names[i].empty()) continue;
+    const std::int64_t mine = top(group[i]), other = top(first.emplace(names[i], mine).first->second);
+    joined[std::max(mine, other)] = std::min(mine, other);
+  }
+  for (std::int64_t& g : group) g = top(g);
+}
+
+Split split_by_fold(const std::vector<std::string>& fold, const std::string& test, const std::string& where) {
+  const auto before = [](const std::string& a, const std::string& b) {
+    // Of whole numbers the longer is the larger: "2" before "10".
+    const auto number = [](const std::string& s) {
+      return s.find_first_not_of("0123456789") == std::string::npos;
+    };
+    if (number(a) && number(b) && a.size() != b.size()) return a.size() < b.size();
+    return a < b;
+  };
+  std::vector<std::string> folds(fold.begin(), fold.end());
+  std::sort(folds.begin(), folds.end(), before);
+  folds.erase(std::unique(folds.begin(), folds.end()), folds.end());
+  std::erase(folds, "");
+  const auto at = std::find(folds.begin(), folds.end(), test);
+  if (at == folds.end() || folds.size() < 3)
+    fail(ErrorKind::input, "{}: {}; its folds are {}", where,
+         at == folds.end() ? fmt::format("no fold \"{}\"", test)
+                           : "one fold to test on, one to validate on and one to train on are needed",
+         joined({folds.begin(), folds.begin() + std::min<std::ptrdiff_t>(20, std::ssize(folds))}));
+  const std::string& valid = at + 1 == folds.end() ? folds.front() : at[1];
+  Split split;
+  for (std::size_t i = 0; i < fold.size(); ++i) {
+    if (fold[i].empty()) continue;
+    auto& part = fold[i] == test ? split.test : fold[i] == valid ? split.valid : split.train;
+    part.push_back(static_cast<std::int32_t>(i));
+  }
+  return split;
+}
+
 bool has_split_lists(const fs::path& folder) {
   return list_file(folder, "train") && list_file(folder, "valid") && list_file(folder, "test");
 }
@@ -123,9 +171,8 @@ Split split_from_lists(const fs::path& folder, const std::vector<std::string>& n
   for (const auto& [part, tracks] : parts) {
     const auto path = list_file(folder, part);
     if (!path) fail(ErrorKind::input, "{}: no list named *{}*.txt", folder.string(), part);
-    std::ifstream file(*path);
-    if (!file) fail(ErrorKind::input, "{}: cannot be read", path->string());
-    for (std::string line; std::getline(file, line);) {
+    std::istringstream lines(read_text_file(*path));
+    for (std::string line; std::getline(lines, line);) {
       line.erase(line.find_last_not_of(" \t\r") + 1);
       if (line.empty()) continue;
       const auto found = index.find(bare(line));
@@ -151,17 +198,16 @@ void write_split(const fs::path& path, const Split& split, const std::vector<std
     out[part] = nlohmann::json::array();
     for (const std::int32_t i : *tracks) out[part].push_back(names[static_cast<std::size_t>(i)]);
   }
-  write_file_atomically(path.string(), out.dump(1) + "\n");
+  write_file_atomically(path.string(), json_text(out, 1) + "\n");
 }
 
 Split read_split(const fs::path& path, const std::vector<std::string>& names) {
-  std::ifstream file(path);
-  if (!file) fail(ErrorKind::input, "{}: cannot be read", path.string());
+  const std::string text = read_text_file(path);
   std::unordered_map<std::string, std::int32_t> index;
-  for (std::size_t i = 0; i < names.size(); ++i) index[names[i]] = static_cast<std::int32_t>(i);
+  for (std::size_t i = 0; i < names.size(); ++i) index[as_utf8(names[i])] = static_cast<std::int32_t>(i);
   Split split;
   reading_json(path.string(), [&] {
-    const auto json = nlohmann::json::parse(file);
+    const auto json = nlohmann::json::parse(text);
     const std::pair<const char*, std::vector<std::int32_t>*> parts[] = {
         {"train", &split.train}, {"valid", &split.valid}, {"test", &split.test}};
     for (const auto& [part, tracks] : parts) {

@@ -28,6 +28,15 @@ Split stratified_split(const std::vector<std::int32_t>& label, const std::vector
 Split grouped_split(const std::vector<std::int64_t>& group, const SplitFractions& fractions,
                     std::uint64_t seed);
 
+// Makes groups of tracks that have the same name one, with what was in a group with either. Without a name a
+// track stays as it is.
+void join_groups(std::vector<std::int64_t>& group, const std::vector<std::string>& names);
+
+// Tests on the tracks of one fold, validates on the next (after the last comes the first; numbers in their
+// order, else names in theirs), trains on all others; tracks without a fold play no part. Throws Error
+// (input), `where` first, for a fold that is not there or fewer than three folds.
+Split split_by_fold(const std::vector<std::string>& fold, const std::string& test, const std::string& where);
+
 // Three lists in `folder`, one track name a line, found by "train", "valid" and "test" in the names of its
 // .txt files. Names match without folder and extension (of audio, or npy): "blues/blues.00012.wav" is
 // "blues.00012". Tracks on no list are left out; `missing` receives the listed names that are not there.

@@ -1,8 +1,8 @@
 #include "io/tsv.h"
 
 #include <algorithm>
-#include <fstream>
 
+#include "io/text_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 
@@ -16,14 +16,7 @@ std::string_view unquoted(std::string_view field) {
 
 }  // namespace
 
-TsvReader::TsvReader(const std::filesystem::path& path) : path_(path) {
-  std::error_code error;
-  const auto size = std::filesystem::file_size(path, error);
-  std::ifstream in(path, std::ios::binary);
-  if (!error) text_.resize(size);
-  if (error || !in.read(text_.data(), static_cast<std::streamsize>(text_.size()))) {
-    fail(ErrorKind::input, "{}: cannot be read; check the path and its permissions", path.string());
-  }
+TsvReader::TsvReader(const std::filesystem::path& path) : path_(path), text_(read_text_file(path)) {
   if (text_.starts_with("\xEF\xBB\xBF")) at_ = 3;
 }
 

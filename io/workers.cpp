@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -15,6 +16,7 @@ std::vector<ItemFailure> run(std::size_t count, int threads, const std::function
   std::atomic<bool> stopped = false;
   std::mutex mutex;
   std::vector<ItemFailure> failures;
+  std::exception_ptr no_memory;  // not even to note a failure
   const auto worker = [&] {
     while (!stopped && !(stop && stop())) {
       const std::size_t index = next++;
@@ -23,8 +25,13 @@ std::vector<ItemFailure> run(std::size_t count, int threads, const std::function
         work(index);
       } catch (...) {
         const std::lock_guard lock(mutex);
-        failures.push_back({index, std::current_exception()});
-        if (first_failure_stops) stopped = true;
+        try {
+          failures.push_back({index, std::current_exception()});
+          if (first_failure_stops) stopped = true;
+        } catch (const std::bad_alloc&) {
+          no_memory = std::current_exception();
+          stopped = true;
+        }
       }
     }
   };
@@ -39,6 +46,7 @@ std::vector<ItemFailure> run(std::size_t count, int threads, const std::function
   }
   worker();
   helpers.clear();  // joins
+  if (no_memory) std::rethrow_exception(no_memory);
   std::sort(failures.begin(), failures.end(), [](const auto& a, const auto& b) { return a.index < b.index; });
   return failures;
 }

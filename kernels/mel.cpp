@@ -147,6 +147,7 @@ std::vector<std::string> names_of() {
   if constexpr (std::is_same_v<Enum, WindowKind>) return {"hann", "hamming", "povey", "rectangular"};
   if constexpr (std::is_same_v<Enum, Padding>) return {"none", "reflect", "zeros"};
   if constexpr (std::is_same_v<Enum, LogKind>) return {"none", "ln1p", "log10_1p", "ln", "db", "whisper"};
+  if constexpr (std::is_same_v<Enum, ChannelMix>) return {"mean", "louder", "left", "right"};
 }
 
 // The one list of fields: `visit(name, member)` for each, in declaration order. Options is const or not.
@@ -176,6 +177,7 @@ void for_each_field(Options& o, Visitor&& visit) {
   visit("left_aligned_window", o.left_aligned_window);
   visit("triangles_in_mel", o.triangles_in_mel);
   visit("drop_last_frame", o.drop_last_frame);
+  visit("mix", o.mix);
 }
 
 template <typename T>
@@ -284,6 +286,7 @@ void validate(const MelOptions& o) {
     MelOptions plain = samples();
     plain.sample_rate = o.sample_rate;
     plain.input_scale = o.input_scale;
+    plain.mix = o.mix;
     const auto fields = mel_fields(o), wanted = mel_fields(plain);
     for (std::size_t i = 1; i < fields.size(); ++i)
       check(fields[i] == wanted[i], fields[i].first, fields[i].second,

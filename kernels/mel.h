@@ -32,6 +32,10 @@ enum class LogKind {
   whisper,   // log10(max(x, floor)), then at least max - 8, then (v + 4) / 4
 };
 
+// How channels become one: their mean, the one with the most power over the whole file, the first, the second
+// (the last where there are fewer).
+enum class ChannelMix { mean, louder, left, right };
+
 struct MelOptions {
   std::string preset = "custom";     // where the settings come from: a label, not compared by mel_difference
   std::int32_t sample_rate = 22050;  // Hz
@@ -54,9 +58,10 @@ struct MelOptions {
   double input_scale = 1;   // PCM is multiplied by this first (Kaldi: 32768)
   bool remove_dc = false;   // subtract each frame's mean
   double pre_emphasis = 0;  // x[i] -= c x[i-1] within the window, x[0] -= c x[0], after the DC removal
-  bool left_aligned_window = false;  // a short window starts the frame instead of being centred (Kaldi)
-  bool triangles_in_mel = false;     // filter slopes linear in mel instead of Hz (Kaldi)
-  bool drop_last_frame = false;      // Whisper
+  bool left_aligned_window = false;   // a short window starts the frame instead of being centred (Kaldi)
+  bool triangles_in_mel = false;      // filter slopes linear in mel instead of Hz (Kaldi)
+  bool drop_last_frame = false;       // Whisper
+  ChannelMix mix = ChannelMix::mean;  // done by whoever decodes (io/audio.h)
 
   bool operator==(const MelOptions&) const = default;
 };
@@ -80,12 +85,19 @@ std::string mel_difference(const MelOptions& a, const MelOptions& b);
 // (cos, sin) of 2 pi k / n for k = 0 ... n - 1: [n, 2], the angles and the functions in double.
 std::vector<float> unit_roots(std::int64_t n);
 
+struct MelTables;
+// A line on filters that are empty, and what to do; "" if none is.
+std::string note_on_filters(const MelTables& tables);
+
 // What the kernels need: window and sparse filters, computed in double, stored in float.
 struct MelTables {
   explicit MelTables(const MelOptions& mel_options);  // validates
 
   std::int64_t frames(std::int64_t samples) const;  // 0 for 0 samples
   std::int64_t bands() const { return options.n_mels > 0 ? options.n_mels : options.n_fft / 2 + 1; }
+
+  // Mel filters narrower than the bins are apart, which hold no bin: their features say nothing.
+  std::int64_t empty_filters() const;
 
   // First sample of frame 0 relative to the clip (centring makes it negative), first sample of the window
   // relative to its frame.

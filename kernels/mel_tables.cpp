@@ -93,6 +93,20 @@ MelTables::MelTables(const MelOptions& mel_options) : options(mel_options) {
   }
 }
 
+std::int64_t MelTables::empty_filters() const {
+  std::int64_t empty = 0;
+  for (std::size_t m = 0; m + 1 < filter_offset.size(); ++m)
+    empty += filter_offset[m] == filter_offset[m + 1] ? 1 : 0;
+  return empty;
+}
+
+std::string note_on_filters(const MelTables& tables) {
+  const std::int64_t empty = tables.empty_filters();
+  if (empty == 0) return "";
+  return fmt::format("{} of {} mel filters are empty: fewer features.n_mels, or a larger features.n_fft",
+                     empty, tables.options.n_mels);
+}
+
 std::int64_t MelTables::frames(std::int64_t samples) const {
   if (samples <= 0) return 0;
   const MelOptions& o = options;

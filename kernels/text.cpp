@@ -1,6 +1,9 @@
 #include "kernels/text.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
 #include <fmt/format.h>
 #include <numeric>
 
@@ -104,7 +107,30 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
+std::string system_reason(int error) {
+  const std::string text = std::strerror(error);
+  switch (error) {
+    case EFBIG:
+      return text + ": the limit is ulimit -f's, or the file system's";
+    case EMFILE:
+      return text + ": the limit is ulimit -n's";
+    default:
+      return text;
+  }
+}
+
 std::string printable(std::string_view text) { return escaped(text, true); }
 std::string as_utf8(std::string_view text) { return escaped(text, false); }
+
+// Adding 0 takes the sign off a negative zero.
+std::string shortest(double value) { return fmt::format("{}", value + 0.0); }
+std::string shortest(float value) { return fmt::format("{}", value + 0.0F); }
+
+double decimal(float value) {
+  const std::string text = shortest(value);
+  double out = value;
+  std::from_chars(text.data(), text.data() + text.size(), out);
+  return static_cast<float>(out) == value ? out : static_cast<double>(value);
+}
 
 }  // namespace melgrad

@@ -1,18 +1,23 @@
 #include "models/recipe.h"
 
+#include <algorithm>
 #include <charconv>
-#include <fstream>
+#include <cmath>
+#include <filesystem>
 #include <optional>
-#include <sstream>
 #include <toml++/toml.h>
 
+#include "io/text_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 #include "models/recipe_keys.h"
+#include "models/recipe_ranges.h"
 #include "models/recipes.h"
 
 namespace melgrad {
 namespace {
+
+constexpr std::uint64_t kMostRecipe = 1 << 20;  // bytes
 
 // The list of keys: calls visit(key, field) for each field but the features, which know their own names.
 template <typename R, typename Visit>
@@ -85,9 +90,12 @@ void visit_fields(R& r, const Visit& visit) {
 std::string to_text(const std::string& v) { return v; }
 std::string to_text(bool v) { return v ? "true" : "false"; }
 std::string to_text(std::int64_t v) { return fmt::format("{}", v); }
-std::string to_text(double v) { return fmt::format("{}", v); }
+std::string to_text(double v) { return shortest(v); }
 
-void from_text(const std::string& text, std::string& v, const std::string& /*key*/) { v = text; }
+void from_text(const std::string& text, std::string& v, const std::string& key) {
+  if (as_utf8(text) != text) fail(ErrorKind::usage, "{}: '{}' is not UTF-8", key, printable(text));
+  v = text;
+}
 void from_text(const std::string& text, bool& v, const std::string& key) {
   if (text != "true" && text != "false")
     fail(ErrorKind::usage, "{}: '{}' is neither true nor false", key, text);
@@ -96,9 +104,11 @@ void from_text(const std::string& text, bool& v, const std::string& key) {
 template <typename Number>
 void from_text(const std::string& text, Number& v, const std::string& key) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
-  if (error != std::errc{} || end != text.data() + text.size()) {
-    fail(ErrorKind::usage, "{}: '{}' is not {}", key, text,
-         std::is_integral_v<Number> ? "a whole number" : "a number");
+  bool good = error == std::errc{} && end == text.data() + text.size();
+  if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(v);
+  if (!good) {
+    fail(ErrorKind::usage, "{}: '{}' is not {}", key, printable(text),
+         std::is_integral_v<Number> ? "a whole number of 64 bits" : "a number");
   }
 }
 
@@ -133,9 +143,26 @@ void set_field(Recipe& recipe, const std::string& word, const std::string& value
 std::string toml_value(const toml::node& node, const std::string& where) {
   if (const auto* v = node.as_string()) return v->get();
   if (const auto* v = node.as_boolean()) return to_text(v->get());
-  if (const auto* v = node.as_integer()) return to_text(v->get());
+  if (const auto* v = node.as_integer()) return fmt::format("{}", v->get());
   if (const auto* v = node.as_floating_point()) return to_text(v->get());
   fail(ErrorKind::usage, "{}: must be a string, a number or true/false", where);
+}
+
+// A value as TOML has it. A whole number stays one of reals ("1.0"), for readers that tell them apart.
+std::string toml_text(const std::string& v) {
+  std::string out = "\"";
+  for (const char c : v) {
+    const auto code = static_cast<unsigned char>(c);
+    if (code < 0x20 || code == 0x7F) out += fmt::format("\\u{:04x}", code);
+    else out.append(c == '"' || c == '\\' ? "\\" : "").append(1, c);
+  }
+  return out + '"';
+}
+std::string toml_text(bool v) { return to_text(v); }
+std::string toml_text(std::int64_t v) { return to_text(v); }
+std::string toml_text(double v) {
+  const std::string text = to_text(v);
+  return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
 }
 
 std::string embedded_text(const std::string& name) {
@@ -144,8 +171,9 @@ std::string embedded_text(const std::string& name) {
   return "";
 }
 
+// `stated` receives the keys whose values change.
 void apply_table(Recipe& recipe, const toml::table& table, const std::string& prefix,
-                 const std::string& source) {
+                 const std::string& source, std::vector<std::string>* stated) {
   // The preset first: it replaces all feature fields.
   if (const auto* preset = table.get("preset"); preset != nullptr && prefix == "features.") {
     set_field(recipe, "features.preset", toml_value(*preset, source));
@@ -154,19 +182,22 @@ void apply_table(Recipe& recipe, const toml::table& table, const std::string& pr
     const std::string name = prefix + std::string(key.str());
     if (name == "base") continue;
     if (const auto* inner = node.as_table()) {
-      apply_table(recipe, *inner, name + ".", source);
+      apply_table(recipe, *inner, name + ".", source, stated);
     } else if (name != "features.preset") {
+      const Recipe before = recipe;
       try {
         set_field(recipe, name, toml_value(node, name));
       } catch (const Error& e) {
         fail(ErrorKind::usage, "{}, line {}: {}", source, node.source().begin.line, e.what());
       }
+      if (stated != nullptr && recipe_fields(recipe) != recipe_fields(before)) stated->push_back(name);
     }
   }
 }
 
 // All that `text` sets, on top of what its base sets.
-void apply_text(Recipe& recipe, const std::string& text, const std::string& source, int depth = 0) {
+void apply_text(Recipe& recipe, const std::string& text, const std::string& source,
+                std::vector<std::string>* stated = nullptr, int depth = 0) {
   const toml::table table = [&] {
     try {
       return toml::parse(text);
@@ -179,9 +210,9 @@ void apply_text(Recipe& recipe, const std::string& text, const std::string& sour
     const std::string base_text = embedded_text(name);
     if (base_text.empty()) fail(ErrorKind::usage, "{}: base: there is no recipe {}", source, name);
     if (depth > 8) fail(ErrorKind::usage, "{}: base: {} leads back to itself", source, name);
-    apply_text(recipe, base_text, "recipe " + name, depth + 1);
+    apply_text(recipe, base_text, "recipe " + name, nullptr, depth + 1);
   }
-  apply_table(recipe, table, "", source);
+  apply_table(recipe, table, "", source, stated);
 }
 
 template <typename Choices>
@@ -193,30 +224,11 @@ void one_of(const std::string& key, const std::string& value, const Choices& cho
   fail(ErrorKind::usage, "{}: '{}' is not one of {}", key, value, joined(names));
 }
 
-void positive(const std::string& key, double value, double least) {
-  if (!(value >= least)) fail(ErrorKind::usage, "{}: {} must be at least {}", key, value, least);
-}
-
 using Names = std::initializer_list<std::string>;
 
 void check_training(const Recipe& r) {
   const TrainOptions& t = r.train;
   const AugmentOptions& a = r.augment;
-  positive("segment.test_crops", static_cast<double>(r.segment.test_crops), 0);
-  positive("train.patience", static_cast<double>(t.patience), 0);
-  positive("train.plateau_patience", static_cast<double>(t.plateau_patience), 0);
-  positive("train.period", static_cast<double>(t.period), 1);
-  for (const auto& [key, value] : {std::pair{"augment.gain_db", a.gain_db},
-                                   {"augment.shift", a.shift},
-                                   {"augment.noise", a.noise},
-                                   {"augment.mixup", a.mixup}})
-    positive(key, value, 0);
-  for (const auto& [key, value] : {std::pair{"augment.time_masks", a.time_masks},
-                                   {"augment.time_mask", a.time_mask},
-                                   {"augment.band_masks", a.band_masks},
-                                   {"augment.band_mask", a.band_mask}})
-    positive(key, static_cast<double>(value), 0);
-  if (a.mixup > 1) fail(ErrorKind::usage, "augment.mixup: {} must be at most 1", a.mixup);
   if (a.mixup > 0 && t.partial_batch)
     fail(ErrorKind::usage, "augment.mixup: needs whole batches: set train.partial_batch=false");
   if (a.mixup > 0 && t.class_weights == "balanced")
@@ -236,6 +248,11 @@ void check_training(const Recipe& r) {
 }
 
 void validate(const Recipe& r) {
+  visit_fields(r, [](const char* key, const auto& field) {
+    using Field = std::decay_t<decltype(field)>;
+    if constexpr (!std::is_same_v<Field, std::string> && !std::is_same_v<Field, bool>)
+      expect_in_range(key, static_cast<double>(field), to_text(field));
+  });
   if (r.features.preset != "imported") melgrad::validate(r.features);
   one_of("task", r.task, Names{"genres", "tags"});
   one_of("input.standardise", r.input.standardise, Names{"none", "bands"});
@@ -250,22 +267,14 @@ void validate(const Recipe& r) {
   one_of("train.best_by", r.train.best_by,
          r.task == "tags" ? Names{"loss", "roc_auc", "pr_auc"} : Names{"accuracy"});
   check_training(r);
-  positive("segment.frames", static_cast<double>(r.segment.frames), 1);
-  positive("model.filters", static_cast<double>(r.model.filters), 1);
-  positive("train.batch", static_cast<double>(r.train.batch), 1);
-  positive("train.epochs", static_cast<double>(r.train.epochs), 1);
-  positive("train.validate_every", static_cast<double>(r.train.validate_every), 1);
-  positive("train.drop_batches", static_cast<double>(r.train.drop_batches), 0);
-  positive("train.rate", r.train.rate, 0);
-  if (r.segment.overlap < 0 || r.segment.overlap >= 1) {
+  if (r.segment.overlap >= 1) {
     fail(ErrorKind::usage, "segment.overlap: {} must be in 0 ... 1 (1 excluded)", r.segment.overlap);
   }
   if (!(r.model.width > 0)) fail(ErrorKind::usage, "model.width: {} must be above 0", r.model.width);
-  if (r.model.dropout < 0 || r.model.dropout >= 1) {
+  if (r.model.dropout >= 1) {
     fail(ErrorKind::usage, "model.dropout: {} must be in 0 ... 1 (1 excluded)", r.model.dropout);
   }
-  if (r.split.train <= 0 || r.split.valid < 0 || r.split.test < 0 ||
-      r.split.train + r.split.valid + r.split.test > 1 + 1e-9) {
+  if (r.split.train <= 0 || r.split.train + r.split.valid + r.split.test > 1 + 1e-9) {
     fail(ErrorKind::usage, "split: {} + {} + {} must be fractions that sum to at most 1", r.split.train,
          r.split.valid, r.split.test);
   }
@@ -280,20 +289,22 @@ Recipe parse_recipe(const std::string& text, const std::string& source) {
   return recipe;
 }
 
-Recipe load_recipe(const std::string& name_or_path) {
+Recipe load_recipe(const std::string& name_or_path, std::vector<std::string>* stated) {
   std::vector<std::string> names;
   for (const EmbeddedRecipe& recipe : embedded_recipes()) {
     if (recipe.name == name_or_path) return parse_recipe(recipe.text, "recipe " + recipe.name);
     names.push_back(recipe.name);
   }
-  std::ifstream file(name_or_path);
-  if (!file || std::filesystem::is_directory(name_or_path)) {
+  std::error_code error;
+  const auto status = std::filesystem::status(name_or_path, error);
+  if (!std::filesystem::exists(status) || std::filesystem::is_directory(status))
     fail(ErrorKind::usage, "recipe {}: neither a file nor one of {}{}", name_or_path, joined(names),
          did_you_mean(name_or_path, names));
-  }
-  std::stringstream text;
-  text << file.rdbuf();
-  return parse_recipe(text.str(), name_or_path);
+  Recipe recipe;
+  apply_text(recipe, read_text_file(name_or_path, kMostRecipe), name_or_path, stated);
+  if (recipe.name.empty()) recipe.name = as_utf8(std::filesystem::path(name_or_path).stem().string());
+  validate(recipe);
+  return recipe;
 }
 
 std::vector<std::string> set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments) {
@@ -329,25 +340,19 @@ std::vector<std::pair<std::string, std::string>> recipe_fields(const Recipe& rec
 }
 
 std::string as_toml(const Recipe& recipe) {
-  toml::table root;
-  const auto table_for = [&](const std::string& key) -> std::pair<toml::table*, std::string> {
+  std::vector<std::pair<std::string, std::string>> sections = {{"", ""}};  // name, lines
+  const auto add = [&](const std::string& key, const std::string& value) {
     const auto dot = key.find('.');
-    if (dot == std::string::npos) return {&root, key};
-    const std::string section = key.substr(0, dot);
-    if (!root.contains(section)) root.insert(section, toml::table{});
-    return {root.get(section)->as_table(), key.substr(dot + 1)};
+    const std::string section = dot == std::string::npos ? "" : key.substr(0, dot);
+    auto at = std::find_if(sections.begin(), sections.end(), [&](auto& s) { return s.first == section; });
+    if (at == sections.end()) at = sections.insert(at, {section, "\n[" + section + "]\n"});
+    at->second += fmt::format("{} = {}\n", dot == std::string::npos ? key : key.substr(dot + 1), value);
   };
-  visit_fields(recipe, [&](const char* name, const auto& field) {
-    const auto [table, key] = table_for(name);
-    table->insert(key, field);
-  });
-  for (const auto& [name, text] : mel_fields(recipe.features)) {
-    const auto [table, key] = table_for("features." + name);
-    table->insert(key, text);
-  }
-  std::stringstream out;
-  out << root << "\n";
-  return out.str();
+  visit_fields(recipe, [&](const char* key, const auto& field) { add(key, toml_text(field)); });
+  for (const auto& [key, text] : mel_fields(recipe.features)) add("features." + key, toml_text(text));
+  std::string out;
+  for (const auto& [name, lines] : sections) out += lines;
+  return out;
 }
 
 OptimizerOptions optimizer_options(const TrainOptions& t, const TrainPhase& phase,

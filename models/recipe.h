@@ -117,9 +117,10 @@ struct Recipe {
   TrainOptions train;
 };
 
-// A name of a compiled-in recipe or the path of a TOML file. Throws Error (usage) that names the file and
-// key.
-Recipe load_recipe(const std::string& name_or_path);
+// A name of a compiled-in recipe or the path of a TOML file, whose name is the file's if it states none.
+// `stated` receives the keys to which the file itself gives another value than they would have. Throws Error
+// (usage) that names the file and key.
+Recipe load_recipe(const std::string& name_or_path, std::vector<std::string>* stated = nullptr);
 // `source` names the text in messages.
 Recipe parse_recipe(const std::string& toml, const std::string& source);
 // "section.key=value" each, keys also as other programs call them (recipe_keys.h); an unknown key is an Error

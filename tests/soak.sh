@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Tests in their long form, two at a time: 2,000 kills and every write failing in three ways; beside them an hour of
-# training and 100,000 predicted clips, on one thread. Leaves tests/results/soak-<date>.txt.
+# Tests in their long form, two at a time: 2,000 kills, 400 signals, every write failing in three ways, every command in
+# every address space; beside them an hour of training and 100,000 predicted clips, on one thread.
+# Leaves tests/results/soak-<date>.txt.
 #   bash tests/soak.sh [PRESET]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 preset=${1:-cpu}
-export MELGRAD_KILLS=1000 MELGRAD_FAULTS=all MELGRAD_LONG_SECONDS=3600 MELGRAD_LONG_CLIPS=100000
+export MELGRAD_KILLS=1000 MELGRAD_FAULTS=all MELGRAD_LONG_SECONDS=3600 MELGRAD_LONG_CLIPS=100000 MELGRAD_LIMITS=all
 out=tests/results/soak-$(date +%F).txt
 mkdir -p tests/results
 work=$(mktemp -d)
@@ -23,7 +24,7 @@ soak() {  # FILTER
 } > "$out"
 soak 'LongRuns.*' &
 status=0
-soak 'Crash.*:Faults.*' || status=1
+soak 'Crash.*:Faults.*:Limits.*:StrangeFiles.*' || status=1
 wait $! || status=1
 cat "$out"
 exit $status

@@ -4,13 +4,13 @@
 #include <array>
 #include <cmath>
 #include <fmt/format.h>
-#include <fstream>
 #include <map>
 
 #include "apps/content.h"
 #include "apps/report/gnuplot.h"
 #include "apps/report/labels.h"
 #include "io/json.h"
+#include "io/text_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -217,8 +217,7 @@ void add_analysis(Page& page, const ordered_json& found) {
 }  // namespace
 
 Analysis read_analysis(const std::string& path) {
-  std::ifstream in(path);
-  Analysis analysis{path, ordered_json::parse(in, nullptr, false)};
+  Analysis analysis{path, ordered_json::parse(read_text_file(path), nullptr, false)};
   if (!analysis.found.is_object() || !analysis.found.contains("labels"))
     fail(ErrorKind::input, "{}: not what `melgrad analyze --out` writes (JSON with \"labels\")", path);
   return analysis;

@@ -1,6 +1,9 @@
 #include "apps/report/gnuplot.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <fstream>
@@ -11,7 +14,9 @@
 #include <unistd.h>
 
 #include "io/atomic_file.h"
+#include "io/csv.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -53,9 +58,13 @@ constexpr const char* kStyle = R"css(<style>@media(prefers-color-scheme:dark){
 }
 image{image-rendering:pixelated}</style>)css";
 
+// A control character, which may stand in a file's name, is a string of its own.
 std::string as_string(const std::string& text) {
   std::string out = "'";
-  for (const char c : text) out += c == '\'' ? "''" : std::string(1, c);
+  for (const char c : text) {
+    if (c > 0 && c < ' ') out += fmt::format("'.\"\\{:03o}\".'", c);
+    else out += c == '\'' ? "''" : std::string(1, c);
+  }
   return out + "'";
 }
 
@@ -77,7 +86,7 @@ std::string script(std::span<const Plot* const> plots, const fs::path& folder) {
   return out;
 }
 
-// Runs gnuplot; returns its exit code, or -1 if it is not there.
+// Runs gnuplot; why it could not be started (an errno), or 0.
 int run_gnuplot(const std::string& script, const std::string& messages) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -86,12 +95,18 @@ int run_gnuplot(const std::string& script, const std::string& messages) {
   std::string program = "gnuplot", file = script;
   char* const arguments[] = {program.data(), file.data(), nullptr};
   pid_t process = 0;
-  const int error = posix_spawnp(&process, "gnuplot", &actions, nullptr, arguments, environ);
+  posix_spawnattr_t attributes;  // what melgrad ignores, others do not expect to be ignored
+  posix_spawnattr_init(&attributes);
+  sigset_t ignored;
+  sigemptyset(&ignored);
+  for (const int signal : {SIGPIPE, SIGXFSZ}) sigaddset(&ignored, signal);
+  posix_spawnattr_setsigdefault(&attributes, &ignored);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
+  const int error = posix_spawnp(&process, "gnuplot", &actions, &attributes, arguments, environ);
+  posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) return -1;
-  int status = 0;
-  waitpid(process, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+  if (error == 0) waitpid(process, nullptr, 0);
+  return error;
 }
 
 std::string first_error(const std::string& messages) {
@@ -136,14 +151,11 @@ std::string as_csv(const TextRows& rows) {
   std::string out;
   for (const auto& row : rows) {
     for (std::size_t c = 0; c < row.size(); ++c) {
-      if (c > 0) out += ',';
-      if (row[c].find_first_of(",\"\n") == std::string::npos) {
-        out += row[c];
-      } else {
-        out += '"';
-        for (const char letter : row[c]) out += letter == '"' ? "\"\"" : std::string(1, letter);
-        out += '"';
-      }
+      double number = 0;
+      const char* const end = row[c].data() + row[c].size();
+      const auto [stop, error] = std::from_chars(row[c].data(), end, number);
+      const bool is_number = error == std::errc{} && stop == end;
+      out.append(c > 0 ? "," : "").append(is_number ? row[c] : csv_field(row[c]));
     }
     out += '\n';
   }
@@ -164,8 +176,10 @@ std::vector<std::string> draw(const std::vector<const Plot*>& plots, const fs::p
   // gnuplot ends at the first fault: what comes behind it gets another process.
   for (std::span<const Plot* const> left = plots; !left.empty();) {
     write_file_atomically(program, script(left, folder));
-    if (run_gnuplot(program, messages) < 0)
-      return {"figures are not drawn: gnuplot is not installed (Debian's package gnuplot-nox)"};
+    if (const int reason = run_gnuplot(program, messages); reason != 0)
+      return {"figures are not drawn: gnuplot " + (reason == ENOENT
+                                                       ? "is not installed (Debian's package gnuplot-nox)"
+                                                       : "cannot be started: " + system_reason(reason))};
     std::size_t drawn = 0;
     while (drawn < left.size() && add_style(folder / (left[drawn]->name + ".svg"))) ++drawn;
     if (drawn == left.size()) break;

@@ -8,6 +8,7 @@
 
 #include "apps/report/gnuplot.h"
 #include "io/atomic_file.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -42,7 +43,7 @@ h2{font-size:1.15rem;margin-top:1.5rem}th,td{padding-right:.6rem}thead th.n,th[s
 
 std::string escaped(const std::string& text) {
   std::string out;
-  for (const char c : text) {
+  for (const char c : printable(text)) {
     switch (c) {
       case '&':
         out += "&amp;";

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
-#include <fstream>
 #include <functional>
 #include <limits>
+#include <sstream>
 
-#include "apps/run_folder.h"
+#include "apps/run_record.h"
 #include "io/json.h"
+#include "io/text_file.h"
 #include "kernels/error.h"
 #include "models/recipe.h"
 
@@ -43,11 +44,11 @@ std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& all) {
 }
 
 void read_metrics(const std::string& path, ReportRun& run) {
-  std::ifstream in(path);
-  if (!in) {
+  if (!fs::exists(path)) {
     run.notes.emplace_back("metrics.jsonl is missing: no learning curves");
     return;
   }
+  std::istringstream in(read_text_file(path));
   std::vector<CurvePoint> points;
   std::int64_t number = 0, before = 0;
   double seconds_before = 0;
@@ -140,11 +141,11 @@ std::vector<TagCurve> tag_curves(const ordered_json& test) {
 }
 
 void read_result(const RunFolder& folder, ReportRun& run) {
-  if (!fs::exists(folder.file("result.json"))) {
-    run.notes.push_back(fmt::format("not tested yet: melgrad evaluate {}", run.path));
-    return;
-  }
   try {
+    if (const std::string why = untested(folder); !why.empty()) {
+      run.notes.push_back(why);
+      return;
+    }
     reading_json("result.json: left out", [&] {
       const ordered_json result = folder.read_json("result.json");
       const ordered_json& test = result.at("test");
@@ -160,6 +161,24 @@ void read_result(const RunFolder& folder, ReportRun& run) {
   }
 }
 
+// Where the run comes from, as far as run.json says.
+void read_origin(const RunFolder& folder, ReportRun& run) {
+  folder.read("run.json", [&](const ordered_json& json) {
+    const auto text = [&](const char* key) {
+      if (!json.contains(key)) return std::string("not recorded");
+      return json[key].is_string() ? json[key].get<std::string>() : json[key].dump();
+    };
+    run.origin = {{"data set", text(json.contains("data") ? "data" : "cache")},
+                  {"tracks", text("tracks")},
+                  {"digest of the data", text("data_digest")},
+                  {"date", text("started")},
+                  {"version", text("melgrad")},
+                  {"commit", text("commit")},
+                  {"seed", text("seed")},
+                  {"device", text("device_description")}};
+  });
+}
+
 ReportRun read_run(const std::string& path) {
   const RunFolder folder = RunFolder::open(path);
   ReportRun run;
@@ -169,7 +188,11 @@ ReportRun read_run(const std::string& path) {
   run.best_by = recipe.task == "genres" ? "accuracy" : recipe.train.best_by;
   for (const auto& [key, value] : recipe_fields(recipe)) run.recipe[key] = value;
   read_metrics(folder.file("metrics.jsonl"), run);
+  const std::string why = unfinished(folder);
+  if (why.starts_with("training failed") || (!why.empty() && !fs::exists(folder.file("result.json"))))
+    run.notes.push_back(why);
   read_result(folder, run);
+  read_origin(folder, run);
   return run;
 }
 

@@ -45,7 +45,8 @@ struct ReportRun {
   std::optional<GenreTest> genres;  // with the weights that the recipe keeps
   std::optional<TagMetrics> tags;
   std::vector<TagCurve> tag_curves;
-  std::vector<std::string> notes;  // what is missing or broken
+  std::vector<std::pair<std::string, std::string>> origin;  // "data set", "commit", ...: what run.json says
+  std::vector<std::string> notes;                           // what is missing or broken
 };
 
 // Drops test results on other classes than those of the first run of the same recipe, with a note.

@@ -257,6 +257,27 @@ void add_recipe_differences(Page& page, const std::vector<RunGroup>& groups) {
   page.table("Settings that are not the same in all", rows);
 }
 
+void add_origins(Page& page, const std::vector<ReportRun>& runs) {
+  if (runs.empty()) return;
+  // What is the same for all is said once.
+  TextRows shared = {{"of all runs", ""}}, rows = {{"run"}};
+  for (const ReportRun& run : runs) rows.push_back({run.path});
+  for (std::size_t i = 0; i < runs[0].origin.size(); ++i) {
+    const auto& [what, first] = runs[0].origin[i];
+    const bool same = std::all_of(runs.begin(), runs.end(),
+                                  [&](const ReportRun& run) { return run.origin[i].second == first; });
+    if (same) {
+      shared.push_back({what, first});
+      continue;
+    }
+    rows[0].push_back(what);
+    for (std::size_t r = 0; r < runs.size(); ++r) rows[r + 1].push_back(runs[r].origin[i].second);
+  }
+  page.heading(2, "Where the runs come from");
+  if (shared.size() > 1) page.table("As their run.json has it", shared);
+  if (rows[0].size() > 1) page.table("What differs", rows);
+}
+
 void add_notes(Page& page, const std::vector<ReportRun>& runs) {
   TextRows rows = {{"run", "note"}};
   for (const ReportRun& run : runs)

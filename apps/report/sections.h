@@ -33,6 +33,8 @@ void add_tag_results(Page& page, const std::vector<RunGroup>& groups);
 void add_comparisons(Page& page, const std::vector<RunGroup>& groups);
 // The keys in which the recipes differ.
 void add_recipe_differences(Page& page, const std::vector<RunGroup>& groups);
+// Data set, date, version, commit, seed and device of each run.
+void add_origins(Page& page, const std::vector<ReportRun>& runs);
 // What is missing or broken.
 void add_notes(Page& page, const std::vector<ReportRun>& runs);
 

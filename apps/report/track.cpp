@@ -108,7 +108,7 @@ void add_track(Page& page, const RunGroup& group, Device& device, const std::str
   const Recipe& recipe = predictor.recipe();
   if (recipe.features.n_fft == 0)
     fail(ErrorKind::input, "{}: listens to samples; --track draws spectrograms", group.runs[0]->path);
-  const Audio audio = read_audio(path, recipe.features.sample_rate);
+  const Audio audio = read_audio(path, recipe.features.sample_rate, {.mix = recipe.features.mix});
   const std::vector<float> mel = predictor.features(audio);
   const Prediction prediction = predictor.of_features(mel, path);
   MelOptions linear = recipe.features;

@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "kernels/cpu/blas_memory.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/host_device.h"
 #include "kernels/cpu/log_mel.h"
@@ -70,8 +71,7 @@ std::unique_ptr<Device> make_cpu_device(const DeviceOptions& options) {
   // OpenBLAS waits for ever for threads that OMP_THREAD_LIMIT denies it.
   const int threads =
       std::min(options.threads > 0 ? options.threads : omp_get_num_procs(), omp_get_thread_limit());
-  omp_set_num_threads(threads);  // what oneDNN and OpenBLAS use
-  openblas_set_num_threads(threads);
+  start_blas_threads(threads);
   return std::make_unique<CpuDevice>(threads);
 }
 

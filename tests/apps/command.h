@@ -26,6 +26,7 @@ inline Outcome run_command(Register add, std::vector<std::string> arguments) {
   root.add_option("--threads", settings.threads);
   root.add_flag("--json", settings.json);
   add(root, settings);
+  expect_numbers(root);
   Outcome outcome;
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();

@@ -52,7 +52,7 @@ void report_on(const std::string& path, const std::string& name) {
 }
 
 const std::map<std::string, std::function<void(const std::string&)>> kReaders = {
-    {"audio", [](const std::string& path) { read_audio(path, 22050, {.max_seconds = 30}); }},
+    {"audio", [](const std::string& path) { read_audio(path, 22050, {.limits = {.max_seconds = 30}}); }},
     {"cache",
      [](const std::string& path) {
        const CacheFile file(path);

@@ -203,12 +203,13 @@ TEST(Audio, limits_are_enforced) {
   const TempFolder folder;
   write_raw(folder / "a.wav", std::vector<float>(2 * 22050), 2, 22050, kFloatWav);
   const auto with = [&](AudioLimits limits) {
-    return error_of(ErrorKind::input, [&] { read_audio(folder.path() / "a.wav", 16000, limits); });
+    return error_of(ErrorKind::input,
+                    [&] { read_audio(folder.path() / "a.wav", 16000, {.limits = limits}); });
   };
   EXPECT_NE(with({.max_channels = 1}).find("2 channels, the limit is 1"), std::string::npos);
   EXPECT_NE(with({.max_sample_rate = 16000}).find("sample rate 22050 Hz"), std::string::npos);
   EXPECT_NE(with({.max_seconds = 0.5}).find("longer than 0.5 s"), std::string::npos);
-  EXPECT_NO_THROW(read_audio(folder / "a.wav", 16000, {.max_channels = 2, .max_seconds = 1}));
+  EXPECT_NO_THROW(read_audio(folder / "a.wav", 16000, {.limits = {.max_channels = 2, .max_seconds = 1}}));
 }
 
 TEST(Audio, a_flac_whose_data_is_damaged_is_refused) {
@@ -253,6 +254,10 @@ TEST(Audio, knows_audio_by_its_name) {
   }
   for (const char* name : {"a.txt", "wav", "a.wav.part", ".wav", "a.mf"})
     EXPECT_FALSE(has_audio_extension(name));
+  for (const char* name : {"a.m4a", "b.WMA", "c.d.mkv", "e.webm", "f.mp4", "g.aac"})
+    EXPECT_EQ(audio_kind(name), AudioKind::by_ffmpeg) << name;
+  EXPECT_EQ(audio_kind("a.caf"), AudioKind::readable);
+  EXPECT_EQ(audio_kind("a.txt"), AudioKind::none);
 }
 
 TEST(Audio, odd_files_decode_or_are_refused_in_one_line) {

@@ -106,6 +106,31 @@ TEST(Half, InstructionsEqualTheSpecificationOnEveryValue) {
   EXPECT_EQ(back, many);
 }
 
+TEST(Cache, ColumnsComeBackAndLeaveNoTraceWhereThereAreNone) {
+  const Scratch scratch;
+  write_tracks(scratch / "plain.h5", 3);
+  Cache plain = read_cache(scratch / "plain.h5");
+  EXPECT_TRUE(plain.columns.empty());
+  write_cache(scratch / "same.h5", plain);
+  EXPECT_EQ(read_bytes(scratch / "same.h5"), read_bytes(scratch / "plain.h5"));
+  EXPECT_FALSE(H5File::open(scratch / "plain.h5").has("/columns"));
+  CacheWriter writer(scratch / "columns.h5", [] {
+    Cache with = head(DType::f32);
+    with.columns = {"fold", "artist"};
+    return with;
+  }());
+  std::vector<CacheEntry> all = entries(3);
+  for (int i = 0; i < 3; ++i) {
+    add(writer, i);
+    all[static_cast<std::size_t>(i)].columns = {std::to_string(i), i == 1 ? "" : "somebody"};
+  }
+  writer.finish(all);
+  const Cache back = read_cache(scratch / "columns.h5");
+  EXPECT_EQ(back.columns, (std::vector<std::string>{"fold", "artist"}));
+  EXPECT_EQ(back.items[1].columns, (std::vector<std::string>{"1", ""}));
+  EXPECT_EQ(back.items[2].columns, (std::vector<std::string>{"2", "somebody"}));
+}
+
 TEST(Cache, ComesBackEqual) {
   const Scratch scratch;
   for (const DType dtype : {DType::f32, DType::f16}) {

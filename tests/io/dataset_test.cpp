@@ -92,7 +92,7 @@ TEST(DataSet, manifest_errors_name_the_line) {
   };
   EXPECT_EQ(message("").find(": no rows"), 0U);
   EXPECT_EQ(message("path,label\n").find(": no rows"), 0U);
-  EXPECT_EQ(message("file,label\na.wav,x\n").find(":1: the header needs \"path\""), 0U);
+  EXPECT_EQ(message("recording,label\na.wav,x\n").find(":1: the header needs \"path\""), 0U);
   EXPECT_EQ(message("path,label,labels\na.wav,x,y\n").find(":1: the header needs"), 0U);
   EXPECT_EQ(message("path,path,label\na,b,c\n").find(":1: column \"path\" stands twice"), 0U);
   EXPECT_EQ(message("path,label\na.wav,x\nb.wav\n").find(":3: 1 fields, the header has 2"), 0U);

@@ -14,6 +14,9 @@
 
 namespace melgrad {
 
+// No test finds what others, or the user who runs it, left in the user's cache of features.
+inline const int no_user_cache = ::setenv("MELGRAD_CACHE", "", 1);
+
 class Scratch {
  public:
   Scratch() {

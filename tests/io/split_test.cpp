@@ -80,6 +80,23 @@ TEST(Split, GroupsNeverStraddle) {
   }
 }
 
+TEST(Split, OneFoldIsTestedOnAndTheNextValidates) {
+  const std::vector<std::string> fold = {"1", "10", "2", "", "1", "2"};
+  const Split last = split_by_fold(fold, "10", "c.h5");
+  EXPECT_EQ(last.test, std::vector<std::int32_t>{1});
+  EXPECT_EQ(last.valid, (std::vector<std::int32_t>{0, 4})) << "after the last comes the first";
+  EXPECT_EQ(last.train, (std::vector<std::int32_t>{2, 5}));
+  EXPECT_EQ(split_by_fold(fold, "1", "c.h5").valid, (std::vector<std::int32_t>{2, 5})) << "2 comes before 10";
+  EXPECT_THROW(split_by_fold(fold, "3", "c.h5"), Error);
+  EXPECT_THROW(split_by_fold({"a", "b"}, "a", "c.h5"), Error);
+}
+
+TEST(Split, GroupsOfTwoKindsBecomeOne) {
+  std::vector<std::int64_t> group = {0, 1, 1, 3, 4, 5};
+  join_groups(group, {"x", "x", "y", "y", "", "z"});
+  EXPECT_EQ(group, (std::vector<std::int64_t>{0, 0, 0, 0, 4, 5}));
+}
+
 class SplitLists : public ::testing::Test {
  protected:
   void list(const std::string& name, const std::string& text) { std::ofstream(scratch_ / name) << text; }

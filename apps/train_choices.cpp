@@ -1,0 +1,135 @@
+// What a run begins with: the data set, the recipe, the split.
+#include <algorithm>
+#include <filesystem>
+
+#include "apps/extract.h"
+#include "apps/interrupt.h"
+#include "apps/screen.h"
+#include "apps/train.h"
+#include "io/csv.h"
+#include "kernels/text.h"
+#include "models/recipe_use.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+template <class Choose>
+Recipe told(const Choose& choose) {
+  std::vector<std::string> notes;
+  Recipe recipe = choose(notes);
+  for (const std::string& note : notes) say("{}", note);
+  return recipe;
+}
+
+// The recipe for data that comes with none: by whether each track has one genre, or any number of tags.
+Recipe recipe_for(const std::string& data, const DataSet* audio) {
+  bool tags = false;
+  if (audio == nullptr) {
+    const CacheFile cache(data);
+    for (const CacheItem& item : cache.description().items)
+      tags = tags || std::count(item.labels.begin(), item.labels.end(), 1) != 1;
+  } else {
+    for (const Track& track : audio->tracks) tags = tags || track.labels.size() != 1;
+  }
+  Recipe recipe = load_recipe(tags ? "mtat-musicnn" : "dong2018-fixed");
+  say("recipe {}, as {}; others: melgrad recipes, train --recipe NAME", recipe.name,
+      tags ? "the tracks have tags" : "each track has one genre");
+  return recipe;
+}
+
+// Columns that could make a split and do not.
+void tell_unused(const TrainingData& data, const TrainRequest& request) {
+  std::vector<std::string> unused;
+  for (const std::string& column : data.columns()) {
+    if (column == "fold" && request.fold.empty()) unused.emplace_back("fold (--fold N tests on one)");
+    else if (column != "fold" && column_key(request.group) != column)
+      unused.push_back(fmt::format("{} (--group {})", column, column));
+  }
+  if (!unused.empty()) say("{}: not used for the split: {}", data.path(), joined(unused));
+}
+
+}  // namespace
+
+void expect_none_of(const std::string& section, const std::vector<std::string>& assignments,
+                    const std::string& because) {
+  for (const std::string& key : keys_of(assignments))
+    if (key.starts_with(section)) fail(ErrorKind::usage, "--set {}: plays no part here: {}", key, because);
+}
+
+Recipe told_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments) {
+  return told([&](auto& notes) { return chosen_recipe(name_or_path, assignments, notes); });
+}
+
+Recipe recipe_of(const TrainRequest& request, const DataSet* audio) {
+  if (!request.recipe.empty()) return told_recipe(request.recipe, request.set);
+  return told(
+      [&](auto& notes) { return chosen_recipe(recipe_for(request.data, audio), request.set, notes); });
+}
+
+DataSetRequest data_request(const TrainRequest& request) {
+  DataSetRequest data;
+  data.path = request.data;
+  data.classes_are_folders = request.classes_are_folders;
+  data.group = request.group;
+  data.splits = true;
+  return data;
+}
+
+std::optional<DataSet> audio_of(const DataSetRequest& data, const Settings& settings) {
+  if (!fs::exists(data.path)) fail(ErrorKind::input, "{}: no such file or folder", data.path);
+  if (fs::is_regular_file(data.path) && !is_table(data.path)) return std::nullopt;
+  return open_data_set(data, settings);
+}
+
+void expect_classes(const std::string& data, const std::vector<std::string>& classes, const Recipe& recipe) {
+  if (classes.size() > 1 || recipe.task == "tags") return;
+  fail(ErrorKind::input,
+       "{}: one class, \"{}\", and a network learns to tell at least two apart; give the folder that holds "
+       "the class folders",
+       data, joined(classes));
+}
+
+void extract_to(const std::string& cache, const DataSet& set, const MelOptions& mel, Device& device,
+                Settings& settings) {
+  const auto store = feature_store(settings);
+  const ExtractResult result =
+      extract(set, mel, DType::f32, device, settings.threads, cache, store ? &*store : nullptr);
+  if (store && result.resumed > 0)
+    say("{} of {} tracks were computed before (melgrad cache)", result.resumed, result.items);
+  if (result.interrupted) {
+    throw Interrupted{fmt::format("{} is not complete; melgrad extract {} --out {} goes on where it stopped",
+                                  cache, set.root.string(), cache)};
+  }
+  if (result.skipped > 0) settings.exit_code = kExitProblemsFound;
+}
+
+nlohmann::ordered_json split_record(const TrainRequest& request) {
+  if (!request.fold.empty()) return {{"split", "fold " + request.fold}};
+  if (!request.split_lists.empty()) return {{"split", request.split_lists}};
+  nlohmann::ordered_json record = {{"split", request.split}};
+  if (!request.group.empty()) record["group"] = request.group;
+  return record;
+}
+
+Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRequest& request) {
+  const bool own = data.has_splits() && !request.random_split;
+  if (!request.split_lists.empty() || own)
+    expect_none_of(
+        "split.", request.set,
+        own ? data.path() + " has a split of its own (--split N makes a random one)" : "--split-lists");
+  tell_unused(data, request);
+  if (!request.split_lists.empty()) return data.listed_split(request.split_lists);
+  if (!request.fold.empty()) return data.fold_split(request.fold);
+  if (data.has_splits() && !request.random_split && request.group.empty()) return data.own_split();
+  const std::string identical = data.identical_tracks();
+  if (!identical.empty()) {
+    say("{}; {}", identical,
+        recipe.split.keep_identical_together ? "each group stays on one side of the split"
+                                             : "as in the recipe, they may stand on both sides of the split");
+  }
+  return data.random_split(recipe.split, static_cast<std::uint64_t>(request.split), request.group);
+}
+
+}  // namespace melgrad
