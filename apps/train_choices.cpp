@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 template <class Choose>
 Recipe told(const Choose& choose) {
   std::vector<std::string> notes;
-  Recipe recipe = choose(notes);
+  Recipe recipe = choose(&notes);
   for (const std::string& note : notes) say("{}", note);
   return recipe;
 }
@@ -59,13 +59,13 @@ void expect_none_of(const std::string& section, const std::vector<std::string>& 
 }
 
 Recipe told_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments) {
-  return told([&](auto& notes) { return chosen_recipe(name_or_path, assignments, notes); });
+  return told([&](auto* notes) { return chosen_recipe(name_or_path, assignments, notes); });
 }
 
 Recipe recipe_of(const TrainRequest& request, const DataSet* audio) {
   if (!request.recipe.empty()) return told_recipe(request.recipe, request.set);
   return told(
-      [&](auto& notes) { return chosen_recipe(recipe_for(request.data, audio), request.set, notes); });
+      [&](auto* notes) { return chosen_recipe(recipe_for(request.data, audio), request.set, notes); });
 }
 
 DataSetRequest data_request(const TrainRequest& request) {
