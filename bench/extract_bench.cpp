@@ -11,6 +11,7 @@
 #include "apps/extract.h"
 #include "bench/devices.h"
 #include "io/audio.h"
+#include "io/mpeg_parts.h"
 #include "io/workers.h"
 
 namespace melgrad {
@@ -87,6 +88,22 @@ void decode_case(benchmark::State& state, const Form& form) {
   count(state);
 }
 
+// What finding the frames of MP3 costs beside decoding them, which reads the files again.
+void frames_case(benchmark::State& state, const Form& form) {
+  const Files files(form);
+  const DataSet set = files.data_set();
+  while (state.KeepRunning()) {
+    parallel_for_each(set.tracks.size(), 0, [&](std::size_t i) {
+      const InputFile file(set.tracks[i].path);
+      MpegParts parts(file);
+      std::int64_t frames = 0;
+      while (const auto part = parts.next()) frames += part->frames;
+      benchmark::DoNotOptimize(frames);
+    });
+  }
+  count(state);
+}
+
 void extract_case(benchmark::State& state, const BenchDevice& where, const Form& form) {
   const Files files(form);
   const DataSet set = files.data_set();
@@ -109,6 +126,7 @@ const bool registered = [] {
           ->MeasureProcessCPUTime();
     };
     add("decode/", decode_case, form);
+    if (form.format == AudioFormat::mp3) add("frames/", frames_case, form);
     for (const BenchDevice& device : bench_devices())
       if (device.name == "cpu" || device.name == "cuda/f32")
         add("extract/" + device.name + "/", extract_case, device, form);

@@ -26,7 +26,7 @@ class MpegDecoder : public Decoder {
     mpg123_param(handle_.get(), MPG123_REMOVE_FLAGS, MPG123_AUTO_RESAMPLE | MPG123_GAPLESS, 0);
     mpg123_param(handle_.get(), MPG123_ADD_FLAGS,
                  MPG123_QUIET | MPG123_FORCE_FLOAT | MPG123_IGNORE_INFOFRAME | MPG123_IGNORE_STREAMLENGTH |
-                     MPG123_NO_READAHEAD | MPG123_NO_PEEK_END | MPG123_SKIP_ID3V2,
+                     MPG123_SKIP_ID3V2,
                  0);
     mpg123_replace_reader_handle(
         handle_.get(),
@@ -68,6 +68,10 @@ class MpegDecoder : public Decoder {
     if (part_->info_frames >= part_->frames)
       until_ = std::min(until_, part_->info_frames * part_->frame_samples - part_->padding + kDecoderDelay);
     at_ = 0;
+    // That frames follow one another is known; only the size of those in free format mpg123 finds by looking
+    // ahead.
+    mpg123_param(handle_.get(), part_->free_format ? MPG123_REMOVE_FLAGS : MPG123_ADD_FLAGS,
+                 MPG123_NO_READAHEAD, 0);
     range_ = ByteRange(*file_, part_->begin, part_->end);
     if (mpg123_open_handle(handle_.get(), &range_) != MPG123_OK) broke_off();
     return true;

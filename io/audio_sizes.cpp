@@ -31,10 +31,10 @@ std::string text(const InputFile& file, std::int64_t at, std::size_t bytes) {
   return out;
 }
 
-// What programs write that cannot go back to the header: close below 2^31 or 2^32, or -1.
+// What programs write that cannot go back to the header: 0x7F000000 (sox), close below 2^31 or 2^32, or -1.
 bool streamed(std::uint64_t size) {
-  return (size >= 0x7FFFF000 && size <= 0x80000000) || (size >= 0xFFFFF000 && size <= 0xFFFFFFFF) ||
-         size >= (1ULL << 62);
+  return (size >= 0x7F000000 && size <= 0x7F000100) || (size >= 0x7FFFF000 && size <= 0x80000000) ||
+         (size >= 0xFFFFF000 && size <= 0xFFFFFFFF) || size >= (1ULL << 62);
 }
 
 // A family of formats made of chunks: how a chunk's head looks.
@@ -75,17 +75,15 @@ std::int64_t find_chunk(const InputFile& file, const Chunks& chunks, std::int64_
   return 0;
 }
 
-// `stated` bytes of sound from `data` on; `size_at` are the fields to be filled where that is no size.
+// `stated` bytes of sound from `data` on.
 SoundSize judge(const InputFile& file, std::uint64_t stated, std::int64_t data, bool empty_is_empty) {
   SoundSize out;
   out.there = std::max<std::int64_t>(0, file.size() - data);
-  const bool unknown = streamed(stated) ? stated > static_cast<std::uint64_t>(out.there)
-                                        : stated == 0 && out.there > 0 && !empty_is_empty;
-  out.promised = unknown ? 0 : static_cast<std::int64_t>(std::min<std::uint64_t>(stated, 1ULL << 62));
+  out.streamed = streamed(stated) ? stated > static_cast<std::uint64_t>(out.there)
+                                  : stated == 0 && out.there > 0 && !empty_is_empty;
+  out.promised = out.streamed ? 0 : static_cast<std::int64_t>(std::min<std::uint64_t>(stated, 1ULL << 62));
   return out;
 }
-
-bool unknown(const SoundSize& size) { return size.promised == 0 && size.there > 0; }
 
 SoundSize riff(const InputFile& file, std::int64_t begin, const Chunks& chunks, bool rf64) {
   const std::int64_t data = find_chunk(file, chunks, begin + 12, "data");
@@ -95,7 +93,7 @@ SoundSize riff(const InputFile& file, std::int64_t begin, const Chunks& chunks, 
   const bool elsewhere = ds64 > 0 && ds64 < data && stated == 0xFFFFFFFF;
   if (elsewhere) stated = number(file, ds64 + 16, 8, false);
   SoundSize out = judge(file, stated, data + 8, stated == 0 && only_chunks(file, chunks, data + 8));
-  if (unknown(out)) {
+  if (out.streamed) {
     const std::int64_t all = file.size() - begin - 8;
     if (elsewhere) {
       out.patches = {patch(ds64 + 8, all, 8, false), patch(ds64 + 16, out.there, 8, false)};
@@ -116,7 +114,7 @@ SoundSize w64(const InputFile& file, std::int64_t begin) {
                         : stated > 1ULL << 62 ? stated
                                               : stated - 24,
                         data + 24, stated == 24 && only_chunks(file, kW64, data + 24));
-  if (unknown(out))
+  if (out.streamed)
     out.patches = {patch(begin + 16, file.size() - begin, 8, false),
                    patch(data + 16, out.there + 24, 8, false)};
   return out;
@@ -132,7 +130,7 @@ SoundSize aiff(const InputFile& file, std::int64_t begin) {
                         : streamed(stated) ? stated
                                            : stated - 8,
                         ssnd + 16, stated == 8 && only_chunks(file, kRifx, ssnd + 16));
-  if (unknown(out)) {
+  if (out.streamed) {
     const std::int64_t frame =
         std::max<std::int64_t>(1, static_cast<std::int64_t>(number(file, comm + 8, 2, true) *
                                                             ((number(file, comm + 14, 2, true) + 7) / 8)));
@@ -151,14 +149,15 @@ SoundSize caf(const InputFile& file, std::int64_t begin) {
                         : stated > 1ULL << 62 ? stated
                                               : stated - 4,
                         data + 16, stated == 4 && only_chunks(file, kCaf, data + 16));
-  if (unknown(out)) out.patches = {patch(data + 4, out.there + 4, 8, true)};
+  // A size beyond the file, too, is what libsndfile would not open here.
+  if (out.streamed || out.promised > out.there) out.patches = {patch(data + 4, out.there + 4, 8, true)};
   return out;
 }
 
 SoundSize au(const InputFile& file, std::int64_t begin, bool big_endian) {
   const auto data = begin + static_cast<std::int64_t>(number(file, begin + 4, 4, big_endian));
   SoundSize out = judge(file, number(file, begin + 8, 4, big_endian), data, false);
-  if (unknown(out))
+  if (out.streamed)
     out.patches = {patch(begin + 8, std::min<std::int64_t>(out.there, 0xFFFFFFFE), 4, big_endian)};
   return out;
 }

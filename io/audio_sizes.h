@@ -14,6 +14,7 @@ namespace melgrad {
 struct SoundSize {
   // In bytes, or in frames for FLAC. 0: nothing is stated, or nothing of these formats was found.
   std::int64_t promised = 0;
+  bool streamed = false;       // what is stated is no size
   std::int64_t there = 0;      // bytes; unknown (0) for FLAC
   std::vector<Patch> patches;  // what makes a decoder read all there is
 };

@@ -7,6 +7,7 @@
 
 #include "io/audio_sizes.h"
 #include "io/decoder.h"
+#include "io/flac_frames.h"
 
 namespace melgrad {
 namespace {
@@ -77,7 +78,8 @@ class SndfileDecoder : public Decoder {
       // A file that was cut ends within a frame, which some decoders call damage; what is damaged goes on
       // after it.
       std::vector<float> more(block.size());
-      if (!range_.saw_end() || read_some(more) > 0)
+      if (!range_.saw_end() || read_some(more) > 0 ||
+          (is_flac() && flac_goes_on_after(*file_, frames_, size_.promised)))
         refuse(file_->path(), "decoding broke off after {:.2f} s ({})", static_cast<double>(frames_) / rate,
                reason);
       cut_short = true;
@@ -111,9 +113,11 @@ class SndfileDecoder : public Decoder {
     return sf_readf_float(sound_.get(), block.data(), static_cast<sf_count_t>(block.size()) / channels);
   }
 
+  bool is_flac() const { return (info_.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_FLAC; }
+
   void finish() {
     const double seconds = static_cast<double>(frames_) / rate;
-    const bool flac = (info_.format & SF_FORMAT_TYPEMASK) == SF_FORMAT_FLAC;
+    const bool flac = is_flac();
     cut_short |= flac ? frames_ < size_.promised : size_.there < size_.promised;
     if (!cut_short || size_.promised == 0) return;
     promised_seconds = flac ? static_cast<double>(size_.promised) / rate

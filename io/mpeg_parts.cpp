@@ -146,6 +146,7 @@ void MpegParts::read_info(const Header& first, MpegPart& part) {
   const std::uint32_t flags = at + 4 <= frame.size() ? u32(frame, at) : 0;
   at += 4;
   if ((flags & 1) != 0 && at + 4 <= frame.size()) part.info_frames = u32(frame, at);
+  if (part.info_frames == 0xFFFFFFFF) part.info_frames = 0;
   at += (flags & 1 ? 4 : 0) + (flags & 2 ? 4 : 0) + (flags & 4 ? 100 : 0) + (flags & 8 ? 4 : 0);
   if (at + 24 <= frame.size() && frame[at] != 0) {
     const std::uint32_t both = u32(frame, at + 20) & 0xFFFFFF;
@@ -159,6 +160,7 @@ std::optional<MpegPart> MpegParts::next() {
   if (!find_begin() || !frame_at(at_, h)) return std::nullopt;
   MpegPart part{.begin = at_, .end = at_, .frame_samples = h.samples, .rate = h.rate, .channels = h.channels};
   const std::uint32_t bits = h.bits;
+  part.free_format = (bits >> 12 & 15) == 0;
   if ((bits >> 17 & 3) == 1 && is_info(at_, h)) {
     read_info(h, part);
     part.begin = part.end = at_ += h.length;

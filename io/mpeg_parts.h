@@ -16,6 +16,7 @@ struct MpegPart {
                end = 0;  // bytes of the frames; a frame of Xing, LAME or Info before them is left out
   std::int64_t frames = 0;
   int frame_samples = 0, rate = 0, channels = 0;
+  bool free_format = false;
   // Of the frame left out:
   bool has_info = false;
   std::int64_t info_frames = 0;         // that it promises, 0 if it does not
