@@ -394,10 +394,18 @@ void register_train(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("train", "train a network by a recipe");
   auto request = std::make_shared<TrainRequest>();
   auto out = std::make_shared<std::string>(), resume = std::make_shared<std::string>();
-  command->add_option("data", request->data, std::string("a cache (.h5), or a ") + kDataHelp);
+  command->add_option("data", request->data,
+                      std::string("a cache (.h5, from melgrad extract), or a ") + kDataHelp +
+                          ", several tags of a track as a;b");
   add_classes_are_folders(*command, request->classes_are_folders);
-  command->add_option("--recipe", request->recipe, "name of a recipe, or a TOML file")->capture_default_str();
-  command->add_option("--set", request->set, "section.key=value of the recipe, any number of times")
+  command->add_option("--recipe", request->recipe,
+                      "name of a recipe (melgrad recipes lists them), or a TOML file; none: dong2018-fixed, "
+                      "for tags mtat-musicnn");
+  command
+      ->add_option(
+          "--set", request->set,
+          "section.key=value of the recipe, any number of times (melgrad recipes NAME lists the keys; "
+          "lr, batch_size and the like are understood)")
       ->allow_extra_args(false);
   command->add_option("--seed", request->seed, "of weights, order, crops and dropout")->capture_default_str();
   auto* split = command->add_option("--split", request->split, "number of the random stratified split")
@@ -407,8 +415,6 @@ void register_train(CLI::App& root, Settings& settings) {
       ->add_option("--split-lists", request->split_lists,
                    "folder with *train*, *valid* and *test* name lists")
       ->excludes(split);
-  command->add_option("--split-lists", request->split_lists,
-                      "folder with *train*, *valid* and *test* name lists");
   command
       ->add_option(
           "--fold", request->fold,

@@ -18,30 +18,24 @@ namespace fs = std::filesystem;
 template <class Choose>
 Recipe told(const Choose& choose) {
   std::vector<std::string> notes;
-  Recipe recipe = choose(notes);
+  Recipe recipe = choose(&notes);
   for (const std::string& note : notes) say("{}", note);
   return recipe;
 }
 
-// The recipe for data that comes with none: by whether each track has one genre, or any number of tags. From
-// a cache its features too.
+// The recipe for data that comes with none: by whether each track has one genre, or any number of tags.
 Recipe recipe_for(const std::string& data, const DataSet* audio) {
   bool tags = false;
-  std::optional<MelOptions> features;
   if (audio == nullptr) {
     const CacheFile cache(data);
-    features = cache.description().mel;
     for (const CacheItem& item : cache.description().items)
       tags = tags || std::count(item.labels.begin(), item.labels.end(), 1) != 1;
   } else {
     for (const Track& track : audio->tracks) tags = tags || track.labels.size() != 1;
   }
   Recipe recipe = load_recipe(tags ? "mtat-musicnn" : "dong2018-fixed");
-  const bool other = features && !mel_difference(*features, recipe.features).empty();
-  if (other) recipe.features = *features;
-  say("recipe {}, as {}{}; others: melgrad recipes, train --recipe NAME", recipe.name,
-      tags ? "the tracks have tags" : "each track has one genre",
-      other ? fmt::format(", with the features of {}", data) : "");
+  say("recipe {}, as {}; others: melgrad recipes, train --recipe NAME", recipe.name,
+      tags ? "the tracks have tags" : "each track has one genre");
   return recipe;
 }
 
@@ -65,13 +59,13 @@ void expect_none_of(const std::string& section, const std::vector<std::string>& 
 }
 
 Recipe told_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments) {
-  return told([&](auto& notes) { return chosen_recipe(name_or_path, assignments, notes); });
+  return told([&](auto* notes) { return chosen_recipe(name_or_path, assignments, notes); });
 }
 
 Recipe recipe_of(const TrainRequest& request, const DataSet* audio) {
   if (!request.recipe.empty()) return told_recipe(request.recipe, request.set);
   return told(
-      [&](auto& notes) { return chosen_recipe(recipe_for(request.data, audio), request.set, notes); });
+      [&](auto* notes) { return chosen_recipe(recipe_for(request.data, audio), request.set, notes); });
 }
 
 DataSetRequest data_request(const TrainRequest& request) {

@@ -225,8 +225,8 @@ class Ops {
   virtual void stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool,
                                     Tensor dw, Tensor db, Write write) = 0;
 
-  // ---- classification: logits [N, K], labels i32 [N], weights [N]; or labels f32 [N, K], the share t of
-  // each class in an example, adding up to 1 (mixup) probs[n,:] = softmax(logits[n,:]); probs may be logits
+  // ---- classification: logits [N, K], weights [N], labels i32 [N] or f32 [N, K], shares t of the classes:
+  // probs[n,:] = softmax(logits[n,:]); probs may be logits
   virtual void softmax_forward(Tensor logits, Tensor probs) = 0;
   // loss [1] = sum_n weights[n] * -log probs[n, labels[n]] / sum_n weights[n] (0 if all weights are 0), of
   // shares sum_n weights[n] * -sum_k t[n,k] log probs[n,k] / sum_n weights[n];

@@ -146,15 +146,16 @@ void expect_use(const std::vector<Recipe>& recipes, const std::vector<std::strin
 }
 
 Recipe chosen_recipe(Recipe recipe, const std::vector<std::string>& assignments,
-                     std::vector<std::string>& notes) {
-  notes = set_recipe_fields(recipe, assignments);
+                     std::vector<std::string>* notes) {
+  std::vector<std::string> said = set_recipe_fields(recipe, assignments);
+  if (notes != nullptr) *notes = std::move(said);
   expect_use({recipe}, assignments);
   expect_folder_name(recipe.name, "recipe");
   return recipe;
 }
 
 Recipe chosen_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments,
-                     std::vector<std::string>& notes) {
+                     std::vector<std::string>* notes) {
   std::vector<std::string> stated;
   Recipe recipe = load_recipe(name_or_path, &stated);
   for (const std::string& key : stated) {

@@ -15,10 +15,10 @@ namespace melgrad {
 // and for a name that cannot be that of a folder. `notes`: what set_recipe_fields
 // has to say.
 Recipe chosen_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments,
-                     std::vector<std::string>& notes);
+                     std::vector<std::string>* notes = nullptr);
 // The same for one that was not chosen by name.
 Recipe chosen_recipe(Recipe recipe, const std::vector<std::string>& assignments,
-                     std::vector<std::string>& notes);
+                     std::vector<std::string>* notes = nullptr);
 
 // What the key belongs to if it plays no part in the recipe, "train.optimizer = sgd"; else "".
 std::string belongs_elsewhere(const Recipe& recipe, const std::string& key);

@@ -1,6 +1,8 @@
 // What cross_entropy (kernels/ops.h) is told of an example: its class, or a share of each class.
 #pragma once
 
+#include <cmath>
+
 #include "kernels/math/qualifier.h"
 #include "kernels/tensor.h"
 
@@ -25,13 +27,17 @@ struct Targets {
     for (std::int64_t k = 1; k < classes; ++k) best = share(n, k) > share(n, best) ? k : best;
     return best;
   }
-  // sum_k share (log sum exp z - z[k])
+  // sum_k share (log sum exp z - z[k]); of a class from `log_sum`, of shares in double, where the difference
+  // loses nothing.
   MELGRAD_HD double loss(std::int64_t n, const float* z, float log_sum) const {
     if (labels != nullptr) return static_cast<double>(log_sum - z[labels[n]]);
-    double sum = 0;
+    double top = z[0], sum = 0, loss = 0;
+    for (std::int64_t k = 1; k < classes; ++k) top = z[k] > top ? z[k] : top;
+    for (std::int64_t k = 0; k < classes; ++k) sum += std::exp(z[k] - top);
+    const double log_of_sum = std::log(sum);
     for (std::int64_t k = 0; k < classes; ++k)
-      sum += static_cast<double>(share(n, k)) * static_cast<double>(log_sum - z[k]);
-    return sum;
+      loss += static_cast<double>(share(n, k)) * (log_of_sum + (top - z[k]));
+    return loss;
   }
 };
 

@@ -59,10 +59,10 @@ TEST_F(FirstHour, WhatIsMistypedNamesTheNearest) {
 
 TEST(RecipeKeys, AreUnderstoodAsOthersCallThem) {
   Recipe r = load_recipe("dong2018-fixed");
-  const auto notes =
-      set_recipe_fields(r, {"lr=0.02", "batch_size=7", "weight_decay=0.1", "early_stopping=3",
-                            "optimizer=adamw", "epochs=9", "n_mels=40", "sr=16000", "hop_length=160",
-                            "dropout=0.4", "optimizer.beta_1=0.8", "frames=99", "train.num_epochs=8"});
+  const auto notes = set_recipe_fields(
+      r, {"lr=0.02", "batch_size=7", "weight_decay=0.1", "early_stopping=3", "optimizer=adamw", "epochs=9",
+          "f_max=8000", "n_mels=40", "sr=16000", "hop_length=160", "dropout=0.4", "optimizer.beta_1=0.8",
+          "frames=99", "train.num_epochs=8"});
   EXPECT_EQ(r.train.rate, 0.02);
   EXPECT_EQ(r.train.batch, 7);
   EXPECT_EQ(r.train.weight_decay, 0.1);

@@ -104,8 +104,9 @@ Array<float> shares(const cases::Classes& k) {
   Array<float> shares({k.examples, k.classes});
   for (Index n = 0; n < k.examples; ++n) {
     const auto lambda = n % 4 == 0 ? 1.0F : static_cast<float>(random.below(1000)) / 1000;
-    shares(n, random.below(k.classes)) += lambda;
-    shares(n, random.below(k.classes)) += 1 - lambda;
+    const Index first = random.below(k.classes);
+    shares(n, first) += lambda;
+    shares(n, (first + 1) % k.classes) += 1 - lambda;
   }
   return shares;
 }
