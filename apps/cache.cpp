@@ -87,7 +87,12 @@ std::string as_text(const FeatureStore& store, const std::vector<Listed>& listed
 
 void cache(const Settings& settings, bool clear) {
   const auto store = FeatureStore::of_user();
-  if (!store) fail(ErrorKind::usage, "cache: no folder: set MELGRAD_CACHE, XDG_CACHE_HOME or HOME");
+  if (!store) {
+    if (settings.json)
+      print_json(nlohmann::ordered_json{{"folder", nullptr}, {"caches", nlohmann::json::array()}});
+    else print("no features are kept: MELGRAD_CACHE is empty, or there is no HOME\n");
+    return;
+  }
   const std::vector<Listed> listed = list(*store);
   if (clear) store->clear();
   if (settings.json) print_json(as_json(*store, listed));

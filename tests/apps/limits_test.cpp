@@ -60,6 +60,7 @@ class Limits : public test::Program {
              {"synth", "--out", at("synth"), "--classes", "2", "--tracks-per-class", "1", "--seconds", "1"}},
             {"import", {"import", made("x.npz"), "--out", at("imported.h5")}},
             {"cache", {"cache"}},
+            {"recipes", {"recipes"}},
             {"help", {"help"}},
             {"version", {"version"}}};
   }

@@ -121,15 +121,21 @@ TEST_F(Hearing, JoinedFilesAreHeardToTheLast) {
 }
 
 TEST_F(Hearing, FilesThatEndTooEarlyAreKnown) {
-  const std::vector<float> samples = tone(440, 24000, 3);
+  std::vector<float> samples(5 * 24000);  // noise: as many bytes for each second, whatever the format
+  const std::string noise = test::noise_bytes(samples.size());
+  for (std::size_t i = 0; i < samples.size(); ++i) samples[i] = static_cast<float>(noise[i]) / 256.0F;
+  const auto as = [&](AudioFormat format) {
+    write_audio(folder_ / "sound", samples, 24000, format);
+    return read_bytes(folder_ / "sound");
+  };
   const std::pair<const char*, std::string> whole[] = {
-      {"wav", sound(AudioFormat::wav, 3)},
-      {"au", sound(AudioFormat::au, 3)},
-      {"aiff", sound(AudioFormat::aiff, 3)},
-      {"flac", sound(AudioFormat::flac, 3)},
-      {"ogg", sound(AudioFormat::ogg, 3)},
-      {"opus", sound(AudioFormat::opus, 3)},
-      {"mp3", sound(AudioFormat::mp3, 3)},
+      {"wav", as(AudioFormat::wav)},
+      {"au", as(AudioFormat::au)},
+      {"aiff", as(AudioFormat::aiff)},
+      {"flac", as(AudioFormat::flac)},
+      {"ogg", as(AudioFormat::ogg)},
+      {"opus", as(AudioFormat::opus)},
+      {"mp3", as(AudioFormat::mp3)},
       {"w64", written(SF_FORMAT_W64 | SF_FORMAT_PCM_16, samples)},
       {"rf64", written(SF_FORMAT_RF64 | SF_FORMAT_PCM_16, samples)},
       {"caf", written(SF_FORMAT_CAF | SF_FORMAT_PCM_16, samples)},
@@ -138,13 +144,12 @@ TEST_F(Hearing, FilesThatEndTooEarlyAreKnown) {
     const std::string file = std::string("cut.") + name;
     const Audio all = heard(bytes, file), cut = heard(bytes.substr(0, bytes.size() * 6 / 10), file);
     EXPECT_FALSE(all.cut_short) << name;
-    EXPECT_NEAR(all.seconds(), 3.0, 0.03) << name;
+    EXPECT_NEAR(all.seconds(), 5.0, 0.06) << name;  // ADPCM fills its last block
     EXPECT_TRUE(cut.cut_short) << name;
-    EXPECT_NEAR(cut.seconds(), 1.8, 0.3) << name;
+    EXPECT_LT(cut.seconds(), 3.3) << name;
+    EXPECT_GT(cut.seconds(), 1.9) << name;  // a page of Opus lasts a second
     ASSERT_EQ(notes_of(cut).size(), 1U) << name;
-    EXPECT_TRUE(notes_of(cut)[0].starts_with("cut short: 1.") ||
-                notes_of(cut)[0].starts_with("cut short: 2."))
-        << name;
+    EXPECT_TRUE(notes_of(cut)[0].starts_with("cut short: ")) << name;
   }
 }
 
