@@ -156,7 +156,7 @@ std::string csv_field(std::string_view text) {
   std::string field = printable(text);
   if (!field.empty() && std::string_view("=+-@").find(field[0]) != std::string_view::npos)
     field.insert(0, 1, '\'');
-  if (field.find_first_of(",;\"") == std::string::npos && field.find_first_of(" ") != 0) return field;
+  if (field.find_first_of(",;\"") == std::string::npos && !field.starts_with(' ')) return field;
   std::string quoted = "\"";
   for (const char c : field) quoted.append(c == '"' ? 2 : 1, c);
   return quoted + '"';

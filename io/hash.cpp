@@ -24,9 +24,11 @@ std::uint64_t xxh3_of_file(const std::filesystem::path& path) {
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), XXH3_freeState);
   XXH3_64bits_reset(state.get());
   std::vector<char> block(1 << 20);
-  for (std::uint64_t at = 0; const std::size_t bytes = file->read(at, block.data(), block.size());
-       at += bytes)
+  std::size_t bytes = file->read(0, block.data(), block.size());
+  for (std::uint64_t at = bytes; bytes > 0; at += bytes) {
     XXH3_64bits_update(state.get(), block.data(), bytes);
+    bytes = file->read(at, block.data(), block.size());
+  }
   return XXH3_64bits_digest(state.get());
 }
 

@@ -9,6 +9,7 @@ namespace {
 constexpr std::uint32_t kSame =
     0xFFFE0C00;                       // sync, version, layer, sample rate: equal in all frames of a stream
 constexpr int kMostWrongTags = 1000;  // each costs a look elsewhere
+constexpr std::int64_t kMostJunk = 1 << 24;  // bytes between two frames; a sparse file has no end of them
 constexpr std::int64_t kMostFree = 1 << 13;  // bytes of a frame in free format
 
 // kbit/s by [MPEG 1 or not][layer][index]
@@ -110,7 +111,8 @@ bool MpegParts::begins_at(std::int64_t at) {
 
 // Moves on to the next frame that is one.
 bool MpegParts::find_begin() {
-  for (; at_ + 24 <= bytes_.size(); ++at_) {
+  const std::int64_t last = std::min(bytes_.size() - 24, at_ + kMostJunk);
+  for (; at_ <= last; ++at_) {
     const std::string_view ahead = bytes_.peek(at_, 4);
     const char c = ahead.empty() ? '\0' : ahead[0];
     if (c == 'I' || c == 'A' || c == 'T') {

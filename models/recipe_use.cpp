@@ -22,7 +22,7 @@ struct Use {
   const char* belongs_to;
 };
 
-const std::vector<Use>& uses() {
+const std::vector<Use>& uses() {  // NOLINT(readability-function-size): a table
   static const std::vector<Use> table = {
       {{"augment.time_masks"}, [](auto& r) { return r.augment.time_mask > 0; }, "augment.time_mask above 0"},
       {{"augment.time_mask"}, [](auto& r) { return r.augment.time_masks > 0; }, "augment.time_masks above 0"},

@@ -263,7 +263,8 @@ void add_origins(Page& page, const std::vector<ReportRun>& runs) {
   TextRows shared = {{"of all runs", ""}}, rows = {{"run"}};
   for (const ReportRun& run : runs) rows.push_back({run.path});
   for (std::size_t i = 0; i < runs[0].origin.size(); ++i) {
-    const auto& [what, first] = runs[0].origin[i];
+    const std::string& what = runs[0].origin[i].first;
+    const std::string& first = runs[0].origin[i].second;
     const bool same = std::all_of(runs.begin(), runs.end(),
                                   [&](const ReportRun& run) { return run.origin[i].second == first; });
     if (same) {
