@@ -276,6 +276,7 @@ std::string describe(const std::string& label, const TrainingRun::Incident& i) {
 
 void train_and_save(TrainingRun& run, const RunFolder& folder, const std::string& label,
                     const SaveOptions& saving) {
+  interrupted();  // whoever asks is saved before it ends, from the first step on (interrupt.h)
   const RunCheckpoints checkpoints(folder, saving.keep);
   EventFile events(folder.path().string(), run.steps());
   const auto save = [&] {
