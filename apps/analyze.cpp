@@ -18,7 +18,7 @@
 namespace melgrad {
 namespace {
 
-struct Arguments {
+struct AnalyzeArguments {
   DataSetRequest data;
   std::string out;
   std::vector<std::string> pairs;
@@ -100,7 +100,7 @@ bool has_audio(const DataSet& set) {
   });
 }
 
-void analyze(const Arguments& args, Settings& settings) {
+void analyze(const AnalyzeArguments& args, Settings& settings) {
   const DataSet set =
       open_data_set(args.data, settings);  // what has no audio counts in the labels' statistics
   const auto pairs = tag_pairs(set, args.pairs);
@@ -145,7 +145,7 @@ void analyze(const Arguments& args, Settings& settings) {
 
 void register_analyze(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("analyze", "what the labels and the sound of a data set say");
-  const auto args = std::make_shared<Arguments>();
+  const auto args = std::make_shared<AnalyzeArguments>();
   args->data.mtat.labels_only = true;
   add_data_set_options(*command, args->data);
   command->add_option("--out", args->out, "also write all figures to this JSON file");

@@ -12,14 +12,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct BenchArguments {
   std::string filter = ".", out;
   int repetitions = 1;
   bool list = false;
 };
 
 // Returns only by an exception: this process becomes the other program.
-void bench(const Settings& settings, const Arguments& args) {
+void bench(const Settings& settings, const BenchArguments& args) {
   if (settings.device != Settings{}.device || settings.precision != Settings{}.precision ||
       settings.threads != 0)
     fail(ErrorKind::usage,
@@ -47,7 +47,7 @@ void bench(const Settings& settings, const Arguments& args) {
 
 void register_bench(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("bench", "time kernels, training steps and extraction on this machine");
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<BenchArguments>();
   command->add_option("filter", args->filter, "regular expression: which cases")->capture_default_str();
   command->add_option("--repetitions", args->repetitions, "of each case; bench/compare.py wants four or more")
       ->check(CLI::PositiveNumber)

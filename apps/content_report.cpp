@@ -21,14 +21,14 @@ std::string column_name(std::size_t column) {
                                    : fmt::format("mel {}", column - kMeasures.size());
 }
 
-ordered_json number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
+ordered_json finite(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
 
 ordered_json as_json(const MeasureQuartiles& quartiles) {
   ordered_json out;
   for (std::size_t m = 0; m < kMeasures.size(); ++m) {
     const Quartiles& q = quartiles[m];
     out[kMeasures[m].name] = {{"clips", q.count},
-                              {"quartiles", {number(q.low), number(q.median), number(q.high)}}};
+                              {"quartiles", {finite(q.low), finite(q.median), finite(q.high)}}};
   }
   return out;
 }
@@ -38,7 +38,7 @@ ordered_json as_json(const MeasureTests& tests) {
   for (std::size_t m = 0; m < kMeasures.size(); ++m) {
     const RankTest& t = tests[m];
     out[kMeasures[m].name] = {
-        {"auc", number(t.auc)}, {"cliffs_delta", number(t.delta)}, {"z", number(t.z)}, {"p", number(t.p)}};
+        {"auc", finite(t.auc)}, {"cliffs_delta", finite(t.delta)}, {"z", finite(t.z)}, {"p", finite(t.p)}};
   }
   return out;
 }
@@ -157,7 +157,7 @@ ordered_json as_json(const ContentStatistics& s, const DataSet& set, const Measu
   for (std::size_t i = 0; i < clips.tracks.size(); ++i) {
     list.push_back({{"clip", set.tracks[clips.tracks[i]].name}});
     for (std::size_t m = 0; m < kMeasures.size(); ++m)
-      list.back()[kMeasures[m].name] = number(clips.contents[i].measures[m]);
+      list.back()[kMeasures[m].name] = finite(clips.contents[i].measures[m]);
   }
   for (const std::size_t i : s.complete) {
     if (s.axes)

@@ -68,13 +68,13 @@ void keep_in(const FeatureStore& store, const std::string& cache, const Device& 
   }
 }
 
-struct Arguments {
+struct ExtractArguments {
   DataSetRequest data;
   std::string recipe = "dong2018", preset, out = "features.h5", dtype = "f32";
   std::vector<std::string> set;
 };
 
-void run_extract(const Settings& settings, const Arguments& args, int& exit_code) {
+void run_extract(const Settings& settings, const ExtractArguments& args, int& exit_code) {
   Recipe recipe = load_recipe(args.recipe);
   if (!args.preset.empty()) recipe.features = mel_preset(args.preset);
   for (const std::string& key : keys_of(args.set)) {
@@ -142,11 +142,13 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
     const Track& track = set.tracks[index];
     const std::uint64_t file = xxh3_of_file(track.path);
     double seconds = 0;
+    std::optional<CacheSource> source;
     bool known = false;
     std::string reason;
     try {
-      known = writer.find(track.name, file,
-                          features.tables().frames(std::llround(track.min_seconds * mel.sample_rate)));
+      source = writer.find(track.name, file,
+                           features.tables().frames(std::llround(track.min_seconds * mel.sample_rate)));
+      known = source.has_value();
       if (!known) {
         const Audio audio = read_audio(track.path, mel.sample_rate, {.mix = mel.mix, .ffmpeg = set.ffmpeg});
         seconds = audio.seconds();
@@ -154,17 +156,19 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
           fail(ErrorKind::input, "{}: {:.2f} s could be decoded of at least {:g} s; the file is damaged",
                track.path.string(), seconds, track.min_seconds);
         }
-        for (const Flaw& flaw : flaws_of(audio)) {
-          const std::string what = fmt::format("{}: {}", track.path.string(), text_of(flaw));
-          if (holds_nothing(flaw.problem)) fail(ErrorKind::input, "{}", what);
-          progress.message(what);
-        }
+        const std::vector<Flaw> flaws = flaws_of(audio);
+        for (const Flaw& flaw : flaws)
+          if (holds_nothing(flaw.problem))
+            fail(ErrorKind::input, "{}: {}", track.path.string(), text_of(flaw));
+        source = {file, content_digest(audio), fmt::format("{}", fmt::join(notes_of(audio), "; "))};
         const std::vector<float> values = features(audio.samples);
         const auto rows = static_cast<std::int64_t>(values.size()) / features.tables().bands();
         if (rows == 0)
           fail(ErrorKind::input, "{}: too short for one frame ({:.3f} s)", track.path.string(), seconds);
-        writer.add(track.name, {file, content_digest(audio)}, rows, values);
+        writer.add(track.name, *source, rows, values);
       }
+      if (!source->findings.empty())
+        progress.message(fmt::format("{}: {}", track.path.string(), source->findings));
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::input) throw;
       reason = e.what();
@@ -201,7 +205,7 @@ std::optional<FeatureStore> feature_store(const Settings& settings) {
 
 void register_extract(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("extract", "decode a data set and keep its features in a cache");
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<ExtractArguments>();
   add_data_set_options(*command, args->data);
   command->add_option(
       "--group", args->data.group,

@@ -24,7 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct PredictArguments {
   std::string model;
   std::vector<std::string> inputs;
   int top = 3;
@@ -88,7 +88,7 @@ nlohmann::ordered_json top_json(const std::vector<float>& probs, const std::vect
 
 nlohmann::ordered_json as_json(const fs::path& file, const Prediction& p,
                                const std::vector<std::string>& notes, const std::vector<std::string>& classes,
-                               const Arguments& args) {
+                               const PredictArguments& args) {
   nlohmann::ordered_json out = {{"file", file.string()},
                                 {"genre", classes[most_probable_first(p.mean)[0]]},
                                 {"probabilities", top_json(p.mean, classes, args.top)}};
@@ -101,7 +101,7 @@ nlohmann::ordered_json as_json(const fs::path& file, const Prediction& p,
 }
 
 void print_text(const fs::path& file, const Prediction& p, const std::vector<std::string>& notes,
-                const std::vector<std::string>& classes, const Arguments& args) {
+                const std::vector<std::string>& classes, const PredictArguments& args) {
   print("{}: {}{}\n", file.string(), top_text(p.mean, classes, args.top),
         notes.empty() ? "" : "  (" + joined(notes) + ")");
   for (std::size_t s = 0; args.segments && s < p.starts.size(); ++s) {
@@ -175,7 +175,7 @@ class DecodeAhead {
   std::deque<std::future<Audio>> ahead_;
 };
 
-void predict(Settings& settings, const Arguments& args) {
+void predict(Settings& settings, const PredictArguments& args) {
   const auto device = open_device(settings);
   Predictor predictor(*device, args.model);
   if (fs::is_directory(args.model)) {
@@ -222,7 +222,7 @@ void predict(Settings& settings, const Arguments& args) {
 
 void register_predict(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("predict", "the genre of audio files, with probabilities");
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<PredictArguments>();
   command->add_option("model", args->model, "run folder or model.h5")->required();
   command->add_option("inputs", args->inputs, "audio files and folders")->required();
   add_mix(*command, [args](const std::string& mix) { args->mix = mix; });

@@ -13,7 +13,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Arguments {
+struct Dong2018Arguments {
   std::string gtzan, recipe = "dong2018", out, resume, split_lists;
   std::vector<std::string> set;
   int splits = 30;
@@ -71,9 +71,9 @@ std::string find_lists(const fs::path& gtzan, const std::string& asked) {
   return "";
 }
 
-class Reproduction {
+class Dong2018Reproduction {
  public:
-  Reproduction(Settings& settings, const Arguments& args)
+  Dong2018Reproduction(Settings& settings, const Dong2018Arguments& args)
       : settings_(&settings),
         device_(open_device(settings)),
         recipe_(args.resume.empty() ? told_recipe(args.recipe, args.set)
@@ -105,7 +105,7 @@ class Reproduction {
 
  private:
   // The run folder: a new one that says what was asked for, or the one to go on with.
-  static RunFolder prepare(const Arguments& args, const Recipe& recipe) {
+  static RunFolder prepare(const Dong2018Arguments& args, const Recipe& recipe) {
     if (!args.resume.empty()) {
       RunFolder folder = RunFolder::resume(args.resume);
       record_resumption(folder);
@@ -127,9 +127,9 @@ class Reproduction {
     return folder;
   }
 
-  static Arguments asked_of(const RunFolder& folder) {
+  static Dong2018Arguments asked_of(const RunFolder& folder) {
     return folder.read("run.json", [](const nlohmann::ordered_json& json) {
-      Arguments asked;
+      Dong2018Arguments asked;
       asked.gtzan = path_from_utf8(json.at("gtzan"));
       asked.splits = static_cast<int>(count_of(json.at("splits")));
       asked.seed = seed_of(json.at("seed"));
@@ -187,11 +187,11 @@ class Reproduction {
   std::unique_ptr<Device> device_;
   Recipe recipe_;
   RunFolder folder_;
-  Arguments asked_;
+  Dong2018Arguments asked_;
   TrainingData data_;
 };
 
-void Reproduction::report(const Summary& random, const Summary& filtered) const {
+void Dong2018Reproduction::report(const Summary& random, const Summary& filtered) const {
   nlohmann::ordered_json out = {{"recipe", recipe_.name},
                                 {"title", recipe_.title},
                                 {"seed", asked_.seed},
@@ -221,7 +221,7 @@ void Reproduction::report(const Summary& random, const Summary& filtered) const 
 void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   auto* dong =
       reproduce.add_subcommand("dong2018", "Dong 2018: genres of GTZAN by voting over 3-second segments");
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<Dong2018Arguments>();
   dong->add_option("--gtzan", args->gtzan,
                    "GTZAN's folder, or another data set (as for train), or a cache of it");
   dong->add_option("--splits", args->splits, "number of random splits")
@@ -242,7 +242,7 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
     if (args->gtzan.empty() && args->resume.empty()) {
       fail(ErrorKind::usage, "reproduce dong2018: name the data with --gtzan, or --resume FOLDER");
     }
-    Reproduction(settings, *args).run();
+    Dong2018Reproduction(settings, *args).run();
   });
 }
 

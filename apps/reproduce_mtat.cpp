@@ -23,7 +23,7 @@ const std::vector<std::string> kStudy = {"cnn1d",        "cnn1d-rnn", "cnn1d-lst
 const std::vector<std::string> kField = {"fcn",           "crnn",        "musicnn",         "sample-cnn",
                                          "sample-cnn-se", "short-chunk", "short-chunk-res", "harmonic"};
 
-struct Arguments {
+struct MtatArguments {
   DataSetRequest data;
   std::vector<std::string> models, set;
   std::string dtype = "f16", out, resume;
@@ -48,9 +48,9 @@ std::vector<std::string> chosen(const std::vector<std::string>& asked) {
   return models;
 }
 
-class Reproduction {
+class MtatReproduction {
  public:
-  Reproduction(Settings& settings, const Arguments& args)
+  MtatReproduction(Settings& settings, const MtatArguments& args)
       : settings_(&settings),
         device_(open_device(settings)),
         folder_(prepare(args)),
@@ -66,7 +66,7 @@ class Reproduction {
 
  private:
   // A new run folder that says what was asked for, or the one to go on with.
-  static RunFolder prepare(const Arguments& args) {
+  static RunFolder prepare(const MtatArguments& args) {
     if (!args.resume.empty()) {
       RunFolder folder = RunFolder::resume(args.resume);
       record_resumption(folder);
@@ -98,9 +98,9 @@ class Reproduction {
     return folder;
   }
 
-  static Arguments asked_of(const RunFolder& folder) {
+  static MtatArguments asked_of(const RunFolder& folder) {
     return folder.read("run.json", [](const nlohmann::ordered_json& json) {
-      Arguments asked;
+      MtatArguments asked;
       asked.data.path = path_from_utf8(json.at("data"));
       asked.data.protocol = json.at("protocol");
       asked.data.split_by = json.at("split_by");
@@ -211,7 +211,7 @@ class Reproduction {
   Settings* settings_;
   std::unique_ptr<Device> device_;
   RunFolder folder_;
-  Arguments asked_;
+  MtatArguments asked_;
   std::optional<DataSet> data_set_;  // opened when features are first missing
   std::vector<std::pair<std::string, nlohmann::ordered_json>> results_;
   bool header_printed_ = false;
@@ -222,7 +222,7 @@ class Reproduction {
 void register_reproduce_mtat(CLI::App& reproduce, Settings& settings) {
   auto* command = reproduce.add_subcommand(
       "mtat", "networks on samples and spectrograms of MagnaTagATune: the study's eight and the field's");
-  auto args = std::make_shared<Arguments>();
+  auto args = std::make_shared<MtatArguments>();
   add_data_set_options(*command, args->data, "--data");
   command->add_option("--models", args->models, "names, study, field (default: all)")->delimiter(',');
   command->add_option("--set", args->set, "section.key=value of every recipe")->allow_extra_args(false);
@@ -237,7 +237,7 @@ void register_reproduce_mtat(CLI::App& reproduce, Settings& settings) {
   command->callback([=, &settings] {
     if (args->data.path.empty() == args->resume.empty())
       fail(ErrorKind::usage, "reproduce mtat: name the data with --data, or --resume FOLDER");
-    Reproduction(settings, *args).run();
+    MtatReproduction(settings, *args).run();
   });
 }
 

@@ -12,15 +12,15 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json number(double value) { return std::isnan(value) ? ordered_json() : ordered_json(value); }
+ordered_json finite_json(double value) { return std::isnan(value) ? ordered_json() : ordered_json(value); }
 
 ordered_json as_json(const TagFigures& figures) {
   ordered_json out;
   for (const auto& [name, member] : kTagFigures) {
     const Figure& f = figures.*member;
-    out[name] = {{"value", number(f.value)},
-                 {"baseline", number(f.baseline)},
-                 {"interval", {number(f.low), number(f.high)}}};
+    out[name] = {{"value", finite_json(f.value)},
+                 {"baseline", finite_json(f.baseline)},
+                 {"interval", {finite_json(f.low), finite_json(f.high)}}};
   }
   return out;
 }

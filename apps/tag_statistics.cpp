@@ -61,7 +61,7 @@ std::vector<TagPair> avoiding(const std::vector<TagPair>& pairs) {
                               pairs.begin(), pairs.end(), [](auto& p) { return p.phi >= 0; }))};
 }
 
-std::string number(double value) { return std::isnan(value) ? "-" : fmt::format("{:.2f}", value); }
+std::string two_decimals(double value) { return std::isnan(value) ? "-" : fmt::format("{:.2f}", value); }
 
 std::string tags_per_clip_line(const TagStatistics& s) {
   constexpr std::size_t kListed = 7;
@@ -97,7 +97,7 @@ std::string conditional_table(const TagStatistics& s, std::size_t top) {
   for (std::size_t r = 0; r < shown; ++r) {
     rows.push_back({s.tags[order[r]]});
     for (std::size_t c = 0; c < shown; ++c)
-      rows.back().push_back(r == c ? "·" : number(s.conditional(order[r], order[c])));
+      rows.back().push_back(r == c ? "·" : two_decimals(s.conditional(order[r], order[c])));
   }
   return align(rows) + more(order.size() - shown, "tags");
 }
@@ -108,8 +108,9 @@ std::string pair_table(const TagStatistics& s, const char* title, const std::vec
   for (std::size_t i = 0; i < std::min(top, pairs.size()); ++i) {
     const TagPair& p = pairs[i];
     rows.push_back({fmt::format("{} + {}", s.tags[p.a], s.tags[p.b]), std::to_string(s.counts[p.a]),
-                    std::to_string(s.counts[p.b]), std::to_string(p.both), number(s.conditional(p.a, p.b)),
-                    number(s.conditional(p.b, p.a)), number(p.lift), number(p.phi)});
+                    std::to_string(s.counts[p.b]), std::to_string(p.both),
+                    two_decimals(s.conditional(p.a, p.b)), two_decimals(s.conditional(p.b, p.a)),
+                    two_decimals(p.lift), two_decimals(p.phi)});
   }
   return align(rows) + more(pairs.size() - (rows.size() - 1), "pairs");
 }

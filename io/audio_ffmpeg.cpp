@@ -23,7 +23,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostWords = 4096;  // bytes kept of what ffmpeg says
-constexpr const char* kFormats =
+constexpr const char* kFfmpegFormats =
     "mov,aac,asf,xwma,matroska,webm,ac3,eac3,dts,dtshd,ape,wv,tta,tak,mpc,mpc8,amr,rm,avi,flv,ogg,mpeg,"
     "mpegts,"
     "dsf,iff,shn,wav,w64,aiff,au,caf,mp3,flac,truehd,mlp,oma,voc,latm,loas,3gp";
@@ -100,7 +100,7 @@ class FfmpegDecoder : public Decoder {
                                             "-protocol_whitelist",
                                             "file,pipe",
                                             "-format_whitelist",
-                                            kFormats,
+                                            kFfmpegFormats,
                                             "-i",
                                             input,
                                             "-vn",
@@ -159,10 +159,8 @@ class FfmpegDecoder : public Decoder {
   // Until there is sound, or its end; what ffmpeg says meanwhile is kept. Throws when the time is over.
   void wait() {
     pollfd fds[2] = {{sound_.reader(), POLLIN, 0}, {messages_open_ ? messages_.reader() : -1, POLLIN, 0}};
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
-    if (left <= 0) refuse(file_->path(), "ffmpeg took more than {:g} s", limit_);
     sound_ready_ = false;
-    if (::poll(fds, 2, static_cast<int>(std::min<std::int64_t>(left, 1000))) <= 0) return;
+    if (::poll(fds, 2, left()) <= 0) return;
     sound_ready_ = fds[0].revents != 0;
     if (fds[1].revents != 0) read_messages();
   }
@@ -192,15 +190,24 @@ class FfmpegDecoder : public Decoder {
     fill(rest);
   }
 
+  // How long to wait at once, in ms. Throws when the time is over.
+  int left() const {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
+    if (ms <= 0) refuse(file_->path(), "ffmpeg took more than {:g} s", limit_);
+    return static_cast<int>(std::min<std::int64_t>(ms, 1000));
+  }
+
   // The end: whether ffmpeg was content.
   void finish() {
+    if (process_ <= 0) return;
     while (messages_open_) {
       pollfd fd = {messages_.reader(), POLLIN, 0};
-      if (::poll(&fd, 1, 1000) <= 0) break;
-      read_messages();
+      if (::poll(&fd, 1, left()) > 0) read_messages();
     }
     int status = 0;
-    while (process_ > 0 && ::waitpid(process_, &status, 0) < 0 && errno == EINTR) {
+    for (pid_t ended; (ended = ::waitpid(process_, &status, WNOHANG)) != process_;) {
+      require(ended == 0 || errno == EINTR, "waitpid: {}", std::strerror(errno));
+      ::poll(nullptr, 0, std::min(left(), 10));
     }
     process_ = -1;
     if (status != 0)

@@ -75,12 +75,16 @@ void write_head(H5File& file, const Cache& cache) {
   file.write("/items/rows", column<std::int64_t>(cache.items, &CacheItem::rows));
   file.write("/items/digest", column<std::uint64_t>(cache.items, &CacheItem::digest));
   std::vector<std::uint64_t> files, contents;
+  std::vector<std::string> findings;
   for (const CacheItem& item : cache.items) {
     files.push_back(item.source.file);
     contents.push_back(item.source.content);
+    findings.push_back(item.source.findings);
   }
   file.write("/items/file", files);
   file.write("/items/content", contents);
+  if (std::any_of(findings.begin(), findings.end(), [](const std::string& f) { return !f.empty(); }))
+    file.write("/items/findings", findings);
   file.write("/items/split", column<std::string>(cache.items, &CacheItem::split));
   const std::size_t classes = cache.classes.size();
   std::vector<std::uint8_t> labels;
@@ -125,6 +129,8 @@ void read_items(const H5File& file, Cache& cache) {
   const auto digest = file.read_u64("/items/digest", n), source = file.read_u64("/items/file", n),
              content = file.read_u64("/items/content", n);
   const auto split = file.read_text("/items/split", n);
+  const auto findings = file.has("/items/findings") ? file.read_text("/items/findings", n)
+                                                    : std::vector<std::string>(names.size());
   const H5Dataset stored = file.open_dataset("/items/labels");
   stored.expect(H5Type(DType::u8), {n, classes});
   std::vector<std::uint8_t> labels(static_cast<std::size_t>(n * classes));
@@ -138,7 +144,7 @@ void read_items(const H5File& file, Cache& cache) {
                            first[i],
                            rows[i],
                            digest[i],
-                           {source[i], content[i]},
+                           {source[i], content[i], findings[i]},
                            {l, l + cache.classes.size()},
                            split[i],
                            {}});

@@ -25,11 +25,13 @@ namespace melgrad {
 class CacheFiles;  // cache_file.h
 
 // What an item was made of: XXH3 of the audio file's bytes, by which an unchanged file is known without
-// decoding it, and of the decoded sound, by which identical tracks are found (io/audio.h). 0 if there was no
-// audio.
+// decoding it, and of the decoded sound, by which identical tracks are found (io/audio.h); 0 if there was no
+// audio. And what was found wrong with that sound (text_of, io/flaws.h), "" if nothing, which is to be said
+// again wherever the features are used again.
 struct CacheSource {
   std::uint64_t file = 0;
   std::uint64_t content = 0;
+  std::string findings = {};
   bool operator==(const CacheSource&) const = default;
 };
 
@@ -120,9 +122,9 @@ class CacheWriter {
   // the digest of their audio file. What cannot be read of it is left.
   void lend(const std::string& cache);
 
-  // Whether the item is done already, from a file with this digest (0: unknown, so it is not), or a lent
-  // cache has at least that many rows of it.
-  bool find(const std::string& name, std::uint64_t file, std::int64_t least_rows = 0);
+  // What the item was made of if it is done already, from a file with this digest (0: unknown, so it is not),
+  // or a lent cache has at least that many rows of it.
+  std::optional<CacheSource> find(const std::string& name, std::uint64_t file, std::int64_t least_rows = 0);
   // Items that earlier runs left, and that are intact.
   std::int64_t resumed() const { return resumed_; }
 

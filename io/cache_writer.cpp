@@ -121,18 +121,20 @@ bool CacheWriter::is_intact(const Done& item) {
   }
 }
 
-bool CacheWriter::find(const std::string& name, std::uint64_t file, std::int64_t least_rows) {
-  if (file == 0) return false;
+std::optional<CacheSource> CacheWriter::find(const std::string& name, std::uint64_t file,
+                                             std::int64_t least_rows) {
+  if (file == 0) return {};
   std::optional<Done> lent;
   {
     const std::lock_guard lock(mutex_);
-    if (const auto at = done_.find(name); at != done_.end() && at->second.source.file == file) return true;
+    if (const auto at = done_.find(name); at != done_.end() && at->second.source.file == file)
+      return at->second.source;
     if (const auto at = lent_.find(file); at != lent_.end()) lent = at->second;
   }
-  if (!lent || lent->rows < least_rows || !is_intact(*lent)) return false;
+  if (!lent || lent->rows < least_rows || !is_intact(*lent)) return {};
   const std::lock_guard lock(mutex_);
   done_.insert_or_assign(name, *lent);
-  return true;
+  return lent->source;
 }
 
 void CacheWriter::add(const std::string& name, CacheSource source, std::int64_t rows,

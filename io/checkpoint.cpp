@@ -9,8 +9,8 @@
 namespace melgrad {
 namespace {
 
-constexpr const char* kFormat = "melgrad-checkpoint";
-constexpr std::int64_t kVersion = 1;
+constexpr const char* kCheckpointFormat = "melgrad-checkpoint";
+constexpr std::int64_t kCheckpointVersion = 1;
 constexpr const char* kDigest = "xxh3";
 constexpr std::string_view kText = "text/";
 
@@ -47,7 +47,7 @@ const HostArray& Checkpoint::need_array(const std::string& name, const std::stri
 void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
   AtomicFile target(path);
   H5File file = H5File::create(target.temp_path(), path);
-  file.set_format(kFormat, kVersion);
+  file.set_format(kCheckpointFormat, kCheckpointVersion);
   file.set_attribute("/", "values",
                      static_cast<std::int64_t>(checkpoint.text.size() + checkpoint.arrays.size()));
   for (const auto& [name, value] : checkpoint.text) {
@@ -68,7 +68,7 @@ void save_checkpoint(const std::string& path, const Checkpoint& checkpoint) {
 
 Checkpoint load_checkpoint(const std::string& path, std::int64_t max_bytes) {
   const H5File file = H5File::open(path, max_bytes);
-  file.expect_format(kFormat, kVersion);
+  file.expect_format(kCheckpointFormat, kCheckpointVersion);
   Checkpoint checkpoint;
   std::int64_t total = 0;
   const auto names = file.datasets("/");

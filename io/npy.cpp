@@ -11,7 +11,7 @@
 namespace melgrad {
 namespace {
 
-constexpr std::size_t kMaxRank = 32;
+constexpr std::size_t kMaxNpyRank = 32;
 constexpr std::uint64_t kMaxHeader = 1 << 20, kMaxItem = 1 << 20;
 
 struct Header {
@@ -44,7 +44,8 @@ std::vector<std::int64_t> parse_shape(const std::string& label, std::string_view
     }
     std::int64_t extent = -1;
     const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), extent);
-    if (error != std::errc() || extent < 0 || shape.size() == kMaxRank) broken(label, "has a damaged shape");
+    if (error != std::errc() || extent < 0 || shape.size() == kMaxNpyRank)
+      broken(label, "has a damaged shape");
     shape.push_back(extent);
     text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
   }

@@ -47,7 +47,7 @@ class Source {
   RegularFile file_;
 };
 
-struct Entry {
+struct ZipEntry {
   std::string name;
   std::uint16_t method = 0;
   std::uint32_t crc = 0;
@@ -86,7 +86,7 @@ Directory find_directory(Source& file) {
 }
 
 // The zip64 field holds, in this order, those sizes that did not fit 32 bits.
-void apply_zip64(const Source& file, std::string_view extra, Entry& e) {
+void apply_zip64(const Source& file, std::string_view extra, ZipEntry& e) {
   while (extra.size() >= 4) {
     const auto id = load<std::uint16_t>(extra.data()), bytes = load<std::uint16_t>(extra.data() + 2);
     if (bytes > extra.size() - 4) file.broken("has a damaged ZIP directory");
@@ -102,10 +102,10 @@ void apply_zip64(const Source& file, std::string_view extra, Entry& e) {
   }
 }
 
-std::vector<Entry> read_directory(Source& file) {
+std::vector<ZipEntry> read_directory(Source& file) {
   const Directory d = find_directory(file);
   const std::string table = file.read(d.offset, static_cast<std::size_t>(d.bytes));
-  std::vector<Entry> entries;
+  std::vector<ZipEntry> entries;
   for (std::size_t at = 0; entries.size() < d.entries;) {
     if (table.size() - at < 46 || table.compare(at, 4, "PK\1\2") != 0)
       file.broken("has a damaged ZIP directory");
@@ -113,8 +113,8 @@ std::vector<Entry> read_directory(Source& file) {
     const std::size_t name = load<std::uint16_t>(r + 28), extra = load<std::uint16_t>(r + 30),
                       comment = load<std::uint16_t>(r + 32);
     if (table.size() - at - 46 < name + extra + comment) file.broken("has a damaged ZIP directory");
-    Entry e{std::string(r + 46, name),   load<std::uint16_t>(r + 10), load<std::uint32_t>(r + 16),
-            load<std::uint32_t>(r + 20), load<std::uint32_t>(r + 24), load<std::uint32_t>(r + 42)};
+    ZipEntry e{std::string(r + 46, name),   load<std::uint16_t>(r + 10), load<std::uint32_t>(r + 16),
+               load<std::uint32_t>(r + 20), load<std::uint32_t>(r + 24), load<std::uint32_t>(r + 42)};
     if ((load<std::uint16_t>(r + 8) & 1) != 0) file.broken(e.name + " is encrypted");
     apply_zip64(file, std::string_view(r + 46 + name, extra), e);
     at += 46 + name + extra + comment;
@@ -128,7 +128,7 @@ std::vector<Entry> read_directory(Source& file) {
 // Gives the unpacked bytes of an entry in order; at the end the checksum must be right.
 class Unpacker {
  public:
-  Unpacker(Source& file, const Entry& entry) : file_(file), entry_(entry), input_(1 << 16) {
+  Unpacker(Source& file, const ZipEntry& entry) : file_(file), entry_(entry), input_(1 << 16) {
     const std::string local = file.read(entry.offset, 30);
     if (!local.starts_with("PK\3\4")) file.broken(entry.name + " has a damaged header");
     at_ = entry.offset + 30 + load<std::uint16_t>(local.data() + 26) + load<std::uint16_t>(local.data() + 28);
@@ -191,7 +191,7 @@ class Unpacker {
   }
 
   Source& file_;
-  const Entry& entry_;
+  const ZipEntry& entry_;
   z_stream stream_{};
   std::vector<char> input_;
   std::uint64_t at_ = 0, left_ = 0, unread_ = 0;
@@ -205,7 +205,7 @@ std::map<std::string, NpyArray> read_npz(const std::string& path, std::int64_t m
   if (file.size() < 22 || file.read(0, 2) != "PK") file.broken("is not a ZIP archive");
   std::map<std::string, NpyArray> arrays;
   std::uint64_t total = 0;
-  for (const Entry& entry : read_directory(file)) {
+  for (const ZipEntry& entry : read_directory(file)) {
     if (!entry.name.ends_with(".npy")) continue;
     total += std::min<std::uint64_t>(entry.unpacked, std::numeric_limits<std::uint64_t>::max() - total);
     if (total > static_cast<std::uint64_t>(max_bytes)) {

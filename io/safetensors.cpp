@@ -39,15 +39,15 @@ const char* type_name(DType type, const std::string& path, const std::string& na
   fail(ErrorKind::input, "{}: {}: safetensors has no type {}", path, name, name_of(type));
 }
 
-struct Entry {
+struct TensorEntry {
   DType type = DType::f32;
   std::vector<std::int64_t> shape;
   std::uint64_t begin = 0, end = 0;
 };
 
 // One tensor's entry of the header, checked against itself and against the `size` bytes there are.
-Entry parse_entry(const ordered_json& json, std::uint64_t size, const std::string& where) {
-  Entry entry;
+TensorEntry parse_entry(const ordered_json& json, std::uint64_t size, const std::string& where) {
+  TensorEntry entry;
   const auto type = json.at("dtype").get<std::string>();
   const auto* known =
       std::find_if(kTypes.begin(), kTypes.end(), [&](const auto& t) { return t.second == type; });
@@ -101,7 +101,7 @@ Checkpoint load_safetensors(const std::string& path, std::int64_t max_bytes) {
   file.read(sizeof length, text.data(), length);
   const std::uint64_t data = size - sizeof length - length;
   Checkpoint out;
-  std::vector<std::pair<std::string, Entry>> entries;
+  std::vector<std::pair<std::string, TensorEntry>> entries;
   reading_json(path + ": its header cannot be read", [&] {
     const auto header = ordered_json::parse(text);
     for (const auto& [name, json] : header.items()) {

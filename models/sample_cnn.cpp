@@ -20,7 +20,7 @@
 namespace melgrad {
 namespace {
 
-const std::vector<std::int64_t> kChannels = {128, 128, 256, 256, 256, 256, 256, 256, 512};
+const std::vector<std::int64_t> kSampleChannels = {128, 128, 256, 256, 256, 256, 256, 256, 512};
 constexpr ConvBlockOptions kFirst{3, 1, {3, 1, 1, 0}, {1, 1}, true};
 
 class SampleCnn final : public Model {
@@ -29,7 +29,7 @@ class SampleCnn final : public Model {
     std::int64_t in = scaled(128, o.width);
     extents.pass(kFirst);
     blocks_.emplace_back(params_, "block1", 1, in, kFirst);
-    for (const std::int64_t channels : scaled(kChannels, o.width)) {
+    for (const std::int64_t channels : scaled(kSampleChannels, o.width)) {
       const ConvBlockOptions options = over_time(3, 3);
       extents.pass(options);
       blocks_.emplace_back(params_, "block" + std::to_string(blocks_.size() + 1), in, channels, options);
@@ -91,7 +91,7 @@ class SampleCnnSe final : public Model {
     std::int64_t in = scaled(128, o.width);
     extents.pass(kFirst);
     blocks_.emplace_back(params_, "block1", 1, in, kFirst, 1);
-    for (const std::int64_t channels : scaled(kChannels, o.width)) {
+    for (const std::int64_t channels : scaled(kSampleChannels, o.width)) {
       extents.pool({3, 1});
       blocks_.emplace_back(params_, "block" + std::to_string(blocks_.size() + 1), in, channels, over_time(3),
                            3);

@@ -23,11 +23,11 @@
 namespace melgrad {
 namespace {
 
-const std::vector<std::int64_t> kChannels = {128, 128, 256, 256, 256, 256, 512};
+const std::vector<std::int64_t> kShortChunkChannels = {128, 128, 256, 256, 256, 256, 512};
 
-class ResidualBlock {
+class ShortChunkBlock {
  public:
-  ResidualBlock(ParamStore& params, const std::string& name, std::int64_t in, std::int64_t out)
+  ShortChunkBlock(ParamStore& params, const std::string& name, std::int64_t in, std::int64_t out)
       : first_(params, name + ".first", in, out, {.conv = kHalve}),
         second_(params, name + ".second", out, out, {.activate = false}),
         shortcut_(params, name + ".shortcut", in, out, {.conv = kHalve, .activate = false}) {}
@@ -78,7 +78,7 @@ class ShortChunk final : public Model {
     Extents extents(o.architecture, input);
     std::vector<Block> blocks;
     std::int64_t in = 1;
-    for (const std::int64_t out : scaled(kChannels, o.width)) {
+    for (const std::int64_t out : scaled(kShortChunkChannels, o.width)) {
       Block::pass(extents);
       blocks.emplace_back(params, "block" + std::to_string(blocks.size() + 1), in, out);
       in = out;
@@ -103,7 +103,7 @@ std::unique_ptr<Model> make_short_chunk(const ModelOptions& options, const Input
 
 std::unique_ptr<Model> make_short_chunk_res(const ModelOptions& options, const InputShape& input,
                                             std::int64_t classes) {
-  return std::make_unique<ShortChunk<ResidualBlock>>(options, input, classes);
+  return std::make_unique<ShortChunk<ShortChunkBlock>>(options, input, classes);
 }
 
 }  // namespace melgrad

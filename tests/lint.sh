@@ -8,7 +8,7 @@ source apps/packages.sh
 install_packages "${melgrad_packages[@]}" clang-14 libclang-rt-14-dev libomp-14-dev clang-tidy-14 cppcheck
 mkdir -p build
 # How Clang compiles each file, and what is generated.
-configure_and_build fuzz apps/events.pb.h > build/lint.log || { cat build/lint.log >&2; exit 1; }
+configure_and_build lint apps/events.pb.h > build/lint.log || { cat build/lint.log >&2; exit 1; }
 
 checks=()
 [ "${1:-}" != --quick ] || { checks=(--checks=-clang-analyzer-*); shift; }
@@ -19,7 +19,7 @@ files=("$@")
   mapfile -t files < <(find "${folders[@]}" \( -name '*.cpp' -not -path 'kernels/cuda/*' -o -name '*.cu' \) | sort)
 start=$SECONDS
 status=0
-printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy-14 -p build/fuzz --quiet "${checks[@]}" 2> build/lint.log ||
+printf '%s\n' "${files[@]}" | xargs -P "$(nproc)" -n 1 clang-tidy-14 -p build/lint --quiet "${checks[@]}" 2> build/lint.log ||
   { status=1; grep -v 'warnings generated' build/lint.log >&2 || true; }
 echo "clang-tidy: ${#files[@]} files in $((SECONDS - start)) s"
 cppcheck -q -j "$(nproc)" --std=c++20 --language=c++ --enable=warning,performance,portability --inline-suppr \

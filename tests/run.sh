@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the packages, builds, runs all tests, runs them again under AddressSanitizer and UBSan; then valgrind over short
-# runs (tests/memcheck.sh), a minute of fuzzing for every reader (tests/fuzz/run.sh), and in their quick forms
+# runs (tests/memcheck.sh), 20 s of fuzzing for every reader (tests/fuzz/run.sh), and in their quick forms
 # ThreadSanitizer (tests/races.sh), clang-tidy and cppcheck (tests/lint.sh).
 # With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would.
 # Closes with the count of passed, failed and skipped over all; skips are listed with their cause.
@@ -13,7 +13,7 @@ install_packages "${melgrad_packages[@]}" python3-h5py
 
 presets=("$@") others=()
 if [ ${#presets[@]} -eq 0 ]; then
-  others=(memcheck.sh fuzz/run.sh "races.sh --quick" "lint.sh --quick")
+  others=(memcheck.sh "fuzz/run.sh 20" "races.sh --quick" "lint.sh --quick")
   command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=$PATH:/usr/local/cuda/bin
   presets=("$(command -v nvcc >/dev/null && echo cuda || echo cpu)" cpu-asan)
 fi

@@ -19,7 +19,7 @@ namespace {
 using nlohmann::ordered_json;
 
 constexpr std::size_t kCloud = 1000;  // clips, at most, behind those of two tags
-constexpr std::size_t kBins = 24;
+constexpr std::size_t kHistogramBins = 24;
 
 // JSON has null where a figure is undefined, gnuplot NaN.
 std::string number(const ordered_json& value) {
@@ -105,16 +105,17 @@ Plot line_plot(const ordered_json& comparison, std::size_t pair) {
     high = std::max(high, clip.at("x").get<double>());
   }
   const double range = std::max(high - low, 1e-12);
-  std::array<std::array<int, 2>, kBins> clips{};
+  std::array<std::array<int, 2>, kHistogramBins> clips{};
   for (const auto& clip : line) {
-    const std::size_t bin = bin_of((clip.at("x").get<double>() - low) / range, kBins);
+    const std::size_t bin = bin_of((clip.at("x").get<double>() - low) / range, kHistogramBins);
     ++clips[bin][clip.at("tag") == comparison.at("first") ? 0 : 1];
   }
   Plot plot;
   plot.data = {{"discriminant", comparison.at("first"), comparison.at("second")}};
-  for (std::size_t bin = 0; bin < kBins; ++bin)
-    plot.data.push_back({fmt::format("{:.4g}", low + (static_cast<double>(bin) + 0.5) * range / kBins),
-                         fmt::format("{}", clips[bin][0]), fmt::format("{}", clips[bin][1])});
+  for (std::size_t bin = 0; bin < kHistogramBins; ++bin)
+    plot.data.push_back(
+        {fmt::format("{:.4g}", low + (static_cast<double>(bin) + 0.5) * range / kHistogramBins),
+         fmt::format("{}", clips[bin][0]), fmt::format("{}", clips[bin][1])});
   const auto& auc = comparison.at("separability").at("mean");
   plot.name = fmt::format("discriminant-{}", pair);
   plot.caption = fmt::format(

@@ -10,7 +10,7 @@
 namespace melgrad {
 namespace {
 
-std::string number(double value) { return fmt::format("{:.6g}", value); }
+std::string six_digits(double value) { return fmt::format("{:.6g}", value); }
 
 // All test tracks of a group's runs.
 struct Pool {
@@ -52,7 +52,7 @@ Plot confusion_plot(const Pool& p, const RunGroup& group) {
     const auto tracks = static_cast<double>(std::max<std::int64_t>(1, total(p.confusion[r])));
     for (std::size_t c = 0; c < p.classes.size(); ++c) {
       const double rate = static_cast<double>(p.confusion[r][c]) / tracks;
-      row.push_back(number(rate));
+      row.push_back(six_digits(rate));
       if (r != c && rate > worst) {
         worst = rate;
         worst_row = r;
@@ -92,7 +92,8 @@ Plot accuracy_plot(const Pool& p, const RunGroup& group) {
     const double share =
         tracks == 0 ? 0 : static_cast<double>(p.confusion[k][k]) / static_cast<double>(tracks);
     const auto [low, high] = wilson_interval(share, static_cast<std::size_t>(tracks));
-    plot.data.push_back({p.classes[k], number(share), number(low), number(high), fmt::format("{}", tracks)});
+    plot.data.push_back(
+        {p.classes[k], six_digits(share), six_digits(low), six_digits(high), fmt::format("{}", tracks)});
     each.push_back(share);
     if (share > each[best]) best = k;
     if (share < each[worst]) worst = k;
@@ -138,8 +139,8 @@ Plot calibration_plot(const Pool& p, const RunGroup& group) {
     const double share = static_cast<double>(bin.right) / tracks, confidence = bin.confidence / tracks;
     const auto [low, high] = wilson_interval(share, static_cast<std::size_t>(bin.tracks));
     error += std::abs(share - confidence) * tracks / static_cast<double>(p.tracks.size());
-    plot.data.push_back(
-        {number(confidence), number(share), number(low), number(high), fmt::format("{}", bin.tracks)});
+    plot.data.push_back({six_digits(confidence), six_digits(share), six_digits(low), six_digits(high),
+                         fmt::format("{}", bin.tracks)});
   }
   plot.caption = fmt::format(
       "{}: calibration. On the line an answer of 70 % is right 7 times in 10; expected "

@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Stands before every plot. The two greys are what kStyle turns.
+// Stands before every plot. The two greys are what kPlotStyle turns.
 constexpr const char* kTheme = R"(reset session
 set encoding utf8
 set datafile separator comma
@@ -51,7 +51,7 @@ set cblabel textcolor rgb ink
 
 // Inside an SVG: a style sheet overrides the colours that stand at its elements. gnuplot writes a colour in
 // two ways.
-constexpr const char* kStyle = R"css(<style>@media(prefers-color-scheme:dark){
+constexpr const char* kPlotStyle = R"css(<style>@media(prefers-color-scheme:dark){
 [stroke="rgb( 26,  26,  26)"]{stroke:#e8e8e8}[fill="rgb(26,26,26)"]{fill:#e8e8e8}
 [color="rgb( 26,  26,  26)"]{color:#e8e8e8}
 [stroke="rgb(217, 217, 217)"]{stroke:#444}[fill="rgb(255, 255, 255)"],[fill="#ffffff"]{fill:#161616}
@@ -124,7 +124,7 @@ bool add_style(const fs::path& svg) {
   std::string content = text.str();
   const auto at = content.find("<desc>");
   if (at == std::string::npos || content.find("</svg>") == std::string::npos) return false;
-  content.insert(at, kStyle);
+  content.insert(at, kPlotStyle);
   write_file_atomically(svg.string(), content);
   return true;
 }

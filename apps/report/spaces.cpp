@@ -13,9 +13,9 @@
 namespace melgrad {
 namespace {
 
-constexpr std::size_t kComponents = 600;  // of the author's stored figure
-constexpr std::size_t kFitted = 2000;     // segments, at most, that the components are fitted to
-constexpr std::size_t kDrawn = 1000;      // segments, at most, in a picture
+constexpr std::size_t kComponents = 600;      // of the author's stored figure
+constexpr std::size_t kFitted = 2000;         // segments, at most, that the components are fitted to
+constexpr std::size_t kDrawnSegments = 1000;  // segments, at most, in a picture
 
 // Segments of some tracks: where they begin in the table, and the genre of each.
 struct Segments {
@@ -75,7 +75,7 @@ Plot scatter(const Space& space, const Segments& test, const std::vector<std::st
                   axis + 1, space.name);
   plot.data = {{"axis 1"}};
   plot.data[0].insert(plot.data[0].end(), classes.begin(), classes.end());
-  const std::size_t drawn = std::min(kDrawn, test.genre.size());
+  const std::size_t drawn = std::min(kDrawnSegments, test.genre.size());
   for (std::size_t i = 0; i < drawn; ++i) {
     const std::size_t at = i * test.genre.size() / drawn;
     std::vector<std::string> row(1 + classes.size());
@@ -146,7 +146,7 @@ void add_spaces_of(Page& page, const RunGroup& group, Device& device) {
                   "by way of {} principal components ({:.1f} % of their variance, fitted to {} segments), "
                   "and for {:.1f} % from the "
                   "network's last hidden layer; chance is {:.1f} %.",
-                  train.genre.size(), std::min(kDrawn, test.genre.size()), test.genre.size(),
+                  train.genre.size(), std::min(kDrawnSegments, test.genre.size()), test.genre.size(),
                   100 * right(spaces[0].answer, test.genre), components.map.axes.rows(), 100 * kept,
                   std::min(kFitted, train.genre.size()), 100 * right(spaces[1].answer, test.genre),
                   100.0 / static_cast<double>(groups)));

@@ -19,8 +19,8 @@ struct Drawn {
   const char *name, *axis;
   FigureMember figure;
 };
-constexpr Drawn kDrawn[] = {{"roc_auc", "ROC-AUC", &TagFigures::roc_auc},
-                            {"pr_auc", "PR-AUC", &TagFigures::pr_auc}};
+constexpr Drawn kDrawnFigures[] = {{"roc_auc", "ROC-AUC", &TagFigures::roc_auc},
+                                   {"pr_auc", "PR-AUC", &TagFigures::pr_auc}};
 
 std::vector<Tagger> taggers(const std::vector<RunGroup>& groups) {
   std::vector<Tagger> out;
@@ -116,7 +116,7 @@ void add_macro(Page& page, const std::vector<Tagger>& all) {
   }
   rows.insert(rows.end(), baselines.begin(), baselines.end());
   page.table("Means over the tags, and what an empty answer gets", rows);
-  for (const Drawn& drawn : kDrawn) {
+  for (const Drawn& drawn : kDrawnFigures) {
     TextRows data = head_of("model");
     const Tagger* best = &all[0];
     const auto value = [&](const Tagger& tagger) { return (tagger.test->macro.*drawn.figure).value; };
@@ -143,7 +143,7 @@ void add_tags_of(Page& page, const Tagger& tagger) {
     table.push_back(std::move(row));
   }
   page.table(fmt::format("{}: {} test tracks", tagger.name, tagger.test->tracks), table);
-  for (const Drawn& drawn : kDrawn) {
+  for (const Drawn& drawn : kDrawnFigures) {
     TextRows data = head_of("tag");
     for (const TagResult& tag : tags) data.push_back(row_of(tag.tag, tag.figures.*drawn.figure));
     page.plot(dots(

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kColumns = 300;  // of a picture, at most
 
-std::string number(double value) { return fmt::format("{:.5g}", value); }
+std::string five_digits(double value) { return fmt::format("{:.5g}", value); }
 
 // A frame around what the network takes as its first segment.
 std::string marked(double seconds) {
@@ -31,8 +31,8 @@ Plot waveform(const Audio& audio, double segment_seconds) {
     const auto from = audio.samples.begin() + static_cast<std::ptrdiff_t>(c * n / columns),
                to = audio.samples.begin() + static_cast<std::ptrdiff_t>((c + 1) * n / columns);
     const auto [least, most] = std::minmax_element(from, to);
-    plot.data.push_back({number(static_cast<double>(from - audio.samples.begin()) / audio.sample_rate),
-                         number(*least), number(*most)});
+    plot.data.push_back({five_digits(static_cast<double>(from - audio.samples.begin()) / audio.sample_rate),
+                         five_digits(*least), five_digits(*most)});
   }
   plot.caption = "The waveform, least and most of every stretch; the frame is the first segment.";
   plot.alt = fmt::format("Waveform of {:.1f} seconds.", audio.seconds());
@@ -59,8 +59,8 @@ Plot picture(const std::string& name, const std::vector<float>& values, std::siz
       for (std::size_t t = from; t < to; ++t)
         for (std::size_t k = b; k < b + together; ++k) sum += values[t * bands + k];
       plot.data.push_back(
-          {number(frame_seconds * static_cast<double>(c * frames) / static_cast<double>(columns)),
-           number(unit * (static_cast<double>(b) + 0.5 * static_cast<double>(together - 1))),
+          {five_digits(frame_seconds * static_cast<double>(c * frames) / static_cast<double>(columns)),
+           five_digits(unit * (static_cast<double>(b) + 0.5 * static_cast<double>(together - 1))),
            fmt::format("{:.3g}", sum / static_cast<double>((to - from) * together))});
     }
   }
@@ -83,8 +83,8 @@ Plot answers(const Prediction& p, const std::vector<std::string>& classes, doubl
   plot.data = {{"seconds"}};
   for (std::size_t k = 0; k < shown; ++k) plot.data[0].push_back(classes[order[k]]);
   for (std::size_t s = 0; s < p.starts.size(); ++s) {
-    std::vector<std::string> row = {number(p.starts[s] + segment_seconds / 2)};
-    for (std::size_t k = 0; k < shown; ++k) row.push_back(number(p.segments[s][order[k]]));
+    std::vector<std::string> row = {five_digits(p.starts[s] + segment_seconds / 2)};
+    for (std::size_t k = 0; k < shown; ++k) row.push_back(five_digits(p.segments[s][order[k]]));
     plot.data.push_back(std::move(row));
   }
   plot.caption = fmt::format("Probabilities of each segment, at its middle: the {} most probable of {}.",

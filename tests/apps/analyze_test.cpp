@@ -21,8 +21,6 @@ using test::run_command;
 using test::TempFolder;
 using test::tone;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 DataSet labels(const std::vector<std::vector<std::string>>& of_clips, std::vector<std::string> classes) {
   DataSet set;
   set.classes = std::move(classes);

@@ -58,6 +58,21 @@ TEST_F(FeatureCache, ASecondRunComputesOnlyWhatIsNew) {
   EXPECT_EQ(run({"evaluate", at("third")}), 0) << err();  // its features are its own
 }
 
+TEST_F(FeatureCache, WhatWasFoundIsSaidOfKeptFeaturesToo) {
+  const std::string genre = (*fs::directory_iterator(at("music/genres"))).path().string();
+  const std::string whole = read_bytes((*fs::directory_iterator(genre)).path());
+  write_bytes(genre + "/cut.wav", whole.substr(0, whole.size() / 2));
+  for (const char* again : {"first", "second", "third"}) {
+    train("music", again);
+    EXPECT_TRUE(said("cut.wav: cut short: 1.5 of 3.0 s")) << again << "\n" << err();
+  }
+  EXPECT_TRUE(said("11 of 11 tracks were computed before")) << err();
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(run({"extract", at("music"), "--out", at("c.h5")}), 0);
+    EXPECT_TRUE(said("cut.wav: cut short: 1.5 of 3.0 s")) << err();
+  }
+}
+
 TEST_F(FeatureCache, WhatCannotBeKeptIsSaidAndTheRunGoesOn) {
   write_bytes(at("kept"), "a file where the folder should be");
   train("music", "run");

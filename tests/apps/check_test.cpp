@@ -11,8 +11,6 @@ using test::run_command;
 using test::TempFolder;
 using test::tone;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 TEST(Check, a_clean_set_ends_with_zero) {
   const TempFolder folder;
   write_audio(folder / "a/1.wav", tone(300, 22050, 4), 22050, AudioFormat::wav);

@@ -18,8 +18,6 @@ using test::run_command;
 using test::TempFolder;
 using Arguments = std::vector<std::string>;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 class Layouts : public ::testing::Test {
  protected:
   // A short sound of its own.
@@ -149,8 +147,8 @@ TEST_F(Layouts, urbansound8k_and_its_folds) {
   ASSERT_EQ(fold.exit_code, 0) << fold.err;
   EXPECT_TRUE(has(fold.err, "4 train, 4 valid, 4 test")) << fold.err;
   EXPECT_TRUE(has(test::read_bytes(at("run/run.json")), "\"fold 3\""));
-  for (const auto& name : nlohmann::json::parse(test::read_bytes(at("run/splits.json")))["test"])
-    EXPECT_TRUE(has(name, "fold3/")) << name;
+  const auto split = nlohmann::json::parse(test::read_bytes(at("run/splits.json")));
+  for (const auto& name : split.at("test")) EXPECT_TRUE(has(name, "fold3/")) << name;
   EXPECT_EQ(train("us", {"--fold", "4"}).exit_code, 3);
 }
 

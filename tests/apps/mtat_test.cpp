@@ -19,12 +19,10 @@ namespace {
 namespace fs = std::filesystem;
 using test::run_command;
 using test::TempFolder;
-using Names = std::vector<std::string>;
+using NameList = std::vector<std::string>;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-test::Outcome synth(const fs::path& out, const Names& more) {
-  Names arguments = {"synth", "--layout", "mtat", "--out", out.string()};
+test::Outcome synth(const fs::path& out, const NameList& more) {
+  NameList arguments = {"synth", "--layout", "mtat", "--out", out.string()};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return run_command(register_synth, arguments);
 }
@@ -48,13 +46,13 @@ class SmallMtat : public ::testing::Test {
     EXPECT_EQ(outcome.out, data().string() + ": 32 clips of 4 s with tags\n");
   }
   fs::path data() const { return folder_.path() / "set"; }
-  test::Outcome check(const Names& more) const {
-    Names arguments = {"check", data().string()};
+  test::Outcome check(const NameList& more) const {
+    NameList arguments = {"check", data().string()};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_command(register_check, arguments);
   }
-  test::Outcome extract(const Names& more) const {
-    Names arguments = {"extract", data().string(), "--out", cache(), "--preset", "musicnn"};
+  test::Outcome extract(const NameList& more) const {
+    NameList arguments = {"extract", data().string(), "--out", cache(), "--preset", "musicnn"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_command(register_extract, arguments);
   }
@@ -83,7 +81,7 @@ TEST_F(SmallMtat, a_cache_has_its_tags_and_splits) {
   options.tags = "drums,piano,slow";
   const DataSet set = open_mtat(data(), options);
   const Cache read = read_cache(cache());
-  EXPECT_EQ(read.classes, (Names{"drums", "piano", "slow"}));
+  EXPECT_EQ(read.classes, (NameList{"drums", "piano", "slow"}));
   ASSERT_EQ(read.items.size(), set.tracks.size());
   std::set<std::string> splits;
   for (std::size_t i = 0; i < read.items.size(); ++i) {
@@ -202,7 +200,7 @@ TEST(SynthTags, the_ten_tags_are_the_most_frequent_and_are_tested) {
       EXPECT_TRUE(parts[tag].contains("train") && parts[tag].contains("test")) << tag << ", seed " << seed;
     }
     options.tags = "opera";
-    const Names notes = open_mtat(folder.path(), options).notes;
+    const NameList notes = open_mtat(folder.path(), options).notes;
     EXPECT_EQ(std::count(notes.begin(), notes.end(), "tag \"opera\": no clip of train, valid, test has it"),
               1);
   }

@@ -21,14 +21,14 @@ namespace {
 namespace fs = std::filesystem;
 using test::run_command;
 
-constexpr int kEpochs = 1000, kTracks = 40;
-const std::vector<std::string> kClasses = {"blues", "jazz, \"cool\"", "rock"};
+constexpr int kEpochs = 1000, kReportTracks = 40;
+const std::vector<std::string> kReportClasses = {"blues", "jazz, \"cool\"", "rock"};
 
 class Report : public ::testing::Test {
  protected:
   // A run whose `right` first tracks are answered rightly, the others with the next class.
   std::string write_run(const std::string& name, int right, const std::string& setting = "model.filters=64",
-                        std::vector<std::string> classes = kClasses) {
+                        std::vector<std::string> classes = kReportClasses) {
     Recipe recipe = load_recipe("dong2018");
     set_recipe_fields(recipe, {setting});
     const auto put = [&](const char* file, const std::string& text) {
@@ -44,8 +44,8 @@ class Report : public ::testing::Test {
                  "\n";
     }
     put("metrics.jsonl", metrics + "{\"epoch\":1001,\"st");  // cut by a crash
-    nlohmann::json test = {{"classes", classes}, {"accuracy", double{1} * right / kTracks}};
-    for (int i = 0; i < kTracks; ++i) {
+    nlohmann::json test = {{"classes", classes}, {"accuracy", double{1} * right / kReportTracks}};
+    for (int i = 0; i < kReportTracks; ++i) {
       const auto label = static_cast<std::size_t>(i) % classes.size();
       const std::size_t answer = i < right ? label : (label + 1) % classes.size();
       std::vector<double> p(classes.size(), 0.1);

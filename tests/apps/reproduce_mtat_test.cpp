@@ -15,9 +15,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using test::run_command;
 using test::TempFolder;
-using Names = std::vector<std::string>;
-
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using NameList = std::vector<std::string>;
 
 class ReproduceMtat : public ::testing::Test {
  protected:
@@ -31,19 +29,19 @@ class ReproduceMtat : public ::testing::Test {
   static void TearDownTestSuite() { folder_.reset(); }
 
   static std::string at(const std::string& name) { return (folder_->path() / name).string(); }
-  static test::Outcome reproduce(const Names& more) {
-    Names arguments = {"--threads", "2", "reproduce", "mtat"};
+  static test::Outcome reproduce(const NameList& more) {
+    NameList arguments = {"--threads", "2", "reproduce", "mtat"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run_command(register_reproduce, arguments);
   }
-  static test::Outcome start(const std::string& out, const Names& more = {}) {
-    Names arguments = {"--data",     at("set"),
-                       "--protocol", "all",
-                       "--out",      at(out),
-                       "--set",      "model.width=0.0625",
-                       "--set",      "train.epochs=1",
-                       "--set",      "train.phases=",
-                       "--set",      "segment.test_crops=1"};
+  static test::Outcome start(const std::string& out, const NameList& more = {}) {
+    NameList arguments = {"--data",     at("set"),
+                          "--protocol", "all",
+                          "--out",      at(out),
+                          "--set",      "model.width=0.0625",
+                          "--set",      "train.epochs=1",
+                          "--set",      "train.phases=",
+                          "--set",      "segment.test_crops=1"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return reproduce(arguments);
   }
@@ -114,7 +112,7 @@ TEST_F(ReproduceMtat, every_network_trains_and_stands_behind_the_baseline) {
 
 // What is there is taken over; what is not is done; both give what an undisturbed run gives.
 TEST_F(ReproduceMtat, goes_on_where_it_was_interrupted) {
-  const Names models = {"--models", "cnn1d-gru,crnn,musicnn"};
+  const NameList models = {"--models", "cnn1d-gru,crnn,musicnn"};
   const auto straight = start("straight", models);
   ASSERT_EQ(straight.exit_code, 0) << straight.err;
   const json expected = result("straight")["models"];

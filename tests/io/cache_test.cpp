@@ -14,10 +14,6 @@
 namespace melgrad {
 namespace {
 
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << text;
-}
-
 Cache head(DType dtype = DType::f32) {
   Cache cache;
   cache.mel = mel_preset("dong2018");
@@ -182,6 +178,25 @@ TEST(Cache, FromManyThreadsIsTheSameFile) {
   }
   expect_tracks(read_cache(scratch / "b.h5"), kTracks);
   EXPECT_TRUE(read_bytes(scratch / "a.h5") == read_bytes(scratch / "b.h5"));
+}
+
+TEST(Cache, KeepsWhatWasFoundInTheSound) {
+  const Scratch scratch;
+  const std::vector<float> row(5, 1.0F);
+  {
+    CacheWriter writer(scratch / "a.h5", head());
+    writer.add("cut", {1, 2, "cut short: 3.6 of 6.0 s"}, 1, row);
+    writer.add("sound", {3, 4}, 1, row);
+    writer.finish({{"cut", {1, 0}, ""}, {"sound", {0, 1}, ""}});
+  }
+  EXPECT_EQ(read_cache(scratch / "a.h5").items.at(0).source.findings, "cut short: 3.6 of 6.0 s");
+  EXPECT_EQ(read_cache(scratch / "a.h5").items.at(1).source.findings, "");
+  CacheWriter again(scratch / "a.h5", head()), other(scratch / "b.h5", head());
+  EXPECT_EQ(again.find("cut", 1)->findings, "cut short: 3.6 of 6.0 s");
+  other.lend(scratch / "a.h5");
+  EXPECT_EQ(other.find("renamed", 1)->findings, "cut short: 3.6 of 6.0 s");
+  other.finish({{"renamed", {1, 0}, ""}});
+  EXPECT_EQ(read_cache(scratch / "b.h5").items.at(0).source.findings, "cut short: 3.6 of 6.0 s");
 }
 
 TEST(Cache, InterruptedWorkGoesOnAndGivesTheSameFile) {

@@ -29,10 +29,6 @@ Checkpoint example() {
 
 bool same(const Checkpoint& a, const Checkpoint& b) { return a.text == b.text && a.arrays == b.arrays; }
 
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << text;
-}
-
 TEST(Checkpoint, ComesBackEqual) {
   const Scratch scratch;
   save_checkpoint(scratch / "c.h5", example());

@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Cache head(DType dtype = DType::f32) {
+Cache store_head(DType dtype = DType::f32) {
   Cache cache;
   cache.mel = mel_preset("dong2018");
   cache.frame_seconds = 256.0 / 22050;
@@ -20,14 +20,14 @@ Cache head(DType dtype = DType::f32) {
   return cache;
 }
 
-std::vector<float> features_of(std::uint64_t file) {
+std::vector<float> features_of_file(std::uint64_t file) {
   return std::vector<float>(20, static_cast<float>(file));
 }
 
 // A cache of items 0, 1, ... whose audio files have these digests; all but what `writer` finds are computed.
 // Returns how many were found.
 int make(const std::string& path, const std::vector<std::uint64_t>& files, const FeatureStore* store,
-         const Cache& like = head()) {
+         const Cache& like = store_head()) {
   CacheWriter writer(path, like);
   if (store != nullptr) {
     for (const std::string& kept : store->made_like(like, "cpu")) writer.lend(kept);
@@ -35,10 +35,11 @@ int make(const std::string& path, const std::vector<std::uint64_t>& files, const
   int found = 0;
   std::vector<CacheEntry> entries;
   for (const std::uint64_t file : files) {
-    const std::string name = fmt::format("{}. {} of {}", entries.size(), file, fs::path(path).filename().string());
+    const std::string name =
+        fmt::format("{}. {} of {}", entries.size(), file, fs::path(path).filename().string());
     entries.push_back({name, {1}, ""});
     if (writer.find(name, file)) ++found;
-    else writer.add(name, {file, file}, 4, features_of(file));
+    else writer.add(name, {file, file}, 4, features_of_file(file));
   }
   writer.finish(entries);
   return found;
@@ -65,12 +66,12 @@ TEST_F(FeatureStoreTest, FindsFilesByTheirContentWhateverTheyAreCalled) {
 TEST_F(FeatureStoreTest, TakesNothingMadeOtherwise) {
   make(at("a.h5"), {1, 2}, nullptr);
   store_.keep(at("a.h5"), "cpu");
-  EXPECT_EQ(make(at("f16.h5"), {1, 2}, &store_, head(DType::f16)), 0);
-  Cache other = head();
+  EXPECT_EQ(make(at("f16.h5"), {1, 2}, &store_, store_head(DType::f16)), 0);
+  Cache other = store_head();
   other.mel.fmax = 8000;
   EXPECT_EQ(make(at("fmax.h5"), {1, 2}, &store_, other), 0);
-  EXPECT_TRUE(store_.made_like(head(), "cuda:0").empty());
-  Cache labelled = head();
+  EXPECT_TRUE(store_.made_like(store_head(), "cuda:0").empty());
+  Cache labelled = store_head();
   labelled.mel.preset = "custom";  // a label
   labelled.classes = {"rock", "jazz"};
   EXPECT_EQ(store_.made_like(labelled, "cpu").size(), 1U);
@@ -81,7 +82,7 @@ TEST_F(FeatureStoreTest, DamagedItemsAreComputedAgain) {
   store_.keep(at("a.h5"), "cpu");
   const std::string kept = store_.all().at(0).path;
   const std::string bytes = read_bytes(kept);
-  const std::vector<float> two = features_of(2);
+  const std::vector<float> two = features_of_file(2);
   const std::size_t features = bytes.find(std::string(reinterpret_cast<const char*>(two.data()), 40));
   ASSERT_NE(features, std::string::npos);
   flip_bits(kept, features, 1);
@@ -96,8 +97,8 @@ TEST_F(FeatureStoreTest, DamagedItemsAreComputedAgain) {
 TEST_F(FeatureStoreTest, ALentCacheMayBeRemovedMeanwhile) {
   make(at("a.h5"), {1, 2}, nullptr);
   store_.keep(at("a.h5"), "cpu");
-  CacheWriter writer(at("b.h5"), head());
-  for (const std::string& kept : store_.made_like(head(), "cpu")) writer.lend(kept);
+  CacheWriter writer(at("b.h5"), store_head());
+  for (const std::string& kept : store_.made_like(store_head(), "cpu")) writer.lend(kept);
   ASSERT_TRUE(writer.find("two", 2));
   store_.clear();
   fs::remove(at("a.h5"));
@@ -107,7 +108,7 @@ TEST_F(FeatureStoreTest, ALentCacheMayBeRemovedMeanwhile) {
 
 TEST_F(FeatureStoreTest, TooShortAnItemIsNotTaken) {
   make(at("a.h5"), {1}, nullptr);
-  CacheWriter writer(at("b.h5"), head());
+  CacheWriter writer(at("b.h5"), store_head());
   writer.lend(at("a.h5"));
   EXPECT_FALSE(writer.find("one", 1, 5));
   EXPECT_TRUE(writer.find("one", 1, 4));

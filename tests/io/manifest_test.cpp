@@ -16,8 +16,6 @@ using test::error_of;
 using test::TempFolder;
 using Names = std::vector<std::string>;
 
-bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 class Manifest : public ::testing::Test {
  protected:
   DataSet open(const std::string& text, const std::string& name = "m.csv") {

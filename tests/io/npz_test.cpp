@@ -11,10 +11,6 @@ namespace {
 using Strings = std::vector<std::string>;
 using Shape64 = std::vector<std::int64_t>;
 
-void expect_contains(const std::string& text, const std::string& part) {
-  EXPECT_NE(text.find(part), std::string::npos) << text;
-}
-
 std::vector<float> floats(const NpyArray& array) {
   std::vector<float> values(static_cast<std::size_t>(array.numel()));
   array.to_float(0, array.numel(), values.data());

@@ -46,6 +46,13 @@ inline void write_bytes(const std::string& path, std::string_view bytes) {
   std::ofstream(path, std::ios::binary) << bytes;
 }
 
+inline bool has(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+inline void expect_contains(const std::string& text, const std::string& part) {
+  EXPECT_NE(text.find(part), std::string::npos) << text;
+}
+
 // Changes one byte in place, which is much faster than writing the file again.
 inline void flip_bits(const std::string& path, std::size_t at, int mask) {
   std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
