@@ -52,7 +52,7 @@ class Pipe {
 std::string first_line(std::string words) {
   for (std::size_t at; (at = words.find(" @ 0x")) != std::string::npos;)
     words.erase(at, words.find_first_of("] ", at + 3) - at);
-  words = words.substr(0, std::min(words.find('\n'), std::size_t{200}));
+  words.resize(std::min({words.size(), words.find('\n'), std::size_t{200}}));
   return printable(words);
 }
 
