@@ -143,7 +143,10 @@ void keep_track(const Tracks& tracks, std::size_t i, std::size_t label, const st
   } else {
     std::memcpy(to, rows.data(), rows.size() * sizeof(float));
   }
-  CacheItem item{tracks.names[i], before * tracks.frames, tracks.frames, 0, {}, {}, ""};
+  CacheItem item;
+  item.name = tracks.names[i];
+  item.first_row = before * tracks.frames;
+  item.rows = tracks.frames;
   item.labels.resize(cache.classes.size());
   item.labels[label] = 1;
   cache.items.push_back(std::move(item));
