@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "apps/data_set.h"
 #include "apps/interrupt.h"
@@ -156,15 +157,15 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
           fail(ErrorKind::input, "{}: {:.2f} s could be decoded of at least {:g} s; the file is damaged",
                track.path.string(), seconds, track.min_seconds);
         }
-        const std::vector<Flaw> flaws = flaws_of(audio);
-        for (const Flaw& flaw : flaws)
+        for (const Flaw& flaw : flaws_of(audio))
           if (holds_nothing(flaw.problem))
             fail(ErrorKind::input, "{}: {}", track.path.string(), text_of(flaw));
         source = {file, content_digest(audio), fmt::format("{}", fmt::join(notes_of(audio), "; "))};
         const std::vector<float> values = features(audio.samples);
         const auto rows = static_cast<std::int64_t>(values.size()) / features.tables().bands();
         if (rows == 0)
-          fail(ErrorKind::input, "{}: too short for one frame ({:.3f} s)", track.path.string(), seconds);
+          fail(ErrorKind::input, "{}: too short for one frame ({:.3f} s){}", track.path.string(), seconds,
+               source->findings.empty() ? "" : "; " + source->findings);
         writer.add(track.name, *source, rows, values);
       }
       if (!source->findings.empty())
