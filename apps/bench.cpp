@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "apps/cli.h"
-#include "io/atomic_file.h"
+#include "io/files/atomic_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {

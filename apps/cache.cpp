@@ -1,12 +1,12 @@
-// melgrad cache: the features that runs on folders left for the next (io/feature_store.h).
+// melgrad cache: the features that runs on folders left for the next (io/arrays/feature_store.h).
 #include <chrono>
 #include <fmt/chrono.h>
 #include <nlohmann/json.hpp>
 
 #include "apps/extract.h"
-#include "apps/screen.h"
-#include "apps/text_table.h"
-#include "io/feature_store.h"
+#include "apps/terminal/screen.h"
+#include "apps/terminal/text_table.h"
+#include "io/arrays/feature_store.h"
 #include "kernels/text.h"
 
 namespace melgrad {

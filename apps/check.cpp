@@ -5,9 +5,9 @@
 
 #include "apps/cli.h"
 #include "apps/data_set.h"
-#include "apps/interrupt.h"
-#include "apps/progress.h"
-#include "io/scan.h"
+#include "apps/terminal/interrupt.h"
+#include "apps/terminal/progress.h"
+#include "io/datasets/scan.h"
 
 namespace melgrad {
 namespace {

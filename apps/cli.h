@@ -1,5 +1,5 @@
 // What every subcommand shares: the options that stand before or after any command, the list of commands, and
-// what they print with (apps/screen.h).
+// what they print with (apps/terminal/screen.h).
 // A subcommand lives in apps/<name>.cpp, which defines register_<name>: it adds its CLI11 subcommand to
 // `root` and sets a callback that does the work. Failures are thrown as Error; `main` turns them into one
 // line on stderr and the documented exit code (kernels/error.h).
@@ -11,7 +11,7 @@
 #include <set>
 #include <string>
 
-#include "apps/screen.h"
+#include "apps/terminal/screen.h"
 
 namespace melgrad {
 
@@ -20,8 +20,8 @@ struct Settings {
   std::string precision = "f32";
   int threads = 0;            // 0 = all cores
   bool json = false;          // results for machines on stdout; progress and messages stay on stderr
-  bool ffmpeg = false;        // decodes what the libraries do not (io/audio.h)
-  bool keep_features = true;  // of folders, in the user's cache (io/feature_store.h)
+  bool ffmpeg = false;        // decodes what the libraries do not (io/audio/audio.h)
+  bool keep_features = true;  // of folders, in the user's cache (io/arrays/feature_store.h)
   int exit_code = 0;          // a command that ends without an Error may still set one
 };
 

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "apps/screen.h"
+#include "apps/terminal/screen.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 

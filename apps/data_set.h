@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "apps/cli.h"
-#include "io/mtat.h"
+#include "io/datasets/mtat.h"
 
 namespace melgrad {
 
@@ -36,7 +36,7 @@ DataSet open_data_set(const DataSetRequest& request, const Settings& settings);
 // --mix: how channels become one. Given to `take` as features.mix names it.
 void add_mix(CLI::App& command, const std::function<void(const std::string&)>& take);
 
-// "m4a" -> 6, of what is not read for its kind (io/walk.h).
+// "m4a" -> 6, of what is not read for its kind (io/datasets/walk.h).
 nlohmann::ordered_json not_read_json(const std::vector<LeftOut>& left_out);
 
 }  // namespace melgrad

@@ -4,11 +4,11 @@
 #include <cmath>
 #include <optional>
 
-#include "apps/run_record.h"
 #include "apps/train.h"
-#include "io/atomic_file.h"
-#include "io/csv.h"
+#include "io/datasets/csv.h"
+#include "io/files/atomic_file.h"
 #include "kernels/text.h"
+#include "models/runs/run_record.h"
 
 namespace melgrad {
 namespace {

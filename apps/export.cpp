@@ -1,7 +1,7 @@
 // melgrad export: a trained network as safetensors, for other programs. predict takes such a file too.
 #include "apps/cli.h"
-#include "apps/run_record.h"
-#include "io/safetensors.h"
+#include "io/arrays/safetensors.h"
+#include "models/runs/run_record.h"
 
 namespace melgrad {
 

@@ -10,16 +10,16 @@
 #include <optional>
 
 #include "apps/data_set.h"
-#include "apps/interrupt.h"
-#include "apps/progress.h"
+#include "apps/terminal/interrupt.h"
+#include "apps/terminal/progress.h"
 #include "apps/train.h"
 #include "engine/feature_extractor.h"
-#include "io/audio.h"
-#include "io/cache.h"
-#include "io/flaws.h"
-#include "io/hash.h"
-#include "io/workers.h"
-#include "models/recipe_use.h"
+#include "io/arrays/cache.h"
+#include "io/audio/audio.h"
+#include "io/audio/flaws.h"
+#include "io/files/hash.h"
+#include "io/files/workers.h"
+#include "models/recipes/recipe_use.h"
 
 namespace melgrad {
 namespace {

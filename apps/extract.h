@@ -4,8 +4,8 @@
 #include <string>
 
 #include "apps/cli.h"
-#include "io/dataset.h"
-#include "io/feature_store.h"
+#include "io/arrays/feature_store.h"
+#include "io/datasets/dataset.h"
 #include "kernels/device.h"
 #include "kernels/mel.h"
 
@@ -21,9 +21,10 @@ struct ExtractResult {
 // What whoever uses these features should know, also as lines on stderr: filters that are empty.
 std::vector<std::string> tell_of_features(const MelOptions& mel);
 
-// Decodes on all cores, computes features on the device, writes `out` (io/cache.h). Files that cannot be used
-// are skipped and listed, on stderr and in the cache. What an interrupted or earlier extraction left is taken
-// over where the files have not changed since, and so are features in `store`, which keeps these too.
+// Decodes on all cores, computes features on the device, writes `out` (io/arrays/cache.h). Files that cannot
+// be used are skipped and listed, on stderr and in the cache. What an interrupted or earlier extraction left
+// is taken over where the files have not changed since, and so are features in `store`, which keeps these
+// too.
 ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, Device& device, int threads,
                       const std::string& out, const FeatureStore* store = nullptr);
 

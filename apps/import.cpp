@@ -13,10 +13,10 @@
 #include <unordered_set>
 
 #include "apps/cli.h"
-#include "apps/interrupt.h"
-#include "apps/progress.h"
-#include "io/cache.h"
-#include "io/npz.h"
+#include "apps/terminal/interrupt.h"
+#include "apps/terminal/progress.h"
+#include "io/arrays/cache.h"
+#include "io/arrays/npz.h"
 #include "kernels/error.h"
 #include "kernels/math/half.h"
 

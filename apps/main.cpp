@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "apps/cli.h"
-#include "apps/interrupt.h"
-#include "apps/usage.h"
+#include "apps/terminal/interrupt.h"
+#include "apps/terminal/usage.h"
 #include "kernels/error.h"
 
 namespace {

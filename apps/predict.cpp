@@ -8,16 +8,16 @@
 
 #include "apps/data_set.h"
 #include "apps/extract.h"
-#include "apps/interrupt.h"
-#include "apps/predictor.h"
-#include "apps/run_record.h"
+#include "apps/terminal/interrupt.h"
 #include "apps/train.h"
-#include "io/audio.h"
-#include "io/csv.h"
-#include "io/flaws.h"
-#include "io/json.h"
-#include "io/walk.h"
+#include "io/audio/audio.h"
+#include "io/audio/flaws.h"
+#include "io/datasets/csv.h"
+#include "io/datasets/walk.h"
+#include "io/files/json.h"
 #include "kernels/text.h"
+#include "models/runs/predictor.h"
+#include "models/runs/run_record.h"
 
 namespace melgrad {
 namespace {
@@ -32,7 +32,7 @@ struct PredictArguments {
   std::string mix;  // empty: as the network was trained
 };
 
-// Audio files among the inputs; folders are searched, in a fixed order (io/walk.h).
+// Audio files among the inputs; folders are searched, in a fixed order (io/datasets/walk.h).
 std::vector<fs::path> audio_files(const std::vector<std::string>& inputs, bool ffmpeg,
                                   std::vector<LeftOut>& left_out) {
   std::vector<fs::path> files;

@@ -1,12 +1,12 @@
 // melgrad recipes: which recipes there are, and every key of one.
-#include "models/recipes.h"
+#include "models/recipes/recipes.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "apps/cli.h"
-#include "apps/screen.h"
-#include "models/recipe.h"
+#include "apps/terminal/screen.h"
+#include "models/recipes/recipe.h"
 
 namespace melgrad {
 namespace {

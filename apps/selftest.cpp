@@ -4,13 +4,13 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "apps/interrupt.h"
-#include "apps/progress.h"
+#include "apps/terminal/interrupt.h"
+#include "apps/terminal/progress.h"
 #include "apps/train.h"
 #include "engine/layers.h"
 #include "kernels/math/half.h"
 #include "kernels/math/philox.h"
-#include "models/training.h"
+#include "models/training/step.h"
 
 namespace melgrad {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "apps/cli.h"
-#include "models/recipe.h"
-#include "tests/reference/comparing_ops.h"
+#include "kernels/reference/comparing_ops.h"
+#include "models/recipes/recipe.h"
 
 namespace melgrad {
 

@@ -9,16 +9,16 @@
 #include <sstream>
 
 #include "apps/data_set.h"
-#include "apps/event_file.h"
 #include "apps/extract.h"
-#include "apps/interrupt.h"
-#include "apps/progress.h"
-#include "apps/run_record.h"
-#include "io/atomic_file.h"
-#include "io/csv.h"
-#include "io/text_file.h"
+#include "apps/terminal/interrupt.h"
+#include "apps/terminal/progress.h"
+#include "io/datasets/csv.h"
+#include "io/files/atomic_file.h"
+#include "io/files/text_file.h"
 #include "kernels/text.h"
-#include "models/recipe_use.h"
+#include "models/recipes/recipe_use.h"
+#include "models/runs/event_file.h"
+#include "models/runs/run_record.h"
 
 namespace melgrad {
 namespace {

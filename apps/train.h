@@ -6,9 +6,9 @@
 
 #include "apps/cli.h"
 #include "apps/data_set.h"
-#include "apps/run_checkpoints.h"
-#include "apps/run_folder.h"
-#include "apps/training.h"
+#include "models/runs/run_checkpoints.h"
+#include "models/runs/run_folder.h"
+#include "models/training/run.h"
 
 namespace melgrad {
 
@@ -46,7 +46,7 @@ void expect_classes(const std::string& data, const std::vector<std::string>& cla
 void extract_to(const std::string& cache, const DataSet& set, const MelOptions& mel, Device& device,
                 Settings& settings);
 
-// chosen_recipe (models/recipe_use.h), whose notes go to stderr.
+// chosen_recipe (models/recipes/recipe_use.h), whose notes go to stderr.
 Recipe told_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments);
 
 // The recipe that was asked for, else the one for the data: `audio`, or the cache where that is null.

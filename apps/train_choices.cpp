@@ -3,12 +3,12 @@
 #include <filesystem>
 
 #include "apps/extract.h"
-#include "apps/interrupt.h"
-#include "apps/screen.h"
+#include "apps/terminal/interrupt.h"
+#include "apps/terminal/screen.h"
 #include "apps/train.h"
-#include "io/csv.h"
+#include "io/datasets/csv.h"
 #include "kernels/text.h"
-#include "models/recipe_use.h"
+#include "models/recipes/recipe_use.h"
 
 namespace melgrad {
 namespace {

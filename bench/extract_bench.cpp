@@ -10,9 +10,9 @@
 
 #include "apps/extract.h"
 #include "bench/devices.h"
-#include "io/audio.h"
-#include "io/mpeg_parts.h"
-#include "io/workers.h"
+#include "io/audio/audio.h"
+#include "io/audio/mpeg_parts.h"
+#include "io/files/workers.h"
 
 namespace melgrad {
 namespace {

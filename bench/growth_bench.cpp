@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include "engine/feature_extractor.h"
-#include "io/cache.h"
-#include "io/dataset.h"
-#include "io/split.h"
-#include "models/training.h"
+#include "io/arrays/cache.h"
+#include "io/datasets/dataset.h"
+#include "io/datasets/split.h"
+#include "models/training/step.h"
 
 namespace melgrad {
 namespace {

@@ -2,9 +2,9 @@
 // from.
 #include <benchmark/benchmark.h>
 
-#include "apps/screen.h"
-#include "apps/version.h"
+#include "apps/terminal/screen.h"
 #include "bench/devices.h"
+#include "models/runs/version.h"
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);

@@ -3,7 +3,7 @@
 #include <benchmark/benchmark.h>
 
 #include "bench/lab.h"
-#include "models/training.h"
+#include "models/training/step.h"
 
 namespace melgrad {
 namespace {

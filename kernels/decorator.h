@@ -1,6 +1,6 @@
 // OpsDecorator: an Ops whose every call goes through one function of a derived class, as an OpCall that can
 // be run on another Ops, written down, and asked for its tensors. What watches or checks a device is derived
-// from it (kernels/trace.h, tests/reference/comparing_ops.h); a new operation is added here once for all of
+// from it (kernels/trace.h, kernels/reference/comparing_ops.h); a new operation is added here once for all of
 // them.
 #pragma once
 

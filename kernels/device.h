@@ -13,8 +13,8 @@
 namespace melgrad {
 
 // Of matrix products and convolutions. How far each may be from the reference, as normalised mean square
-// error: f32 5e-12, tf32 4e-6, bf16 3e-5 (tests/tolerance.h). Everything else is f32 always, and so are sums,
-// weights and moments.
+// error: f32 5e-12, tf32 4e-6, bf16 3e-5 (kernels/reference/tolerance.h). Everything else is f32 always, and
+// so are sums, weights and moments.
 enum class Precision {
   f32,   // strict: no operand is rounded to fewer bits
   tf32,  // operands rounded to 10 bits of mantissa in the matrix units

@@ -61,7 +61,7 @@ struct MelOptions {
   bool left_aligned_window = false;   // a short window starts the frame instead of being centred (Kaldi)
   bool triangles_in_mel = false;      // filter slopes linear in mel instead of Hz (Kaldi)
   bool drop_last_frame = false;       // Whisper
-  ChannelMix mix = ChannelMix::mean;  // done by whoever decodes (io/audio.h)
+  ChannelMix mix = ChannelMix::mean;  // done by whoever decodes (io/audio/audio.h)
 
   bool operator==(const MelOptions&) const = default;
 };

@@ -6,11 +6,11 @@
 #include <fmt/format.h>
 #include <map>
 
-#include "apps/content.h"
+#include "apps/analysis/content.h"
 #include "apps/report/gnuplot.h"
 #include "apps/report/labels.h"
-#include "io/json.h"
-#include "io/text_file.h"
+#include "io/files/json.h"
+#include "io/files/text_file.h"
 #include "kernels/error.h"
 
 namespace melgrad {

@@ -14,7 +14,7 @@
 namespace melgrad {
 namespace {
 
-constexpr std::size_t kPoolFrames = 4, kPoolBands = 2;  // models/dong2018.cpp
+constexpr std::size_t kPoolFrames = 4, kPoolBands = 2;  // models/networks/dong2018.cpp
 
 // [filters, frames, bands, channels]
 struct Kernels {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/projection.h"
-#include "io/checkpoint.h"
+#include "apps/analysis/projection.h"
+#include "io/arrays/checkpoint.h"
 
 namespace melgrad {
 

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <fmt/format.h>
 
-#include "apps/evaluation.h"
 #include "apps/report/gnuplot.h"
 #include "apps/report/sections.h"
+#include "models/training/evaluation.h"
 
 namespace melgrad {
 namespace {

@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "io/atomic_file.h"
-#include "io/csv.h"
+#include "io/datasets/csv.h"
+#include "io/files/atomic_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 

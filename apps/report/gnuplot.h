@@ -23,7 +23,7 @@ std::string heat_map(int degrees);
 // if it is no number, as a file may have it.
 std::size_t bin_of(double value, std::size_t bins);
 
-// RFC 4180; a cell that is no number starts no formula in a spreadsheet (io/csv.h).
+// RFC 4180; a cell that is no number starts no formula in a spreadsheet (io/datasets/csv.h).
 std::string as_csv(const TextRows& rows);
 
 }  // namespace melgrad

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/analysis/tag_statistics.h"
 #include "apps/report/page.h"
-#include "apps/tag_statistics.h"
 
 namespace melgrad {
 

@@ -7,7 +7,7 @@
 #include <sstream>
 
 #include "apps/report/gnuplot.h"
-#include "io/atomic_file.h"
+#include "io/files/atomic_file.h"
 #include "kernels/text.h"
 
 namespace melgrad {

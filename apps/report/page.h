@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "apps/text_table.h"
+#include "apps/terminal/text_table.h"
 
 namespace melgrad {
 

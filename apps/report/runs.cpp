@@ -7,11 +7,11 @@
 #include <limits>
 #include <sstream>
 
-#include "apps/run_record.h"
-#include "io/json.h"
-#include "io/text_file.h"
+#include "io/files/json.h"
+#include "io/files/text_file.h"
 #include "kernels/error.h"
-#include "models/recipe.h"
+#include "models/recipes/recipe.h"
+#include "models/runs/run_record.h"
 
 namespace melgrad {
 namespace {

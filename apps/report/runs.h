@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/tag_metrics.h"
+#include "models/metrics/tag_metrics.h"
 
 namespace melgrad {
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <set>
 
-#include "apps/statistics.h"
+#include "models/metrics/statistics.h"
 
 namespace melgrad {
 namespace {

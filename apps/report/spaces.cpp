@@ -5,10 +5,10 @@
 #include <fmt/format.h>
 #include <numeric>
 
-#include "apps/discriminants.h"
-#include "apps/run_folder.h"
-#include "apps/training.h"
+#include "apps/analysis/discriminants.h"
 #include "kernels/error.h"
+#include "models/runs/run_folder.h"
+#include "models/training/run.h"
 
 namespace melgrad {
 namespace {

@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 
 #include "apps/report/sections.h"
-#include "apps/tag_metrics.h"
+#include "models/metrics/tag_metrics.h"
 
 namespace melgrad {
 namespace {

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <fmt/format.h>
 
-#include "apps/predictor.h"
 #include "kernels/error.h"
+#include "models/runs/predictor.h"
 
 namespace melgrad {
 namespace {

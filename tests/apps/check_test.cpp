@@ -1,6 +1,6 @@
 #include <nlohmann/json.hpp>
 
-#include "io/audio.h"
+#include "io/audio/audio.h"
 #include "tests/apps/command.h"
 #include "tests/io/fixtures.h"
 

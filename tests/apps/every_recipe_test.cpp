@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 
-#include "apps/training.h"
 #include "kernels/math/philox.h"
+#include "models/training/run.h"
 #include "tests/devices.h"
 #include "tests/io/scratch.h"
 #include "tests/places.h"

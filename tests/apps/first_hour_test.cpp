@@ -3,9 +3,9 @@
 #include <fstream>
 #include <sstream>
 
-#include "apps/usage.h"
-#include "io/csv.h"
-#include "models/recipe.h"
+#include "apps/terminal/usage.h"
+#include "io/datasets/csv.h"
+#include "models/recipes/recipe.h"
 #include "tests/apps/program.h"
 
 namespace melgrad::test {

@@ -4,9 +4,9 @@
 #include <limits>
 
 #include "apps/cli.h"
-#include "io/cache.h"
+#include "io/arrays/cache.h"
 #include "kernels/math/half.h"
-#include "tests/io/npz_make.h"
+#include "tests/io/arrays/npz_make.h"
 #include "tests/io/scratch.h"
 #include "tests/places.h"
 

@@ -3,9 +3,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "apps/reproduce.h"
-#include "io/audio.h"
-#include "io/cache.h"
+#include "apps/reproduce/reproduce.h"
+#include "io/arrays/cache.h"
+#include "io/audio/audio.h"
 #include "tests/apps/command.h"
 #include "tests/io/fixtures.h"
 

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "tests/apps/program.h"
-#include "tests/io/npz_make.h"
+#include "tests/io/arrays/npz_make.h"
 
 namespace melgrad {
 namespace {

@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/statistics.h"
+#include "models/metrics/statistics.h"
 #include "tests/apps/program.h"
 
 namespace melgrad {

@@ -1,5 +1,5 @@
 // A small MagnaTagATune, made and read by the commands.
-#include "io/mtat.h"
+#include "io/datasets/mtat.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -7,9 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "apps/synth_tags.h"
-#include "io/audio.h"
-#include "io/cache.h"
+#include "apps/synth/tags.h"
+#include "io/arrays/cache.h"
+#include "io/audio/audio.h"
 #include "tests/apps/command.h"
 #include "tests/io/fixtures.h"
 

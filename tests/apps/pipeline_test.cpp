@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <sys/wait.h>
 
-#include "io/audio.h"
-#include "io/cache.h"
+#include "io/arrays/cache.h"
+#include "io/audio/audio.h"
 #include "kernels/math/half.h"
 #include "tests/io/scratch.h"
 

@@ -6,9 +6,9 @@
 #include <nlohmann/json.hpp>
 #include <regex>
 
-#include "apps/evaluation.h"
 #include "apps/report/gnuplot.h"
-#include "apps/run_record.h"
+#include "models/runs/run_record.h"
+#include "models/training/evaluation.h"
 #include "tests/apps/program.h"
 
 namespace melgrad {

@@ -11,9 +11,9 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/convert.h"
 #include "kernels/cuda/nvidia_libraries.h"
+#include "kernels/reference/reference.h"
+#include "kernels/reference/tolerance.h"
 #include "tests/cases.h"
-#include "tests/reference.h"
-#include "tests/tolerance.h"
 
 namespace melgrad {
 namespace {

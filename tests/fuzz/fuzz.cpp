@@ -14,15 +14,15 @@
 
 #include "apps/report/analysis.h"
 #include "apps/report/sections.h"
-#include "io/audio.h"
-#include "io/cache.h"
-#include "io/checkpoint.h"
-#include "io/dataset.h"
-#include "io/mtat_tables.h"
-#include "io/npz.h"
-#include "io/safetensors.h"
-#include "io/split.h"
-#include "models/recipe.h"
+#include "io/arrays/cache.h"
+#include "io/arrays/checkpoint.h"
+#include "io/arrays/npz.h"
+#include "io/arrays/safetensors.h"
+#include "io/audio/audio.h"
+#include "io/datasets/dataset.h"
+#include "io/datasets/mtat_tables.h"
+#include "io/datasets/split.h"
+#include "models/recipes/recipe.h"
 
 namespace {
 

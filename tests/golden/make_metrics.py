@@ -5,7 +5,7 @@
 
 Writes metrics.json beside this file: cases of float32 scores and targets [tracks, tags] with the expected figures per
 tag and their macro means. The scores of "many" are not stored: `uniform` below and in tests/golden.h makes the same
-numbers. A tag of one class is null but for its accuracy (apps/tag_metrics.h); where scikit-learn defines a figure for it
+numbers. A tag of one class is null but for its accuracy (models/metrics/tag_metrics.h); where scikit-learn defines a figure for it
 by convention, that is not used.
 """
 import json

@@ -3,7 +3,7 @@
 // tests/hearing/run.sh compares.
 #include <fstream>
 
-#include "io/flaws.h"
+#include "io/audio/flaws.h"
 #include "kernels/error.h"
 
 int main(int argc, char** argv) {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/math/philox.h"
-#include "models/training.h"
+#include "models/training/step.h"
 
 namespace melgrad::testing {
 

@@ -5,8 +5,8 @@
 #include <cmath>
 #include <gtest/gtest.h>
 
+#include "kernels/reference/reference.h"
 #include "tests/places.h"
-#include "tests/reference.h"
 
 namespace melgrad {
 namespace {

@@ -1,4 +1,4 @@
-// Log-mel features: settings as text, and the CPU kernel against the reference in double (reference_mel.h)
+// Log-mel features: settings as text, and the CPU kernel against the reference in double (reference/mel.h)
 // and against golden files made with librosa and from published definitions (tests/golden/make_mel.py).
 //
 // The bound everywhere: |a - b| <= 1e-5 b + 1e-8 peak for band powers, peak = the loudest band of the frame;
@@ -18,9 +18,9 @@
 #include "kernels/cpu/log_mel.h"
 #include "kernels/error.h"
 #include "kernels/math/half.h"
+#include "kernels/reference/mel.h"
 #include "tests/ops/op_test.h"
 #include "tests/places.h"
-#include "tests/reference_mel.h"
 
 namespace melgrad {
 namespace {

@@ -8,8 +8,8 @@
 #include <map>
 #include <sstream>
 
+#include "kernels/reference/reference_ops.h"
 #include "tests/declared_ops.h"
-#include "tests/reference/reference_ops.h"
 
 namespace melgrad {
 namespace {

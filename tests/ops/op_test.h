@@ -14,11 +14,11 @@
 #include <vector>
 
 #include "kernels/device.h"
+#include "kernels/reference/reference.h"
+#include "kernels/reference/tolerance.h"
 #include "kernels/trace.h"
 #include "tests/cases.h"
 #include "tests/devices.h"
-#include "tests/reference.h"
-#include "tests/tolerance.h"
 
 namespace melgrad {
 

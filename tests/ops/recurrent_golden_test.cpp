@@ -3,10 +3,10 @@
 #include <cmath>
 #include <deque>
 
+#include "kernels/reference/reference_ops.h"
 #include "tests/golden.h"
 #include "tests/ops/op_test.h"
 #include "tests/places.h"
-#include "tests/reference/reference_ops.h"
 
 namespace melgrad {
 namespace {

@@ -1,0 +1,131 @@
+// What tag_metrics.h says about JSON and the table.
+#include <cmath>
+#include <fmt/format.h>
+
+#include "apps/terminal/text_table.h"
+#include "io/files/json.h"
+#include "kernels/text.h"
+#include "models/metrics/tag_metrics.h"
+
+namespace melgrad {
+namespace {
+
+using nlohmann::ordered_json;
+
+ordered_json finite_json(double value) { return std::isnan(value) ? ordered_json() : ordered_json(value); }
+
+ordered_json as_json(const TagFigures& figures) {
+  ordered_json out;
+  for (const auto& [name, member] : kTagFigures) {
+    const Figure& f = figures.*member;
+    out[name] = {{"value", finite_json(f.value)},
+                 {"baseline", finite_json(f.baseline)},
+                 {"interval", {finite_json(f.low), finite_json(f.high)}}};
+  }
+  return out;
+}
+
+double number_of(const ordered_json& json) { return json.is_null() ? std::nan("") : json.get<double>(); }
+
+TagFigures tag_figures_of(const ordered_json& json) {
+  TagFigures out;
+  for (const auto& [name, member] : kTagFigures) {
+    const ordered_json& f = json.at(name);
+    const ordered_json& interval = f.at("interval");
+    out.*member = {number_of(f.at("value")), number_of(f.at("baseline")), number_of(interval.at(0)),
+                   number_of(interval.at(1))};
+  }
+  return out;
+}
+
+std::string text(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3f}", value); }
+
+std::string with_interval(const Figure& f) {
+  if (std::isnan(f.low)) return text(f.value);
+  return fmt::format("{} ({:.2f}-{:.2f})", text(f.value), f.low, f.high);
+}
+
+}  // namespace
+
+ordered_json as_json(const TagMetrics& metrics) {
+  ordered_json out = {{"tracks", metrics.tracks},
+                      {"threshold", metrics.options.threshold},
+                      {"resamples", metrics.options.resamples},
+                      {"seed", metrics.options.seed},
+                      {"macro", as_json(metrics.macro)},
+                      {"one_class", metrics.one_class},
+                      {"no_predictions", metrics.no_predictions}};
+  auto& list = out["tags"] = ordered_json::array();
+  for (const TagResult& tag : metrics.tags) {
+    list.push_back({{"tag", tag.tag},
+                    {"positives", tag.positives},
+                    {"prevalence", tag.prevalence},
+                    {"predicted", tag.predicted},
+                    {"resamples_left_out", tag.resamples_left_out}});
+    list.back().update(as_json(tag.figures));
+  }
+  return out;
+}
+
+TagMetrics tag_metrics_of(const ordered_json& json) {
+  TagMetrics out;
+  out.options.threshold = json.at("threshold");
+  out.options.resamples = static_cast<int>(count_of(json.at("resamples")));
+  out.options.seed = seed_of(json.at("seed"));
+  out.tracks = count_of(json.at("tracks"));
+  out.macro = tag_figures_of(json.at("macro"));
+  json.at("one_class").get_to(out.one_class);
+  json.at("no_predictions").get_to(out.no_predictions);
+  for (const ordered_json& tag : json.at("tags")) {
+    out.tags.push_back({tag.at("tag"), count_of(tag.at("positives")), count_of(tag.at("predicted")),
+                        tag.at("prevalence"), count_of(tag.at("resamples_left_out")), tag_figures_of(tag)});
+  }
+  return out;
+}
+
+ordered_json as_json(const TagScores& scores) {
+  auto out = ordered_json::array();
+  for (std::size_t i = 0; i < scores.tracks.size(); ++i) {
+    auto tags = ordered_json::array();
+    std::vector<double> row;
+    for (std::size_t k = 0; k < scores.tags.size(); ++k) {
+      const std::size_t at = i * scores.tags.size() + k;
+      if (scores.targets[at] != 0) tags.push_back(scores.tags[k]);
+      row.push_back(decimal(scores.scores[at]));
+    }
+    out.push_back({{"track", scores.tracks[i]}, {"tags", std::move(tags)}, {"scores", row}});
+  }
+  return out;
+}
+
+std::string as_table(const TagMetrics& metrics) {
+  TextRows rows = {
+      {"tag", "tracks", "ROC-AUC (95 %)", "PR-AUC (95 %)", "none", "prec", "rec", "F1", "acc", "none"}};
+  const auto add = [&](const std::string& name, const std::string& tracks, const TagFigures& f) {
+    rows.push_back({name, tracks, with_interval(f.roc_auc), with_interval(f.pr_auc), text(f.pr_auc.baseline),
+                    text(f.precision.value), text(f.recall.value), text(f.f1.value), text(f.accuracy.value),
+                    text(f.accuracy.baseline)});
+  };
+  for (const TagResult& tag : metrics.tags) add(tag.tag, std::to_string(tag.positives), tag.figures);
+  add("macro", "", metrics.macro);
+  TagFigures none;
+  for (const auto& [name, member] : kTagFigures) {
+    const double baseline = (metrics.macro.*member).baseline;
+    none.*member = {baseline, baseline, std::nan(""), std::nan("")};
+  }
+  add("none", "", none);
+  std::string out =
+      align(rows) +
+      fmt::format(
+          "{} tracks; precision, recall, F1, accuracy at {:g}; none: what predicting no tag at all scores\n",
+          metrics.tracks, metrics.options.threshold);
+  const auto list = [&](const char* what, const std::vector<std::string>& tags) {
+    if (tags.empty()) return;
+    out += fmt::format("{} ({}): {}\n", what, tags.size(), printable(joined(tags)));
+  };
+  list("on all tracks or on none, so not in the means but accuracy's", metrics.one_class);
+  list("never predicted, precision counts as 0", metrics.no_predictions);
+  return out;
+}
+
+}  // namespace melgrad

@@ -1,0 +1,64 @@
+// Model: a network with its parameters. One file per architecture; make_model knows their names.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/functions.h"
+#include "models/recipes/recipe.h"
+
+namespace melgrad {
+
+struct InputShape {
+  std::int64_t frames = 0, bands = 0;  // of one segment
+};
+
+// Where a model's random layers take their numbers from.
+struct RandomSource {
+  std::uint64_t seed = 0;
+  Tensor counter;  // device scalar i64: the training step
+
+  // For a model's k-th dropout layer, k = 1, 2, ...; without a counter there is no dropout.
+  Dropout dropout(float rate, std::uint32_t k) const { return {counter ? rate : 0, seed, k, counter}; }
+};
+
+class Model {
+ public:
+  Model() = default;
+  Model(const Model&) = delete;
+  Model& operator=(const Model&) = delete;
+  virtual ~Model() = default;
+
+  // Segments x [N, frames, bands, 1] -> logits [N, classes]; x is standardised in place if the model does
+  // that.
+  Var logits(Tape& tape, Tensor x, const RandomSource& random);
+  // What the last layer sees of the segments, [N, width]; the logits where a model does not say.
+  Var embedding(Tape& tape, Tensor x);
+
+  // Subtract each band's mean and divide by its deviation first: statistics of the training tracks, [bands].
+  void standardise_input(Device& device, const std::vector<float>& mean, const std::vector<float>& deviation);
+  const Tensor& input_mean() const { return mean_; }    // [bands]; empty when the input is used as it is
+  const Tensor& input_scale() const { return scale_; }  // [bands] 1 / deviation
+
+  ParamStore& params() { return params_; }
+  const ParamStore& params() const { return params_; }
+
+ protected:
+  virtual Var forward(Tape& tape, Var x, const RandomSource& random) = 0;
+  virtual Var embed(Tape& tape, Var x, const RandomSource& random) { return forward(tape, x, random); }
+  ParamStore params_;
+
+ private:
+  Var input(Tape& tape, Tensor x) const;
+
+  std::optional<Slab> input_;
+  Tensor mean_, scale_;
+};
+
+// Throws Error (usage) for an unknown architecture or an input that is too small for it. Parameters are
+// declared, not yet allocated.
+std::unique_ptr<Model> make_model(const ModelOptions& options, const InputShape& input, std::int64_t classes);
+std::vector<std::string> model_names();
+
+}  // namespace melgrad

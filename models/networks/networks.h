@@ -1,0 +1,26 @@
+// The networks by name; each file opens with its table of shapes. They throw Error (usage) for an input that
+// does not fit.
+#pragma once
+
+#include "models/networks/model.h"
+
+namespace melgrad {
+
+// The study of eight on raw samples (cnn1d.cpp) and spectrograms (cnn2d.cpp).
+std::unique_ptr<Model> make_cnn1d(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_cnn1d_recurrent(const ModelOptions&, const InputShape&, std::int64_t classes,
+                                            Cell);
+std::unique_ptr<Model> make_cnn1d_chunks(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_cnn2d(const ModelOptions&, const InputShape&, std::int64_t classes, Cell);
+
+// What its results stand beside (Won et al. 2020, arXiv 2006.00751, and what that paper compares).
+std::unique_ptr<Model> make_fcn(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_crnn(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_musicnn(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_sample_cnn(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_sample_cnn_se(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_short_chunk(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_short_chunk_res(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_harmonic(const ModelOptions&, const InputShape&, std::int64_t classes);
+
+}  // namespace melgrad

@@ -1,0 +1,76 @@
+#include "models/runs/predictor.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/error.h"
+#include "models/runs/run_record.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+
+LoadedModel load(Device& device, const std::string& path) {
+  if (!fs::exists(path)) fail(ErrorKind::input, "{}: no such run folder or model file", path);
+  const std::string file = fs::is_directory(path) ? (fs::path(path) / "model.h5").string() : path;
+  if (!fs::exists(file)) fail(ErrorKind::input, "{}: {}", path, unfinished(RunFolder::open(path)));
+  LoadedModel loaded = load_model(device, file);
+  if (loaded.recipe.features.preset == "imported") {
+    fail(ErrorKind::input, "{}: was trained on imported features; melgrad cannot compute those from audio",
+         file);
+  }
+  return loaded;
+}
+
+}  // namespace
+
+Predictor::Predictor(Device& device, const std::string& path)
+    : device_(&device),
+      loaded_(load(device, path)),
+      features_(device, loaded_.recipe.features),
+      evaluator_(device, *loaded_.model, loaded_.recipe.task == "tags", loaded_.recipe.segment.frames) {}
+
+double Predictor::frame_seconds() const {
+  return static_cast<double>(loaded_.recipe.features.hop_length) / loaded_.recipe.features.sample_rate;
+}
+
+Prediction Predictor::operator()(const Audio& audio, const std::string& name) {
+  return of_features(features(audio), name);
+}
+
+Prediction Predictor::of_features(const std::vector<float>& values, const std::string& name) {
+  const std::int64_t bands = features_.tables().bands(),
+                     rows = static_cast<std::int64_t>(values.size()) / bands;
+  SegmentOptions segment = loaded_.recipe.segment;
+  segment.skip_last_start = false;
+  const std::vector<std::int64_t> starts = segment_starts(rows, segment);
+  if (starts.empty()) {
+    fail(ErrorKind::input, "{}: {:.2f} s are too short; a segment lasts {:.2f} s", name,
+         frame_seconds() * static_cast<double>(rows), frame_seconds() * static_cast<double>(segment.frames));
+  }
+  const TrackTable table(*device_, values.data(), DType::f32, rows, bands,
+                         {{0, static_cast<std::int32_t>(rows), 0}});
+  const std::vector<float> probs = evaluator_.probabilities(table, starts);
+
+  const std::size_t classes = loaded_.classes.size();
+  Prediction out{std::vector<float>(classes, 0.0F), {}, {}};
+  for (std::size_t s = 0; s < starts.size(); ++s) {
+    out.starts.push_back(frame_seconds() * static_cast<double>(starts[s]));
+    out.segments.emplace_back(probs.begin() + static_cast<std::ptrdiff_t>(s * classes),
+                              probs.begin() + static_cast<std::ptrdiff_t>((s + 1) * classes));
+    for (std::size_t c = 0; c < classes; ++c)
+      out.mean[c] += probs[s * classes + c] / static_cast<float>(starts.size());
+  }
+  return out;
+}
+
+std::vector<std::size_t> most_probable_first(const std::vector<float>& probabilities) {
+  std::vector<std::size_t> order(probabilities.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return probabilities[a] > probabilities[b]; });
+  return order;
+}
+
+}  // namespace melgrad

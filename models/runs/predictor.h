@@ -1,0 +1,46 @@
+// From audio to the answer of a trained network: features, segments, mean probabilities.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/feature_extractor.h"
+#include "io/audio/audio.h"
+#include "models/training/run.h"
+
+namespace melgrad {
+
+struct Prediction {
+  std::vector<float> mean;                   // [classes]
+  std::vector<double> starts;                // seconds, one per segment
+  std::vector<std::vector<float>> segments;  // [segments][classes]
+};
+
+class Predictor {
+ public:
+  // A run folder or a model file. Throws Error (input) where there is none, and for a network trained on
+  // imported features.
+  Predictor(Device& device, const std::string& path);
+
+  // Of sound at the features' sample rate. Throws Error (input) that begins with `name` where it is shorter
+  // than a segment.
+  Prediction operator()(const Audio& audio, const std::string& name);
+  // Of [frames, bands], as features() makes them.
+  Prediction of_features(const std::vector<float>& values, const std::string& name);
+  std::vector<float> features(const Audio& audio) { return features_(audio.samples); }
+
+  const std::vector<std::string>& classes() const { return loaded_.classes; }
+  const Recipe& recipe() const { return loaded_.recipe; }
+  std::int64_t bands() const { return loaded_.bands; }
+  double frame_seconds() const;
+
+ private:
+  Device* device_;
+  LoadedModel loaded_;
+  FeatureExtractor features_;
+  Evaluator evaluator_;
+};
+
+std::vector<std::size_t> most_probable_first(const std::vector<float>& probabilities);
+
+}  // namespace melgrad

@@ -1,0 +1,285 @@
+#include "models/training/data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "apps/terminal/screen.h"
+#include "io/datasets/csv.h"
+#include "io/files/hash.h"
+#include "kernels/host_memory.h"
+#include "kernels/math/half.h"
+#include "kernels/text.h"
+
+namespace melgrad {
+namespace {
+
+std::int32_t only_label(const CacheItem& item, const std::string& path) {
+  const auto count = std::count(item.labels.begin(), item.labels.end(), 1);
+  if (count != 1) {
+    fail(ErrorKind::input,
+         "{}: track {} has {} labels; a recipe for genres needs exactly one (for tags: recipe mtat-...)",
+         path, item.name, count);
+  }
+  return static_cast<std::int32_t>(std::find(item.labels.begin(), item.labels.end(), 1) -
+                                   item.labels.begin());
+}
+
+}  // namespace
+
+TrainingData::TrainingData(Device& device, const std::string& path, Recipe& recipe, Hold hold)
+    : path_(path), tags_(recipe.task == "tags"), file_(path) {
+  const Cache& cache = file_.description();
+  if (cache.mel.preset == "imported") {
+    recipe.features = cache.mel;
+    say("{}: imported features, {} bands; the recipe's feature settings play no part", path, cache.bands);
+  } else {
+    expect_mel(cache, recipe.features, path);
+  }
+  describe(cache, recipe);
+  if (recipe.input.standardise == "bands")
+    for (const CacheItem& item : cache.items) add_sums(item);
+  hold_features(device, hold);
+}
+
+// Names, labels, and which tracks are long enough.
+void TrainingData::describe(const Cache& cache, const Recipe& recipe) {
+  classes_ = cache.classes;
+  frame_seconds_ = cache.frame_seconds;
+  std::size_t short_tracks = 0;
+  std::int64_t longest = 0;
+  const auto seconds = [&](std::int64_t frames) { return static_cast<double>(frames) * frame_seconds_; };
+  for (const CacheItem& item : cache.items) {
+    names_.push_back(item.name);
+    splits_.push_back(item.split);
+    has_splits_ = has_splits_ || !item.split.empty();
+    content_.push_back(item.source.content != 0 ? item.source.content : item.digest);
+    usable_.push_back(item.rows >= recipe.segment.frames);
+    short_tracks += usable_.back() ? 0 : 1;
+    longest = std::max(longest, item.rows);
+    const std::int32_t label = tags_ ? static_cast<std::int32_t>(tracks_.size()) : only_label(item, path_);
+    tracks_.push_back({item.first_row, static_cast<std::int32_t>(item.rows), label});
+    if (tags_) tag_labels_.insert(tag_labels_.end(), item.labels.begin(), item.labels.end());
+  }
+  if (short_tracks == names_.size()) {
+    fail(ErrorKind::input,
+         "{}: no track is as long as a segment: the longest lasts {:.2f} s ({} frames), a segment of the "
+         "recipe "
+         "{:.2f} s; set segment.frames={} or less",
+         path_, seconds(longest), longest, seconds(recipe.segment.frames), longest);
+  }
+  for (std::size_t i = 0; short_tracks > 0 && i < names_.size(); ++i) {
+    if (!usable_[i]) {
+      say("left out: {}: {} frames, a segment has {} ({:.2f} s of {:.2f} s)", names_[i], tracks_[i].rows,
+          recipe.segment.frames, seconds(tracks_[i].rows), seconds(recipe.segment.frames));
+    }
+  }
+}
+
+void TrainingData::hold_features(Device& device, Hold hold) {
+  using Place = TrackTable::Place;
+  const Cache& cache = file_.description();
+  const Place place = hold == Hold::automatic ? Place::automatic
+                      : hold == Hold::device  ? Place::device
+                                              : Place::host;
+  table_.emplace(
+      device, [this](std::int64_t first, std::int64_t count, void* to) { read_rows(first, count, to); },
+      cache.dtype, file_.rows(), cache.bands, std::move(tracks_), place);
+  const std::int64_t bytes = table_->bytes();
+  const bool in_memory = hold == Hold::memory || (hold == Hold::automatic && bytes <= free_host_memory() / 2);
+  if (!table_->on_device() && in_memory) features_ = file_.read_all();
+  if (device.name() == "cpu" && table_->on_device()) return;  // nothing worth telling
+  say("{}: {:.1f} MB, {}", path_, static_cast<double>(bytes) / 1e6,
+      table_->on_device()        ? "on " + device.name()
+      : !features_.bytes.empty() ? "in host memory, sent batch by batch"
+                                 : "left in the file, read batch by batch");
+}
+
+void TrainingData::read_rows(std::int64_t first, std::int64_t count, void* to) const {
+  if (features_.bytes.empty()) return file_.read(first, count, to);
+  const std::int64_t row = file_.description().bands * size_of(features_.dtype);
+  std::memcpy(to, features_.bytes.data() + first * row, static_cast<std::size_t>(count * row));
+}
+
+void TrainingData::add_sums(const CacheItem& item) {
+  const Cache& cache = file_.description();
+  const auto bands = static_cast<std::size_t>(cache.bands), at = sums_.size();
+  sums_.resize(at + bands, 0.0);
+  squares_.resize(at + bands, 0.0);
+  HostArray features(cache.dtype, {item.rows, cache.bands});
+  file_.read(item.first_row, item.rows, features.bytes.data());
+  const auto add = [&](const auto& values, auto&& number) {
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const double v = number(values[i]);
+      sums_[at + i % bands] += v;
+      squares_[at + i % bands] += v * v;
+    }
+  };
+  if (cache.dtype == DType::f16) {
+    add(features.as<std::uint16_t>(), [](std::uint16_t h) { return half_to_float(h); });
+  } else {
+    add(features.as<float>(), [](float v) { return v; });
+  }
+}
+
+TrainingData::BandStatistics TrainingData::band_statistics(const std::vector<std::int32_t>& tracks) const {
+  const auto bands = static_cast<std::size_t>(table_->bands());
+  BandStatistics out;
+  for (std::size_t f = 0; f < bands; ++f) {
+    double rows = 0, sum = 0, squares = 0;
+    for (const std::int32_t track : tracks) {
+      const auto k = static_cast<std::size_t>(track);
+      rows += table_->tracks()[k].rows;
+      sum += sums_[k * bands + f];
+      squares += squares_[k * bands + f];
+    }
+    const double mean = sum / rows;
+    out.mean.push_back(static_cast<float>(mean));
+    out.deviation.push_back(static_cast<float>(std::sqrt(std::max(0.0, squares / rows - mean * mean))));
+  }
+  return out;
+}
+
+std::vector<std::string> TrainingData::column(const std::string& name) const {
+  const auto at = std::find(columns().begin(), columns().end(), column_key(name));
+  if (at == columns().end())
+    fail(ErrorKind::input, "{}: no column \"{}\" in the data set; {}", path_, name,
+         columns().empty() ? "a manifest or a known layout may have one"
+                           : "it has " + joined(columns()) + "; extract --group takes others along");
+  std::vector<std::string> values;
+  for (const CacheItem& item : file_.description().items)
+    values.push_back(item.columns[static_cast<std::size_t>(at - columns().begin())]);
+  return values;
+}
+
+Split TrainingData::fold_split(const std::string& fold) const {
+  Split split = split_by_fold(column("fold"), fold, path_);
+  for (auto* part : {&split.train, &split.valid, &split.test})
+    std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });
+  return split;
+}
+
+Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed,
+                                 const std::string& group_column) const {
+  const std::vector<std::string> of_group =
+      group_column.empty() ? std::vector<std::string>(names_.size()) : column(group_column);
+  std::vector<std::int32_t> label, index;
+  std::vector<std::int64_t> group;
+  std::vector<std::string> names;
+  std::map<std::uint64_t, std::int64_t> first;  // content -> first track that has it
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (!usable_[i]) continue;
+    const auto here = static_cast<std::int64_t>(i);
+    index.push_back(static_cast<std::int32_t>(i));
+    label.push_back(tags_ ? 0 : table_->tracks()[i].label);
+    group.push_back(options.keep_identical_together ? first.emplace(content_[i], here).first->second : here);
+    names.push_back(of_group[i]);
+  }
+  if (!group_column.empty()) join_groups(group, names);
+  Split split = stratified_split(label, group, {options.train, options.valid, options.test}, seed);
+  for (auto* part : {&split.train, &split.valid, &split.test}) {
+    for (std::int32_t& i : *part) i = index[static_cast<std::size_t>(i)];
+  }
+  return split;
+}
+
+std::vector<std::int64_t> TrainingData::positives(const std::vector<std::int32_t>& tracks) const {
+  std::vector<std::int64_t> counts(classes_.size());
+  for (const std::int32_t track : tracks)
+    for (std::size_t k = 0; k < counts.size(); ++k)
+      counts[k] += tag_labels_[static_cast<std::size_t>(track) * counts.size() + k];
+  return counts;
+}
+
+std::vector<std::string> TrainingData::one_sided_tags(const std::vector<std::int32_t>& tracks) const {
+  const auto counts = positives(tracks);
+  std::vector<std::string> names;
+  for (std::size_t k = 0; k < counts.size(); ++k)
+    if (counts[k] == 0 || counts[k] == std::ssize(tracks)) names.push_back(classes_[k]);
+  return names;
+}
+
+std::vector<float> TrainingData::tag_weights(const std::string& kind,
+                                             const std::vector<std::int32_t>& tracks) const {
+  std::vector<float> weights(classes_.size(), 1.0F);
+  if (kind != "balanced") return weights;
+  const auto counts = positives(tracks);
+  for (std::size_t k = 0; k < counts.size(); ++k)
+    if (counts[k] > 0)
+      weights[k] = static_cast<float>(std::ssize(tracks) - counts[k]) / static_cast<float>(counts[k]);
+  return weights;
+}
+
+std::vector<std::string> TrainingData::missing_classes(const std::vector<std::int32_t>& tracks) const {
+  std::vector<bool> seen(classes_.size());
+  for (const std::int32_t track : tracks)
+    seen[static_cast<std::size_t>(table_->tracks()[static_cast<std::size_t>(track)].label)] = true;
+  std::vector<std::string> missing;
+  for (std::size_t k = 0; k < seen.size(); ++k)
+    if (!seen[k]) missing.push_back(classes_[k]);
+  return missing;
+}
+
+std::vector<float> TrainingData::class_weights(const std::string& kind,
+                                               const std::vector<std::int32_t>& tracks) const {
+  std::vector<float> weights(classes_.size(), 1.0F);
+  if (kind != "balanced") return weights;
+  std::map<std::int32_t, std::int64_t> counts;
+  for (const std::int32_t track : tracks) ++counts[table_->tracks()[static_cast<std::size_t>(track)].label];
+  for (const auto& [label, count] : counts)
+    weights[static_cast<std::size_t>(label)] = static_cast<float>(
+        static_cast<double>(tracks.size()) / static_cast<double>(std::ssize(counts) * count));
+  return weights;
+}
+
+Split TrainingData::listed_split(const std::string& folder) const {
+  std::vector<std::string> missing;
+  Split split = split_from_lists(folder, names_, &missing);
+  if (!missing.empty()) {
+    say("{}: {} of the listed tracks are not in {} (the first: {})", folder, missing.size(), path_,
+        missing[0]);
+  }
+  for (auto* part : {&split.train, &split.valid, &split.test}) {
+    std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });
+  }
+  return split;
+}
+
+Split TrainingData::own_split() const {
+  Split split;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (!usable_[i]) continue;
+    const auto index = static_cast<std::int32_t>(i);
+    if (splits_[i] == "train") split.train.push_back(index);
+    if (splits_[i] == "valid") split.valid.push_back(index);
+    if (splits_[i] == "test") split.test.push_back(index);
+  }
+  return split;
+}
+
+std::uint64_t TrainingData::digest() const {
+  std::string all;
+  for (const CacheItem& item : file_.description().items) {
+    const std::uint64_t content = item.source.content != 0 ? item.source.content : item.digest;
+    all += fmt::format("{}\n{}\n{:016x}\n", item.name, item.split, content);
+    for (std::size_t k = 0; k < item.labels.size(); ++k)
+      if (item.labels[k] != 0) all += classes_[k] + "\n";
+  }
+  return xxh3(std::as_bytes(std::span(all)));
+}
+
+std::string TrainingData::identical_tracks() const {
+  std::map<std::uint64_t, std::vector<std::string>> by_content;
+  for (std::size_t i = 0; i < names_.size(); ++i) by_content[content_[i]].push_back(names_[i]);
+  std::string pairs;
+  std::size_t groups = 0;
+  for (const auto& [content, names] : by_content) {
+    if (names.size() < 2) continue;
+    if (++groups <= 3) pairs += fmt::format("{}{} = {}", pairs.empty() ? "" : ", ", names[0], names[1]);
+  }
+  if (groups == 0) return "";
+  return fmt::format("identical tracks: {} groups ({}{})", groups, pairs, groups > 3 ? ", ..." : "");
+}
+
+}  // namespace melgrad

@@ -1,0 +1,295 @@
+#include "models/training/step.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/math/segments.h"
+
+namespace melgrad {
+namespace {
+
+enum LogColumn : std::int64_t { kLoss, kAccuracy, kNorm, kRate, kColumns };
+
+Augment augment_of(const AugmentOptions& o, std::uint64_t seed, Tensor counter) {
+  Augment a;
+  a.gain_db = static_cast<float>(o.gain_db);
+  a.shift = static_cast<float>(o.shift);
+  a.noise = static_cast<float>(o.noise);
+  a.time_masks = o.time_masks;
+  a.time_mask = o.time_mask;
+  a.band_masks = o.band_masks;
+  a.band_mask = o.band_mask;
+  a.mask_value = static_cast<float>(o.mask_value);
+  a.seed = seed;
+  a.counter = counter;
+  return a;
+}
+
+bool changes(const Augment& a) {
+  return a.gain_db > 0 || a.shift > 0 || a.noise > 0 || a.time_masks * a.time_mask > 0 ||
+         a.band_masks * a.band_mask > 0;
+}
+
+// u8 [classes, classes]: row k is the targets of label k.
+Tensor one_hot(Device& device, Slab& slab, std::int64_t classes) {
+  std::vector<std::uint8_t> host(static_cast<std::size_t>(classes * classes));
+  for (std::int64_t k = 0; k < classes; ++k) host[static_cast<std::size_t>(k * classes + k)] = 1;
+  const Tensor table = slab.take({classes, classes}, DType::u8);
+  device.to_device(table, host.data());
+  return table;
+}
+
+}  // namespace
+
+TagTable::TagTable(Device& device, const std::vector<std::uint8_t>& host_labels,
+                   const std::vector<float>& host_weights)
+    : slab_(device, aligned_bytes(static_cast<std::int64_t>(host_labels.size())) +
+                        aligned_bytes(static_cast<std::int64_t>(host_weights.size()) * 4)) {
+  const auto count = static_cast<std::int64_t>(host_weights.size());
+  labels = slab_.take({static_cast<std::int64_t>(host_labels.size()) / count, count}, DType::u8);
+  weights = slab_.take({count});
+  device.to_device(labels, host_labels.data());
+  device.to_device(weights, host_weights.data());
+}
+
+TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data, const TagTable* tags,
+                           const Recipe& recipe, std::uint64_t seed, std::int64_t batch,
+                           std::int64_t steps_per_epoch, const std::vector<float>& class_weights)
+    : device_(&device),
+      model_(&model),
+      data_(&data),
+      tags_(tags),
+      train_(recipe.train),
+      frames_(recipe.segment.frames),
+      batch_(batch),
+      steps_per_epoch_(steps_per_epoch),
+      state_(device, 4 * aligned_bytes(8) + aligned_bytes(kLogRows * kColumns * 4) +
+                         aligned_bytes(steps_per_epoch * batch * 4) + aligned_bytes(batch * 8) +
+                         aligned_bytes(std::ssize(class_weights) * 4) +
+                         aligned_bytes(std::ssize(class_weights) * std::ssize(class_weights)) +
+                         (data.on_device() ? 0 : aligned_bytes(batch * frames_ * data.bands() * 4))),
+      counter_(state_.take({1}, DType::i64)),
+      phase_counter_(state_.take({1}, DType::i64)),
+      log_(state_.take({kLogRows, kColumns})),
+      first_(state_.take({batch}, DType::i64)) {
+  require((tags != nullptr) == (recipe.task == "tags"), "TrainingStep: task {} and its labels", recipe.task);
+  if (!data.on_device()) sent_ = state_.take({batch, frames_, data.bands(), 1});
+  plan_.order = state_.take({steps_per_epoch, batch}, DType::i32);
+  plan_.step = state_.take({1}, DType::i64);
+  plan_.first_row = data.first_row;
+  plan_.rows = data.rows;
+  plan_.labels = data.labels;
+  plan_.shared_start = !recipe.train.own_crop;
+  plan_.skip_last_start = recipe.segment.skip_last_start;
+  plan_.seed = seed;
+  plan_.counter = counter_;
+  if (!class_weights.empty()) {
+    plan_.class_weights = state_.take({std::ssize(class_weights)});
+    device.to_device(plan_.class_weights, class_weights.data());
+  }
+  augment_ = augment_of(recipe.augment, seed, counter_);
+  mixup_ = {static_cast<float>(recipe.augment.mixup), seed, counter_};
+  if (tags == nullptr && recipe.augment.mixup > 0) {
+    require(!class_weights.empty(), "TrainingStep: mixup without the number of classes");
+    one_hot_ = one_hot(device, state_, std::ssize(class_weights));
+  }
+  begin_phase(0, 0);
+}
+
+void TrainingStep::begin_phase(std::size_t phase, std::int64_t first_step) {
+  const auto phases = phases_of(train_);
+  step_.reset();
+  optimizer_.reset();
+  optimizer_.emplace(*device_, model_->params(),
+                     optimizer_options(train_, phases.at(phase), steps_per_epoch_));
+  step_.emplace(*device_, [this](Tape& tape) { program(tape); });
+  phase_begin_ = first_step;
+  const std::int64_t of_phase = counter() - first_step;
+  device_->to_device(phase_counter_, &of_phase);
+}
+
+void TrainingStep::begin_epoch(const std::vector<std::int32_t>& order, std::int64_t step) {
+  require(static_cast<std::int64_t>(order.size()) == plan_.order.numel(),
+          "begin_epoch: {} tracks for a plan {}", order.size(), plan_.order.shape.str());
+  device_->to_device(plan_.order, order.data());
+  device_->to_device(plan_.step, &step);
+  order_ = order;
+  next_ = step;
+}
+
+void TrainingStep::run() {
+  if (sent_) data_->cut(coming_rows(), sent_);
+  step_->run();
+  ++next_;
+  ++steps_done_;
+}
+
+std::vector<std::int64_t> TrainingStep::coming_rows() const {
+  const std::int32_t* tracks = order_.data() + next_ * batch_;
+  const auto track = [&](std::int64_t n) { return data_->tracks()[static_cast<std::size_t>(tracks[n])]; };
+  const auto choices = [&](std::int64_t n) {
+    return segment_choices(track(n).rows, frames_, plan_.skip_last_start);
+  };
+  std::int64_t shared = choices(0);
+  for (std::int64_t n = 1; n < batch_; ++n) {
+    if (tracks[n] >= 0) shared = std::min(shared, choices(n));
+  }
+  std::vector<std::int64_t> rows;
+  for (std::int64_t n = 0; n < batch_; ++n) {
+    const std::int64_t source = tracks[n] >= 0 ? n : 0;  // padding repeats the first example's track
+    rows.push_back(track(source).first_row + drawn_start(plan_.seed, steps_done_,
+                                                         plan_.shared_start || tracks[n] < 0 ? 0 : n,
+                                                         plan_.shared_start ? shared : choices(source)));
+  }
+  return rows;
+}
+
+// The segments of the next batch, changed as the recipe wants.
+Tensor TrainingStep::picked_input(Tape& tape, Tensor labels, Tensor weights) {
+  Ops& ops = device_->ops();
+  ops.pick_batch(plan_, frames_, first_, labels, weights);
+  const Tensor x = sent_ ? sent_ : tape.take({batch_, frames_, data_->bands(), 1});
+  if (!sent_) ops.gather_segments(data_->table, first_, x);
+  if (changes(augment_)) ops.augment(x, augment_, x);
+  return x;
+}
+
+CrossEntropy TrainingStep::loss_of(Tape& tape, Tensor x, Tensor labels, Tensor weights) {
+  Ops& ops = device_->ops();
+  const RandomSource random{plan_.seed, counter_};
+  Tensor targets = labels;
+  if (const Tensor table = tags_ != nullptr ? tags_->labels : one_hot_) {
+    targets = tape.take({batch_, table.dim(1)});
+    ops.gather_labels(table, labels, targets);
+  }
+  if (mixup_.alpha > 0) mix(tape, x, targets);
+  if (tags_ == nullptr) return cross_entropy(tape, model_->logits(tape, x, random), targets, weights);
+  return sigmoid_cross_entropy(tape, model_->logits(tape, x, random), targets, weights, tags_->weights);
+}
+
+void TrainingStep::mix(Tape& tape, Tensor& x, Tensor& targets) {
+  const auto mixed = [&](Tensor of) {
+    const Tensor to = tape.take(of.shape);
+    const Shape rows = {batch_, of.numel() / batch_};
+    device_->ops().mix_examples(of.reshape(rows), mixup_, to.reshape(rows));
+    return to;
+  };
+  x = mixed(x);
+  targets = mixed(targets);
+}
+
+void TrainingStep::program(Tape& tape) {
+  Ops& ops = device_->ops();
+  const Tensor labels = tape.take({batch_}, DType::i32), weights = tape.take({batch_});
+  const Tensor x = picked_input(tape, labels, weights);
+  const CrossEntropy entropy = loss_of(tape, x, labels, weights);
+  const Var loss = add(tape, entropy.loss, l2_penalty(tape, model_->params()));
+  tape.backward(loss, model_->params());
+  optimizer_->update(phase_counter_);
+
+  ops.record(tape.value(loss), counter_, kLoss, log_);
+  ops.record(entropy.hits, counter_, kAccuracy, log_);
+  ops.record(optimizer_->norm().span(0, 1, {1}), counter_, kNorm, log_);
+  ops.record(optimizer_->rate(), counter_, kRate, log_);
+  for (const Tensor& clock : {counter_, phase_counter_, plan_.step}) ops.advance(clock, 1);
+}
+
+std::vector<TrainingStep::Report> TrainingStep::reports(std::int64_t count) {
+  std::vector<float> host(kLogRows * kColumns);
+  device_->to_host(host.data(), log_);
+  const std::int64_t done = counter();
+  require(count <= std::min(done, kLogRows), "reports: {} steps asked for, {} remembered", count, kLogRows);
+  std::vector<Report> out;
+  for (std::int64_t step = done - count; step < done; ++step) {
+    const float* row = host.data() + step % kLogRows * kColumns;
+    out.push_back({row[kLoss], row[kAccuracy], row[kNorm], row[kRate]});
+  }
+  return out;
+}
+
+std::vector<std::int64_t> TrainingStep::last_rows() {
+  std::vector<std::int64_t> host(static_cast<std::size_t>(batch_));
+  device_->to_host(host.data(), first_);
+  return host;
+}
+
+std::int64_t TrainingStep::counter() {
+  std::int64_t value = 0;
+  device_->to_host(&value, counter_);
+  return value;
+}
+
+void TrainingStep::set_counter(std::int64_t value) {
+  device_->to_device(counter_, &value);
+  const std::int64_t of_phase = value - phase_begin_;
+  device_->to_device(phase_counter_, &of_phase);
+  steps_done_ = value;
+}
+
+Evaluator::Evaluator(Device& device, Model& model, bool tags, std::int64_t frames, std::int64_t batch)
+    : device_(&device),
+      model_(&model),
+      tags_(tags),
+      frames_(frames),
+      batch_(batch),
+      arena_(device),
+      tape_(device, arena_) {}
+
+std::vector<float> Evaluator::of_segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows,
+                                          const std::function<Tensor(Tensor x)>& make) {
+  const auto total = static_cast<std::int64_t>(first_rows.size());
+  std::vector<float> out;
+  constexpr std::int64_t kValues = 2 << 20;
+  const std::int64_t batch =
+      batch_ > 0 ? batch_ : std::clamp<std::int64_t>(kValues / (frames_ * data.bands()), 1, 128);
+  for (std::int64_t begin = 0; begin < total; begin += batch) {
+    const std::int64_t n = std::min(batch, total - begin);
+    tape_.reset(false);
+    const Tensor x = tape_.take({n, frames_, data.bands(), 1});
+    data.cut({first_rows.begin() + begin, first_rows.begin() + begin + n}, x);
+    const Tensor made = make(x);
+    const std::int64_t width = made.numel() / n;
+    out.resize(static_cast<std::size_t>(total * width));
+    device_->to_host(out.data() + begin * width, made);
+  }
+  return out;
+}
+
+std::vector<float> Evaluator::probabilities(const TrackTable& data,
+                                            const std::vector<std::int64_t>& first_rows) {
+  return of_segments(data, first_rows, [&](Tensor x) {
+    const Var logits = model_->logits(tape_, x, {});
+    return tags_ ? sigmoid(tape_, logits) : softmax(tape_, logits);
+  });
+}
+
+std::vector<float> Evaluator::embeddings(const TrackTable& data,
+                                         const std::vector<std::int64_t>& first_rows) {
+  return of_segments(data, first_rows, [&](Tensor x) { return tape_.value(model_->embedding(tape_, x)); });
+}
+
+std::vector<float> Evaluator::segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows) {
+  return of_segments(data, first_rows, [](Tensor x) { return x; });
+}
+
+std::vector<std::int64_t> segment_starts(std::int64_t rows, const SegmentOptions& options) {
+  std::vector<std::int64_t> starts;
+  if (options.test_crops > 0) {
+    // As Won et al. 2020 do: from i floor((rows - frames) / crops), so that the end is never reached.
+    for (std::int64_t i = 0; i < options.test_crops && rows >= options.frames; ++i)
+      starts.push_back(i * ((rows - options.frames) / options.test_crops));
+    return starts;
+  }
+  const auto step = std::max<std::int64_t>(
+      1, static_cast<std::int64_t>(std::lround(static_cast<double>(options.frames) * (1 - options.overlap))));
+  const std::int64_t last = rows - options.frames;
+  // The author's floor((rows - frames - 1) / step) leaves out the last start; a short track keeps its only
+  // one.
+  const std::int64_t all = last < 0 ? 0 : last / step + 1;
+  const std::int64_t count =
+      options.skip_last_start && last >= 0 ? std::max<std::int64_t>(1, (last - 1) / step) : all;
+  for (std::int64_t k = 0; k < count; ++k) starts.push_back(k * step);
+  return starts;
+}
+
+}  // namespace melgrad

@@ -1,0 +1,313 @@
+// Training runs: exact resume, the stopping rule, splits that keep identical tracks together.
+#include "models/training/run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <gtest/gtest.h>
+#include <limits>
+
+#include "tests/devices.h"
+#include "tests/io/scratch.h"
+#include "tests/models/synthetic.h"
+
+namespace melgrad {
+namespace {
+
+constexpr int kTracks = 40, kClasses = 4, kRows = 60, kBands = 16;
+
+// The synthetic data set as a cache file; tracks 0 and 4 are the same. The features of track `wild`, if any,
+// are infinite.
+std::string write_synthetic_cache(const Scratch& scratch, int wild = -1) {
+  auto data = testing::synthetic(kTracks, kClasses, kRows, kBands);
+  Cache cache;
+  cache.mel.preset = "imported";
+  cache.dtype = DType::f32;
+  cache.bands = kBands;
+  for (int c = 0; c < kClasses; ++c) cache.classes.push_back("class" + std::to_string(c));
+  for (int k = 0; k < kTracks; ++k) {
+    CacheItem item;
+    item.name = "track" + std::to_string(k);
+    item.first_row = k * kRows;
+    item.rows = kRows;
+    item.source = {1, static_cast<std::uint64_t>(k == 4 ? 1000 : 1000 + k)};
+    item.labels.assign(kClasses, 0);
+    item.labels[static_cast<std::size_t>(k % kClasses)] = 1;
+    cache.items.push_back(item);
+  }
+  for (int i = 0; wild >= 0 && i < kRows * kBands; ++i)
+    data.features[static_cast<std::size_t>(wild * kRows * kBands + i)] =
+        std::numeric_limits<float>::infinity();
+  cache.features = HostArray::of<float>({kTracks * kRows, kBands}, data.features);
+  const std::string path = scratch / "cache.h5";
+  write_cache(path, cache);
+  return path;
+}
+
+class Training : public ::testing::Test {
+ protected:
+  Training() : recipe_(testing::small_recipe()) {
+    recipe_.train.epochs = 8;
+    recipe_.train.batch = 6;
+    recipe_.train.validate_every = 1;
+    path_ = write_synthetic_cache(scratch_);
+  }
+  using Hold = TrainingData::Hold;
+  // Runs on from `state` (if any) and stops after `steps` steps in all (0 = to the end).
+  Checkpoint run(const Recipe& recipe, const Checkpoint* state, std::int64_t steps,
+                 Hold hold = Hold::automatic) {
+    Recipe used = recipe;
+    const TrainingData data(*device_, path_, used, hold);
+    TrainingRun run(*device_, data, data.random_split(used.split, 1), used, 7);
+    if (state != nullptr) run.restore(*state, "state");
+    run.run([&](std::int64_t done) { return done != steps; }, [](const TrainingRun::Epoch&) { return true; },
+            [&](const TrainingRun::Incident& incident) { incidents_.push_back(incident); });
+    ending_ = run.ending();
+    return run.state();
+  }
+
+  const Scratch scratch_;
+  std::unique_ptr<Device> device_ = training_device();
+  Recipe recipe_;
+  std::string path_, ending_;
+  std::vector<TrainingRun::Incident> incidents_;
+};
+
+TEST_F(Training, ResumesToTheSameBitsFromAnyStep) {
+  for (const char* optimizer : {"adam", "adadelta", "sgd"}) {
+    recipe_.train.optimizer = optimizer;
+    const Checkpoint straight = run(recipe_, nullptr, 0);
+    for (const std::int64_t stop : {1, 4, 5, 13}) {  // 4 steps an epoch: inside and at the end of one
+      const Checkpoint half = run(recipe_, nullptr, stop);
+      ASSERT_EQ(half.arrays.at("state/counter").as<std::int64_t>()[0], stop);
+      const Checkpoint resumed = run(recipe_, &half, 0);
+      EXPECT_EQ(resumed.arrays, straight.arrays) << optimizer << ", stopped after " << stop;
+      EXPECT_EQ(resumed.text, straight.text) << optimizer << ", stopped after " << stop;
+    }
+  }
+}
+
+// Genres of unlike size: what weighs, repeats and mixes their tracks changes the run, is off by default, and
+// goes on to the same bits, wherever the features are.
+TEST_F(Training, WeighedBalancedAndMixedGenresResumeToTheSameBits) {
+  const auto train = [&](const Recipe& recipe, const Checkpoint* state, std::int64_t steps, Hold hold) {
+    Recipe used = recipe;
+    const TrainingData data(*device_, path_, used, hold);
+    Split split = data.random_split(used.split, 1);
+    int of_first = 0;
+    std::erase_if(split.train, [&](std::int32_t track) { return track % kClasses == 0 && of_first++ > 0; });
+    const auto weights = data.class_weights("balanced", split.train);
+    EXPECT_FLOAT_EQ(weights[0], static_cast<float>(split.train.size()) / kClasses);
+    TrainingRun run(*device_, data, split, used, 7);
+    if (state != nullptr) run.restore(*state, "state");
+    run.run([&](std::int64_t done) { return done != steps; }, [](const TrainingRun::Epoch&) { return true; });
+    return run.state();
+  };
+  recipe_.train.partial_batch = false;
+  const Checkpoint plain = train(recipe_, nullptr, 0, Hold::device);
+  const auto check = [&](const Recipe& recipe, const char* what) {
+    SCOPED_TRACE(what);
+    const Checkpoint straight = train(recipe, nullptr, 0, Hold::device);
+    EXPECT_NE(straight.arrays, plain.arrays);
+    EXPECT_EQ(train(recipe, nullptr, 0, Hold::file).arrays, straight.arrays);
+    const Checkpoint half = train(recipe, nullptr, 5, Hold::device);
+    EXPECT_EQ(train(recipe, &half, 0, Hold::device).arrays, straight.arrays);
+  };
+  Recipe weighed = recipe_, balanced = recipe_;
+  weighed.train.class_weights = "balanced";
+  check(weighed, "class weights");
+  balanced.train.sampling = "balanced";
+  check(balanced, "sampling");
+  balanced.augment.mixup = 0.4;
+  check(balanced, "sampling and mixup");
+}
+
+TEST_F(Training, AFinishedRunGoesOnWhenItsRecipeGrows) {
+  recipe_.train.schedule = "inverse_time";  // knows no total
+  const Checkpoint straight = run(recipe_, nullptr, 0);
+  recipe_.train.epochs = 5;
+  const Checkpoint finished = run(recipe_, nullptr, 0);
+  EXPECT_EQ(run(recipe_, &finished, 0).arrays, finished.arrays);
+  EXPECT_EQ(ending_, "all 5 epochs done");
+  recipe_.train.epochs = 8;
+  EXPECT_EQ(run(recipe_, &finished, 0).arrays, straight.arrays);
+  EXPECT_EQ(ending_, "all 8 epochs done");
+}
+
+TEST_F(Training, GivesTheSameBitsWhereverTheFeaturesAre) {
+  recipe_.input.standardise = "bands";
+  const Checkpoint on_device = run(recipe_, nullptr, 0, Hold::device);
+  for (const Hold hold : {Hold::memory, Hold::file, Hold::automatic}) {
+    const Checkpoint other = run(recipe_, nullptr, 0, hold);
+    EXPECT_EQ(other.arrays, on_device.arrays);
+    EXPECT_EQ(other.text, on_device.text);
+  }
+}
+
+TEST_F(Training, LearnsWhatIsThere) {
+  recipe_.train.epochs = 40;
+  const TrainingData data(*device_, path_, recipe_);
+  TrainingRun run(*device_, data, data.random_split(recipe_.split, 1), recipe_, 7);
+  run.run([](std::int64_t) { return true; }, [](const TrainingRun::Epoch&) { return true; });
+  EXPECT_TRUE(run.finished());
+  const Evaluation best = run.test_genres(true);
+  EXPECT_EQ(best.tracks.size(), 12U);
+  EXPECT_GE(best.accuracy(), 0.9);
+  EXPECT_GE(run.best_valid().value_or(0), 0.9);
+}
+
+TEST_F(Training, StandingStillEndsARun) {
+  recipe_.train.epochs = 100;
+  recipe_.train.rate = 0;  // validation cannot move
+  recipe_.train.stop_block = 10;
+  recipe_.train.stop_window = 3;
+  const Checkpoint state = run(recipe_, nullptr, 0);
+  EXPECT_EQ(state.arrays.at("history/epoch").numel(), 10);
+  EXPECT_NE(ending_.find("stood still"), std::string::npos) << ending_;
+}
+
+TEST_F(Training, ADivergedRunSaysWhereAndWhat) {
+  Checkpoint state = run(recipe_, nullptr, 5);
+  for (float& weight : state.arrays.at("param/conv2.weight").as<float>()) weight = 3e38F;
+  for (const DeviceParam& param : model_device_params()) {
+    SCOPED_TRACE(param.name);
+    const auto device = param.make();
+    const TrainingData data(*device, path_, recipe_);
+    TrainingRun run(*device, data, data.random_split(recipe_.split, 1), recipe_, 7);
+    run.restore(state, "state");
+    try {
+      run.run([](std::int64_t) { return true; }, [](const TrainingRun::Epoch&) { return true; });
+      FAIL() << "the run went on";
+    } catch (const Diverged& diverged) {
+      EXPECT_EQ(diverged.step, 6);
+      EXPECT_EQ(diverged.kind(), ErrorKind::diverged);
+      const std::string message = diverged.what(), trouble = run.first_trouble(&state, diverged.step);
+      EXPECT_EQ(message.find("step 6 has loss "), 0U) << message;
+      EXPECT_EQ(trouble.find("conv2d_forward("), 0U) << trouble;
+      EXPECT_NE(trouble.find(", conv2.weight, conv2.bias) wrote "), std::string::npos) << trouble;
+    }
+  }
+}
+
+TEST_F(Training, ASkippedStepLeavesNoTrace) {
+  const TrainingData data(*device_, path_, recipe_);
+  const Split split = data.random_split(recipe_.split, 1);
+  const std::int32_t wild = *std::find_if(split.train.begin(), split.train.end(),
+                                          [](std::int32_t track) { return track != 0 && track != 4; });
+  path_ = write_synthetic_cache(scratch_, wild);
+  recipe_.input.standardise = "none";  // or the mean over all tracks would be infinite as well
+  const Error stopped = [&] {
+    try {
+      run(recipe_, nullptr, 0);
+    } catch (const Error& error) {
+      return error;
+    }
+    return Error(ErrorKind::internal, "the run went on");
+  }();
+  EXPECT_EQ(stopped.kind(), ErrorKind::diverged) << stopped.what();
+  recipe_.train.on_nan = "skip";
+  for (const char* optimizer : {"adam", "adadelta", "sgd"}) {
+    SCOPED_TRACE(optimizer);
+    recipe_.train.optimizer = optimizer;
+    incidents_.clear();
+    const Checkpoint straight = run(recipe_, nullptr, 0);
+    const auto all = incidents_;
+    ASSERT_EQ(all.size(), 8U);  // once an epoch
+    for (std::size_t epoch = 0; epoch < all.size(); ++epoch) {
+      EXPECT_TRUE(all[epoch].skipped);
+      EXPECT_EQ((all[epoch].step - 1) / 4, static_cast<std::int64_t>(epoch));
+    }
+    for (const auto& [name, array] : straight.arrays) {
+      if (array.dtype != DType::f32) continue;
+      for (const float value : array.as<float>()) ASSERT_TRUE(std::isfinite(value)) << name;
+    }
+    const Checkpoint before = run(recipe_, nullptr, all[1].step - 1);
+    Checkpoint after = run(recipe_, nullptr, all[1].step);
+    for (auto& [name, array] : after.arrays) {
+      if (!name.starts_with("param/") && !name.starts_with("moment")) continue;
+      EXPECT_EQ(array, before.arrays.at(name)) << name;
+    }
+    const Checkpoint resumed = run(recipe_, &after, 0);
+    EXPECT_EQ(resumed.arrays, straight.arrays);
+    EXPECT_EQ(resumed.text, straight.text);
+  }
+}
+
+TEST_F(Training, TooManySkippedStepsEndARun) {
+  recipe_.train.on_nan = "skip";
+  const auto message = [&] {
+    Checkpoint state = run(recipe_, nullptr, 5);
+    for (float& weight : state.arrays.at("param/conv2.weight").as<float>()) weight = 3e38F;
+    return error_of(ErrorKind::diverged, [&] { run(recipe_, &state, 0); });
+  };
+  const std::string epoch = message();  // of 4 steps: 5 to 8, 9 to 12
+  EXPECT_EQ(epoch.find("step 12 has loss "), 0U) << epoch;
+  EXPECT_NE(epoch.find(", like every step of its epoch"), std::string::npos) << epoch;
+  recipe_.train.batch = 1;
+  const std::string row = message();
+  EXPECT_EQ(row.find("step 15 has loss "), 0U) << row;
+  EXPECT_NE(row.find(", the 10th in a row"), std::string::npos) << row;
+}
+
+TEST(LossWatch, NoticesWhatIsFarAboveTheUsual) {
+  LossWatch watch;
+  const auto usual = [](int step) { return 2 + 0.1 * std::sin(step * 1.7); };
+  for (int step = 0; step < 99; ++step) EXPECT_FALSE(watch.add(usual(step)));
+  LossWatch early = watch;
+  EXPECT_FALSE(early.add(100));  // it does not know enough yet
+  EXPECT_FALSE(watch.add(usual(99)));
+  EXPECT_NEAR(watch.mean, 2, 0.01);
+  EXPECT_NEAR(std::sqrt(watch.variance), 0.1 / std::sqrt(2.0), 0.01);
+  for (const double loss : {2.3, 0.0}) {  // four deviations above, and below
+    LossWatch other = watch;
+    EXPECT_FALSE(other.add(loss)) << loss;
+  }
+  EXPECT_TRUE(watch.add(2.6));
+  EXPECT_FALSE(watch.add(usual(100)));
+  EXPECT_LT(watch.mean, 2.1);
+}
+
+TEST_F(Training, ACheckpointOfAnotherNetworkIsRefused) {
+  const Checkpoint state = run(recipe_, nullptr, 2);
+  recipe_.model.filters = 9;
+  const std::string message = error_of(ErrorKind::input, [&] { run(recipe_, &state, 0); });
+  EXPECT_NE(message.find("another model"), std::string::npos) << message;
+}
+
+TEST_F(Training, IdenticalTracksStayTogether) {
+  const TrainingData data(*device_, path_, recipe_);
+  EXPECT_NE(data.identical_tracks().find("track0 = track4"), std::string::npos) << data.identical_tracks();
+  const auto part_of = [](const Split& s, std::int32_t track) {
+    if (std::find(s.train.begin(), s.train.end(), track) != s.train.end()) return 0;
+    return std::find(s.valid.begin(), s.valid.end(), track) != s.valid.end() ? 1 : 2;
+  };
+  int apart = 0;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    const Split together = data.random_split(recipe_.split, seed);
+    EXPECT_EQ(part_of(together, 0), part_of(together, 4));
+    SplitOptions author = recipe_.split;
+    author.keep_identical_together = false;
+    const Split free = data.random_split(author, seed);
+    apart += part_of(free, 0) != part_of(free, 4) ? 1 : 0;
+  }
+  EXPECT_GT(apart, 10);
+}
+
+TEST_F(Training, BandStatisticsStandardise) {
+  recipe_.input.standardise = "bands";
+  const TrainingData data(*device_, path_, recipe_);
+  const auto statistics = data.band_statistics({0, 1, 2});
+  const auto raw = testing::synthetic(kTracks, kClasses, kRows, kBands);
+  for (std::size_t f = 0; f < kBands; ++f) {
+    double sum = 0, squares = 0;
+    for (std::size_t row = 0; row < 3 * kRows; ++row) {
+      const double v = (raw.features[row * kBands + f] - statistics.mean[f]) / statistics.deviation[f];
+      sum += v;
+      squares += v * v;
+    }
+    EXPECT_NEAR(sum / (3 * kRows), 0, 1e-5);
+    EXPECT_NEAR(squares / (3 * kRows), 1, 1e-5);
+  }
+}
+
+}  // namespace
+}  // namespace melgrad
