@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "apps/terminal/result_text.h"
 #include "apps/train.h"
 #include "io/datasets/csv.h"
 #include "io/files/atomic_file.h"
@@ -20,7 +21,7 @@ struct Restored {
         folder(RunFolder::open(path)),
         origin(origin_of(folder)),
         recipe(load_recipe(folder.file("recipe.toml"))),
-        data(*device, cache.empty() ? origin.cache : cache, recipe),
+        data(*device, cache.empty() ? origin.cache : cache, recipe, TrainingData::Hold::automatic, say_line),
         run(*device, data, read_split(folder.file("splits.json"), data.names()), recipe, origin.seed) {
     const std::string checkpoint = folder.file("checkpoint.h5");
     run.restore(load_checkpoint(checkpoint), checkpoint);
@@ -88,16 +89,16 @@ void evaluate(const Settings& settings, const std::string& path, const std::stri
   std::optional<AtomicFile> file;
   if (!list.empty()) file.emplace(list);
   Restored at(settings, path, cache);
-  const TestOutcome outcome = test_in_folder(at.run, at.folder, at.data, at.recipe);
-  const Mistakes mistakes = mistakes_of(outcome.result.at("test"), at.data.classes());
+  const nlohmann::ordered_json result = test_in_folder(at.run, at.folder);
+  const Mistakes mistakes = mistakes_of(result.at("test"), at.data.classes());
   if (file) {
     file->write(mistakes.csv);
     file->commit();
   }
   if (settings.json) {
-    print_json(outcome.result);
+    print_json(result);
   } else {
-    print("{}: {}\nresult: {}\n", path, Lines{outcome.text}, at.folder.file("result.json"));
+    print("{}: {}\nresult: {}\n", path, Lines{result_text(result)}, at.folder.file("result.json"));
     if (file) print("mistakes: {}: all {}\n", list, mistakes.count);
     else if (mistakes.count > 0)
       print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count, path);
@@ -148,20 +149,20 @@ Differences differences(const nlohmann::ordered_json& recorded, const nlohmann::
 // What predict would use is what the checkpoint holds.
 void expect_same_model(Restored& at) {
   const std::string path = at.folder.file("model.h5");
-  const Checkpoint kept = load_checkpoint(path), own = kept_model(at.run, at.recipe);
+  const Checkpoint kept = load_checkpoint(path), own = at.run.model(at.run.keeps_best());
   if (kept.arrays != own.arrays)
     fail(ErrorKind::input, "{}: is not the model of this run's checkpoint", path);
 }
 
 void verify(Settings& settings, const std::string& path, const std::string& cache) {
   Restored at(settings, path, cache);
-  warn_of_other_device(at.origin, *at.device);
+  compare_devices(at.origin, *at.device, say_line);
   if (!at.run.finished())
     fail(ErrorKind::input, "{}: is not finished; go on with: melgrad train --resume {}", path, path);
   if (const std::string why = untested(at.folder); !why.empty()) fail(ErrorKind::input, "{}: {}", path, why);
   expect_same_model(at);
   const auto recorded = at.folder.read_json("result.json");
-  const auto now = nlohmann::ordered_json::parse(json_text(test_of(at.run, at.data, at.recipe).result));
+  const auto now = nlohmann::ordered_json::parse(json_text(test_of(at.run)));
   const Differences found = differences(recorded, now);
   const std::string weights = reading_json(at.folder.file("result.json"), [&] {
     return recorded.value("weights_digest", std::string("unrecorded"));

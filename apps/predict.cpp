@@ -188,7 +188,7 @@ void predict(Settings& settings, const PredictArguments& args) {
   if (args.csv && settings.json) fail(ErrorKind::usage, "predict: --csv and --json: choose one");
   std::vector<LeftOut> left_out;
   const std::vector<fs::path> files = audio_files(args.inputs, settings.ffmpeg, left_out);
-  if (args.csv) csv.emplace(predictor.classes(), predictor.recipe().task == "tags", args.segments);
+  if (args.csv) csv.emplace(predictor.classes(), !task_of(predictor.recipe()).one_answer(), args.segments);
   tell_left_out(left_out, settings, results);
   MelOptions features = predictor.recipe().features;
   if (!args.mix.empty()) set_mel_field(features, "mix", args.mix);

@@ -10,6 +10,7 @@
 #include "engine/layers.h"
 #include "kernels/math/half.h"
 #include "kernels/math/philox.h"
+#include "models/training/evaluator.h"
 #include "models/training/step.h"
 
 namespace melgrad {
@@ -29,12 +30,12 @@ std::vector<float> uniform(std::int64_t n, std::uint32_t stream) {
 }
 
 // Noise in the range of log-mel features, six tracks, in device memory as `dtype`.
-TrackTable make_data(Device& device, std::int64_t frames, std::int64_t bands, DType dtype, bool tags) {
+TrackTable make_data(Device& device, std::int64_t frames, std::int64_t bands, DType dtype, bool one_answer) {
   std::vector<TrackTable::Track> tracks;
   std::int64_t rows = 0;
   for (std::int32_t k = 0; k < kTracks; ++k) {
     const auto length = static_cast<std::int32_t>(frames + k * kSpareRows / kTracks);
-    tracks.push_back({rows, length, tags ? k : k % static_cast<std::int32_t>(kClasses)});
+    tracks.push_back({rows, length, one_answer ? k % static_cast<std::int32_t>(kClasses) : k});
     rows += length;
   }
   std::vector<float> features = uniform(rows * bands, 1);
@@ -45,13 +46,12 @@ TrackTable make_data(Device& device, std::int64_t frames, std::int64_t bands, DT
   return {device, values, dtype, rows, bands, tracks, TrackTable::Place::device};
 }
 
-// Any number of tags for each track.
-TagTable make_tags(Device& device) {
-  std::vector<std::uint8_t> labels;
+Targets make_targets(Device& device, const Recipe& recipe) {
+  std::vector<std::uint8_t> labels;  // tags: any number for each track
   for (const float u : uniform(kTracks * kClasses, 6)) labels.push_back(u > 0.6F ? 1 : 0);
   std::vector<float> weights = uniform(kClasses, 7);
   for (float& w : weights) w += 0.5F;
-  return {device, labels, weights};
+  return task_of(recipe).targets(device, labels, weights, recipe.augment.mixup > 0);
 }
 
 // A small network of every layer there is.
@@ -106,29 +106,28 @@ Recipe narrowed(Recipe recipe) {
 // Two training steps, the second with a padded batch if the recipe may, and an evaluation.
 void run_network(Device& device, const Recipe& recipe, std::unique_ptr<Model> model, std::int64_t bands,
                  DType dtype) {
-  const bool tags = recipe.task == "tags";
+  const Task& task = task_of(recipe);
   const std::int64_t frames = recipe.segment.frames;
-  const TrackTable data = make_data(device, frames, bands, dtype, tags);
-  std::optional<TagTable> tag_table;
-  if (tags) tag_table.emplace(make_tags(device));
+  const TrackTable data = make_data(device, frames, bands, dtype, task.one_answer());
+  const Targets targets = make_targets(device, recipe);
   model->params().allocate(device);
   model->params().initialise(device, kSeed);
   if (recipe.input.standardise == "bands") {
     const auto count = static_cast<std::size_t>(bands);
     model->standardise_input(device, std::vector<float>(count, 2.0F), std::vector<float>(count, 1.15F));
   }
-  TrainingStep step(device, *model, data, tags ? &*tag_table : nullptr, recipe, kSeed, kBatch, kSteps);
+  TrainingStep step(device, *model, data, targets, recipe, kSeed, kBatch, kSteps);
   if (recipe.train.partial_batch) {
     step.begin_epoch({3, 1, 4, 0, 5, 2, -1, -1}, 0);
   } else {
     step.begin_epoch({3, 1, 4, 0, 5, 2, 0, 1}, 0);
   }
   for (std::int64_t i = 0; i < kSteps; ++i) step.run();
-  Evaluator(device, *model, tags, frames, kBatch).probabilities(data, {0, 7, frames + 1});
+  Evaluator(device, *model, task, frames, kBatch).probabilities(data, {0, 7, frames + 1});
 }
 
 void run_recipe(Device& device, const Recipe& shipped, DType dtype) {
-  const Recipe recipe = shipped.task == "tags" ? narrowed(shipped) : shipped;
+  const Recipe recipe = task_of(shipped).one_answer() ? shipped : narrowed(shipped);
   const std::int64_t bands = MelTables(recipe.features).bands();
   run_network(device, recipe, make_model(recipe.model, {recipe.segment.frames, bands}, kClasses), bands,
               dtype);

@@ -1,4 +1,4 @@
-// The pieces of `train` that `reproduce` runs again for every split or network.
+// The pieces of `train` that other commands have in common with it.
 #pragma once
 
 #include <optional>
@@ -6,16 +6,9 @@
 
 #include "apps/cli.h"
 #include "apps/data_set.h"
-#include "models/runs/run_checkpoints.h"
-#include "models/runs/run_folder.h"
-#include "models/training/run.h"
+#include "models/runs/run_training.h"
 
 namespace melgrad {
-
-struct SaveOptions {
-  double every = 60;                 // seconds between checkpoints
-  int keep = RunCheckpoints::kKeep;  // of the last
-};
 
 struct TrainRequest {
   std::string data;    // as given by the user
@@ -60,40 +53,10 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
 // What run.json says of the split.
 nlohmann::ordered_json split_record(const TrainRequest& request);
 
-// ---- a run in its folder (train.cpp) ----
+// ---- on the screen (train.cpp) ----
 
-// Writes into a new run folder what it takes to go on in it: recipe.toml, splits.json and run.json, which
-// also gets what is in `more`. `source` is the data set as the user named it.
-void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const TrainingData& data,
-                     const std::string& source, const Split& split, std::uint64_t seed, const Device& device,
-                     const nlohmann::ordered_json& more = nlohmann::ordered_json::object());
-
-// A line on stderr if a run that is resumed was begun on another device or in another precision.
-void warn_of_other_device(const RunOrigin& run, const Device& device);
-
-// Takes over the folder's checkpoint, if there is one.
-void resume_in_folder(TrainingRun& run, const RunFolder& folder);
-
-// What stands in the folder of a run that goes on: its result is of the shorter run, run.json lists the
-// session.
-void note_resumption(TrainingRun& run, const RunFolder& folder);
-
-// Trains in `folder` until done or interrupted; writes metrics, checkpoints and the model. Returns whether it
-// finished.
-bool train_in_folder(TrainingRun& run, const RunFolder& folder, const Recipe& recipe,
-                     const std::string& label, const SaveOptions& saving = {});
-
-// The weights that the recipe keeps, as model.h5 has them.
-Checkpoint kept_model(TrainingRun& run, const Recipe& recipe);
-
-// Tests the run's network on its test tracks, with the weights that the recipe keeps (genres: with the others
-// too); test_in_folder also writes result.json.
-struct TestOutcome {
-  nlohmann::ordered_json result;  // what result.json holds
-  std::string text;               // for the screen
-};
-TestOutcome test_of(TrainingRun& run, const TrainingData& data, const Recipe& recipe);
-TestOutcome test_in_folder(TrainingRun& run, const RunFolder& folder, const TrainingData& data,
-                           const Recipe& recipe);
+// train_in_folder (models/runs/run_training.h) with its progress on stderr and Ctrl-C as the wish to stop.
+bool train_shown(TrainingRun& run, const RunFolder& folder, const std::string& label,
+                 const SaveOptions& saving = {});
 
 }  // namespace melgrad

@@ -84,7 +84,7 @@ std::optional<DataSet> audio_of(const DataSetRequest& data, const Settings& sett
 }
 
 void expect_classes(const std::string& data, const std::vector<std::string>& classes, const Recipe& recipe) {
-  if (classes.size() > 1 || recipe.task == "tags") return;
+  if (classes.size() >= task_of(recipe).fewest_classes()) return;
   fail(ErrorKind::input,
        "{}: one class, \"{}\", and a network learns to tell at least two apart; give the folder that holds "
        "the class folders",

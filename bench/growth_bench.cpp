@@ -59,7 +59,8 @@ void training_step(benchmark::State& state, const Recipe& base, bool by_batch) {
   model->params().initialise(*device, 1);
   std::vector<std::int32_t> plan;
   for (std::int64_t i = 0; i < batch; ++i) plan.push_back(static_cast<std::int32_t>(i));
-  TrainingStep step(*device, *model, data, nullptr, recipe, 1, batch, 1);
+  const Targets targets;
+  TrainingStep step(*device, *model, data, targets, recipe, 1, batch, 1);
   const auto run = [&] {
     step.begin_epoch(plan, 0);
     step.run();

@@ -18,7 +18,7 @@ TrackTable make_data(Device& device, const Recipe& recipe, std::int64_t bands) {
     features[i] = static_cast<float>(i * 2654435761U % 1000) / 500;
   std::vector<TrackTable::Track> tracks;
   for (std::int64_t k = 0; k < batch; ++k) {
-    const std::int64_t label = recipe.task == "tags" ? k : k % kClasses;
+    const std::int64_t label = task_of(recipe).one_answer() ? k % kClasses : k;
     tracks.push_back({k * rows, static_cast<std::int32_t>(rows), static_cast<std::int32_t>(label)});
   }
   return {device, features.data(), DType::f32, batch * rows, bands, tracks};
@@ -29,12 +29,10 @@ void step_bench(benchmark::State& state, const BenchDevice& where, const Recipe&
   Device& device = lab.device();
   const std::int64_t bands = MelTables(recipe.features).bands(), batch = recipe.train.batch;
   const TrackTable data = make_data(device, recipe, bands);
-  std::optional<TagTable> tags;
-  if (recipe.task == "tags") {
-    std::vector<std::uint8_t> labels(static_cast<std::size_t>(batch * kClasses));
-    for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = i % 3 == 0 ? 1 : 0;
-    tags.emplace(device, labels, std::vector<float>(kClasses, 1.0F));
-  }
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(batch * kClasses));
+  for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = i % 3 == 0 ? 1 : 0;
+  const Targets targets =
+      task_of(recipe).targets(device, labels, std::vector<float>(kClasses, 1.0F), recipe.augment.mixup > 0);
   const auto model = make_model(recipe.model, {recipe.segment.frames, bands}, kClasses);
   model->params().allocate(device);
   model->params().initialise(device, 1);
@@ -43,8 +41,7 @@ void step_bench(benchmark::State& state, const BenchDevice& where, const Recipe&
   std::vector<std::int32_t> plan;
   for (std::int64_t i = 0; i < kSteps * batch; ++i) plan.push_back(static_cast<std::int32_t>(i % batch));
   const auto step_on = [&](Device& on) {
-    auto step =
-        std::make_unique<TrainingStep>(on, *model, data, tags ? &*tags : nullptr, recipe, 1, batch, kSteps);
+    auto step = std::make_unique<TrainingStep>(on, *model, data, targets, recipe, 1, batch, kSteps);
     step->begin_epoch(plan, 0);
     step->run();
     return step;

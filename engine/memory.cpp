@@ -6,6 +6,20 @@ Slab::Slab(Device& device, std::int64_t bytes) : block_(device, aligned_bytes(by
   if (block_.bytes() > 0) device.ops().fill(all(), 0.0F);
 }
 
+namespace {
+
+std::int64_t bytes_of(const std::vector<Slab::Part>& parts) {
+  std::int64_t bytes = 0;
+  for (const Slab::Part& part : parts) bytes += aligned_bytes(part.shape.numel() * size_of(part.dtype));
+  return bytes;
+}
+
+}  // namespace
+
+Slab::Slab(Device& device, const std::vector<Part>& parts) : Slab(device, bytes_of(parts)) {
+  for (const Part& part : parts) *part.tensor = take(part.shape, part.dtype);
+}
+
 Tensor Slab::take(Shape shape, DType dtype) {
   const Tensor tensor(block_.data() + used_, shape, dtype);
   used_ += aligned_bytes(tensor.bytes());

@@ -35,6 +35,13 @@ constexpr std::int64_t aligned_bytes(std::int64_t bytes) { return (bytes + 255) 
 class Slab {
  public:
   Slab(Device& device, std::int64_t bytes);
+  // Of these tensors, which are set in order. Members among them stand before the slab in their class.
+  struct Part {
+    Tensor* tensor;
+    Shape shape;
+    DType dtype = DType::f32;
+  };
+  Slab(Device& device, const std::vector<Part>& parts);
   Tensor take(Shape shape, DType dtype = DType::f32);
   Tensor all() const;  // everything as one f32 vector, gaps (zeros) included
 

@@ -3,12 +3,13 @@
 namespace melgrad {
 
 Optimizer::Optimizer(Device& device, const ParamStore& params, const OptimizerOptions& options)
-    : device_(&device), params_(&params), options_(options), scalars_(device, 3 * aligned_bytes(8)) {
+    : device_(&device),
+      params_(&params),
+      options_(options),
+      scalars_(device, {{&rate_, {1}}, {&norm_, {2}}, {&factor_, {1}}}) {
   const int moments = options.kind == OptimizerOptions::Kind::sgd ? 1 : 2;
   for (int i = 0; i < moments; ++i) moments_.push_back(params.like_values(device));
-  rate_ = scalars_.take({1});
-  norm_ = scalars_.take({2});
-  options_.schedule.factor = factor_ = scalars_.take({1});
+  options_.schedule.factor = factor_;
   set_factor(1);
 }
 

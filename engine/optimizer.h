@@ -42,8 +42,8 @@ class Optimizer {
   const ParamStore* params_;
   OptimizerOptions options_;
   std::vector<Slab> moments_;
-  Slab scalars_;
   Tensor rate_, norm_, factor_;
+  Slab scalars_;
 };
 
 }  // namespace melgrad

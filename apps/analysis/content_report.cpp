@@ -7,6 +7,7 @@
 #include "apps/analysis/content_statistics.h"
 #include "apps/analysis/tag_statistics.h"
 #include "apps/terminal/text_table.h"
+#include "io/files/json.h"
 #include "kernels/text.h"
 
 namespace melgrad {
@@ -21,14 +22,12 @@ std::string column_name(std::size_t column) {
                                    : fmt::format("mel {}", column - kMeasures.size());
 }
 
-ordered_json finite(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
-
 ordered_json as_json(const MeasureQuartiles& quartiles) {
   ordered_json out;
   for (std::size_t m = 0; m < kMeasures.size(); ++m) {
     const Quartiles& q = quartiles[m];
     out[kMeasures[m].name] = {{"clips", q.count},
-                              {"quartiles", {finite(q.low), finite(q.median), finite(q.high)}}};
+                              {"quartiles", {or_null(q.low), or_null(q.median), or_null(q.high)}}};
   }
   return out;
 }
@@ -37,8 +36,10 @@ ordered_json as_json(const MeasureTests& tests) {
   ordered_json out;
   for (std::size_t m = 0; m < kMeasures.size(); ++m) {
     const RankTest& t = tests[m];
-    out[kMeasures[m].name] = {
-        {"auc", finite(t.auc)}, {"cliffs_delta", finite(t.delta)}, {"z", finite(t.z)}, {"p", finite(t.p)}};
+    out[kMeasures[m].name] = {{"auc", or_null(t.auc)},
+                              {"cliffs_delta", or_null(t.delta)},
+                              {"z", or_null(t.z)},
+                              {"p", or_null(t.p)}};
   }
   return out;
 }
@@ -157,7 +158,7 @@ ordered_json as_json(const ContentStatistics& s, const DataSet& set, const Measu
   for (std::size_t i = 0; i < clips.tracks.size(); ++i) {
     list.push_back({{"clip", set.tracks[clips.tracks[i]].name}});
     for (std::size_t m = 0; m < kMeasures.size(); ++m)
-      list.back()[kMeasures[m].name] = finite(clips.contents[i].measures[m]);
+      list.back()[kMeasures[m].name] = or_null(clips.contents[i].measures[m]);
   }
   for (const std::size_t i : s.complete) {
     if (s.axes)

@@ -5,7 +5,7 @@
 
 #include "apps/report/gnuplot.h"
 #include "apps/report/sections.h"
-#include "models/training/evaluation.h"
+#include "models/metrics/evaluation.h"
 
 namespace melgrad {
 namespace {

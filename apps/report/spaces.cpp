@@ -6,9 +6,12 @@
 #include <numeric>
 
 #include "apps/analysis/discriminants.h"
+#include "apps/terminal/screen.h"
 #include "kernels/error.h"
 #include "models/runs/run_folder.h"
-#include "models/training/run.h"
+#include "models/training/data.h"
+#include "models/training/evaluator.h"
+#include "models/training/model_file.h"
 
 namespace melgrad {
 namespace {
@@ -97,13 +100,13 @@ void add_spaces_of(Page& page, const RunGroup& group, Device& device) {
   const ReportRun& run = *group.runs[0];
   const RunFolder folder = RunFolder::open(run.path);
   LoadedModel loaded = load_model(device, folder.file("model.h5"));
-  Recipe recipe = load_recipe(folder.file("recipe.toml"));
-  const TrainingData data(device, origin_of(folder).cache, recipe);
+  const Recipe recipe = load_recipe(folder.file("recipe.toml"));
+  const TrainingData data(device, origin_of(folder).cache, recipe, TrainingData::Hold::automatic, say_line);
   const Split split = read_split(folder.file("splits.json"), data.names());
   const Segments train = segments_of(split.train, data.table(), recipe.segment),
                  test = segments_of(split.test, data.table(), recipe.segment);
   const std::size_t groups = data.classes().size();
-  Evaluator evaluator(device, *loaded.model, false, recipe.segment.frames);
+  Evaluator evaluator(device, *loaded.model, data.task(), recipe.segment.frames);
 
   const auto raw = [&](const Segments& s) {
     return as_matrix(evaluator.segments(data.table(), s.first_rows), s.genre.size());

@@ -2,6 +2,7 @@
 #include "apps/extract.h"
 #include "apps/reproduce/reproduce.h"
 #include "apps/terminal/interrupt.h"
+#include "apps/terminal/result_text.h"
 #include "apps/train.h"
 #include "io/files/atomic_file.h"
 #include "models/metrics/statistics.h"
@@ -80,7 +81,7 @@ class Dong2018Reproduction {
                                     : load_recipe((fs::path(args.resume) / "recipe.toml").string())),
         folder_(prepare(args, recipe_)),
         asked_(asked_of(folder_)),
-        data_(*device_, cache(settings), recipe_) {}
+        data_(*device_, cache(settings), recipe_, TrainingData::Hold::automatic, say_line) {}
 
   void run() {
     expect_classes(asked_.gtzan, data_.classes(), recipe_);
@@ -162,20 +163,20 @@ class Dong2018Reproduction {
     std::uint64_t seed = asked_.seed + k;
     if (begun) {
       const RunOrigin origin = origin_of(folder);
-      warn_of_other_device(origin, *device_);
+      compare_devices(origin, *device_, say_line);
       seed = origin.seed;
     } else {
       begin_in_folder(folder, recipe_, data_, asked_.gtzan, split, seed, *device_);
     }
     TrainingRun run(*device_, data_, split, recipe_, seed);
-    resume_in_folder(run, folder);
-    if (begun) note_resumption(run, folder);
-    if (!train_in_folder(run, folder, recipe_, name)) {
+    resume_in_folder(run, folder, say_line);
+    if (begun) note_resumption(run, folder, say_line);
+    if (!train_shown(run, folder, name)) {
       record_end(folder_, "interrupted");
       throw Interrupted{
           fmt::format("saved; go on with: melgrad reproduce dong2018 --resume {}", folder_.path().string())};
     }
-    test_in_folder(run, folder, data_, recipe_);
+    test_in_folder(run, folder);
     summary.add(folder);
     say("{}: test accuracy {:.3f} ({}), weights {:016x}", name, summary.kept.back(), run.ending(),
         run.weights_digest());

@@ -148,17 +148,17 @@ class MtatReproduction {
       if (result_stands(done)) return done.read_json("result.json");
     }
     Recipe recipe = begun ? load_recipe(folder_.file(name) + "/recipe.toml") : recipe_of(name, asked_.set);
-    const TrainingData data(*device_, cache_of(recipe), recipe);
+    const TrainingData data(*device_, cache_of(recipe), recipe, TrainingData::Hold::automatic, say_line);
     const RunFolder folder =
         begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
     const Split split = data.own_split();
-    if (begun) warn_of_other_device(origin_of(folder), *device_);
+    if (begun) compare_devices(origin_of(folder), *device_, say_line);
     if (!begun) begin_in_folder(folder, recipe, data, asked_.data.path, split, asked_.seed, *device_);
     TrainingRun run(*device_, data, split, recipe, asked_.seed);
-    resume_in_folder(run, folder);
-    if (begun) note_resumption(run, folder);
-    if (!train_in_folder(run, folder, recipe, name)) interrupt();
-    return test_in_folder(run, folder, data, recipe).result;
+    resume_in_folder(run, folder, say_line);
+    if (begun) note_resumption(run, folder, say_line);
+    if (!train_shown(run, folder, name)) interrupt();
+    return test_in_folder(run, folder);
   }
 
   [[noreturn]] void interrupt() const {

@@ -53,6 +53,9 @@ void say(fmt::format_string<Args...> format, Args&&... args) {
   screen::write_message(printable(fmt::format(format, std::forward<Args>(args)...)) + "\n");
 }
 
+// The same of a line that is put together: for what takes Notes (models/training/notes.h).
+inline void say_line(const std::string& line) { say("{}", line); }
+
 // For `main`. At the start: numbers 0, 1 and 2 that the caller has closed are taken, by what can neither be
 // read nor written, so that no file of ours gets them and what is printed is still seen to be lost. At the
 // end: writes out what is pending; Error (output) if any of it, now or before, was lost.

@@ -1,9 +1,11 @@
 // JSON out of files that may come from anywhere.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -20,6 +22,11 @@ inline std::vector<double> decimals(const std::vector<float>& values) {
   out.reserve(values.size());
   for (const float value : values) out.push_back(decimal(value));
   return out;
+}
+
+// null where there is no finite number.
+inline nlohmann::ordered_json or_null(std::optional<double> number) {
+  return number && std::isfinite(*number) ? nlohmann::ordered_json(*number) : nlohmann::ordered_json();
 }
 
 struct NotACount : std::runtime_error {

@@ -221,4 +221,13 @@ TagMetrics tag_metrics(const TagScores& scores, const TagMetricsOptions& options
   return out;
 }
 
+double binary_cross_entropy(const TagScores& scores) {
+  double sum = 0;
+  for (std::size_t i = 0; i < scores.scores.size(); ++i) {
+    const double p = std::clamp(static_cast<double>(scores.scores[i]), 1e-7, 1 - 1e-7);
+    sum -= scores.targets[i] != 0 ? std::log(p) : std::log1p(-p);
+  }
+  return scores.scores.empty() ? 0 : sum / static_cast<double>(scores.scores.size());
+}
+
 }  // namespace melgrad

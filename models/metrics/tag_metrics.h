@@ -89,7 +89,7 @@ nlohmann::ordered_json as_json(const TagMetrics& metrics);
 TagMetrics tag_metrics_of(const nlohmann::ordered_json& json);
 // Track by track: its tags and its score for each.
 nlohmann::ordered_json as_json(const TagScores& scores);
-// A row per tag, the macro row and the baseline's row; 100 columns for tags of up to 16 letters.
-std::string as_table(const TagMetrics& metrics);
+// Mean over tracks and tags of -(t log p + (1 - t) log(1 - p)), p within 1e-7 of neither 0 nor 1.
+double binary_cross_entropy(const TagScores& scores);
 
 }  // namespace melgrad

@@ -79,9 +79,7 @@ void Model::standardise_input(Device& device, const std::vector<float>& mean,
   for (const float d : deviation) scale.push_back(d > 0 ? 1 / d : 0);
   require(deviation.size() == mean.size(), "standardise_input: {} means, {} deviations", mean.size(),
           deviation.size());
-  input_.emplace(device, 2 * aligned_bytes(bands * size_of(DType::f32)));
-  mean_ = input_->take({bands});
-  scale_ = input_->take({bands});
+  input_.emplace(device, std::vector<Slab::Part>{{&mean_, {bands}}, {&scale_, {bands}}});
   device.to_device(mean_, mean.data());
   device.to_device(scale_, scale.data());
 }

@@ -29,7 +29,7 @@ Predictor::Predictor(Device& device, const std::string& path)
     : device_(&device),
       loaded_(load(device, path)),
       features_(device, loaded_.recipe.features),
-      evaluator_(device, *loaded_.model, loaded_.recipe.task == "tags", loaded_.recipe.segment.frames) {}
+      evaluator_(device, *loaded_.model, task_of(loaded_.recipe), loaded_.recipe.segment.frames) {}
 
 double Predictor::frame_seconds() const {
   return static_cast<double>(loaded_.recipe.features.hop_length) / loaded_.recipe.features.sample_rate;

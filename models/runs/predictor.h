@@ -6,7 +6,8 @@
 
 #include "engine/feature_extractor.h"
 #include "io/audio/audio.h"
-#include "models/training/run.h"
+#include "models/training/evaluator.h"
+#include "models/training/model_file.h"
 
 namespace melgrad {
 

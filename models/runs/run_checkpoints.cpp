@@ -4,7 +4,6 @@
 #include <charconv>
 #include <filesystem>
 
-#include "apps/terminal/screen.h"
 #include "io/files/atomic_file.h"
 #include "kernels/error.h"
 
@@ -42,7 +41,7 @@ std::vector<std::string> RunCheckpoints::by_age() const {
   return paths;
 }
 
-std::optional<Checkpoint> RunCheckpoints::load() const {
+std::optional<Checkpoint> RunCheckpoints::load(const Notes& notes) const {
   if (!fs::exists(newest())) return std::nullopt;
   std::string why;
   try {
@@ -58,7 +57,7 @@ std::optional<Checkpoint> RunCheckpoints::load() const {
       fs::rename(newest(), folder_->file("checkpoint-damaged.h5"));
       link_or_copy(path, newest());
       for (const std::string& other : damaged) fs::remove(other);
-      say("{}; put aside as checkpoint-damaged.h5; going on from {}", why, path);
+      note(notes, "{}; put aside as checkpoint-damaged.h5; going on from {}", why, path);
       return state;
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::input) throw;

@@ -9,6 +9,7 @@
 
 #include "io/arrays/checkpoint.h"
 #include "models/runs/run_folder.h"
+#include "models/training/notes.h"
 
 namespace melgrad {
 
@@ -20,10 +21,10 @@ class RunCheckpoints {
   explicit RunCheckpoints(const RunFolder& folder, int keep = kKeep) : folder_(&folder), keep_(keep) {}
 
   std::string newest() const { return folder_->file("checkpoint.h5"); }
-  // The newest that is whole; none if the run has saved nothing yet. If checkpoint.h5 is damaged, a line on
-  // stderr says so, it is put aside as checkpoint-damaged.h5, and the one before takes its place: from there
+  // The newest that is whole; none if the run has saved nothing yet. If checkpoint.h5 is damaged, `notes`
+  // are told so, it is put aside as checkpoint-damaged.h5, and the one before takes its place: from there
   // the run goes on to the same bits. Error (input) if no checkpoint is whole.
-  std::optional<Checkpoint> load() const;
+  std::optional<Checkpoint> load(const Notes& notes = {}) const;
   // The step of the newest; none if there is none that can be read.
   std::optional<std::int64_t> step() const;
   // Error (output).

@@ -6,7 +6,7 @@
 #include <iterator>
 #include <unistd.h>
 
-#include "apps/terminal/screen.h"
+#include "kernels/text.h"
 #include "models/runs/run_checkpoints.h"
 #include "models/runs/version.h"
 
@@ -60,14 +60,15 @@ std::optional<std::int64_t> tested_steps(const RunFolder& folder) {
   });
 }
 
-void rename_if_there(const RunFolder& folder, const std::string& from, const std::string& to) {
+void rename_if_there(const RunFolder& folder, const std::string& from, const std::string& to,
+                     const Notes& notes) {
   if (!fs::exists(folder.file(from))) return;
   std::error_code error;
   fs::rename(folder.file(from), folder.file(to), error);
   if (error)
     fail(ErrorKind::output, "{}: cannot be renamed to {}: {}", folder.file(from), to, error.message());
-  say("{}: is of step {} of a run that now goes on; kept as {}", folder.file(from),
-      to.substr(to.find('-') + 1, to.find('.') - to.find('-') - 1), to);
+  note(notes, "{}: is of step {} of a run that now goes on; kept as {}", folder.file(from),
+       to.substr(to.find('-') + 1, to.find('.') - to.find('-') - 1), to);
 }
 
 }  // namespace
@@ -102,12 +103,12 @@ ordered_json without_sessions(ordered_json run) {
   return run;
 }
 
-void set_result_aside(const RunFolder& folder, std::int64_t step) {
+void set_result_aside(const RunFolder& folder, std::int64_t step, const Notes& notes) {
   if (fs::exists(folder.file("result.json"))) {
     const std::int64_t tested = tested_steps(folder).value_or(step);
-    rename_if_there(folder, "result.json", fmt::format("result-{}.json", tested));
+    rename_if_there(folder, "result.json", fmt::format("result-{}.json", tested), notes);
   }
-  rename_if_there(folder, "model.h5", fmt::format("model-{}.h5", step));
+  rename_if_there(folder, "model.h5", fmt::format("model-{}.h5", step), notes);
 }
 
 std::string unfinished(const RunFolder& folder) {

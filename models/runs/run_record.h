@@ -9,6 +9,7 @@
 #include <string>
 
 #include "models/runs/run_folder.h"
+#include "models/training/notes.h"
 
 namespace melgrad {
 
@@ -24,8 +25,8 @@ void record_end(const RunFolder& folder, const std::string& outcome);
 nlohmann::ordered_json without_sessions(nlohmann::ordered_json run);
 
 // Before a run goes on from `step`: what was made of the shorter one must not stand as if of the longer. Its
-// result.json and model.h5 become result-<step>.json and model-<step>.h5, with a line on stderr.
-void set_result_aside(const RunFolder& folder, std::int64_t step);
+// result.json and model.h5 become result-<step>.json and model-<step>.h5, and `notes` are told.
+void set_result_aside(const RunFolder& folder, std::int64_t step, const Notes& notes);
 
 // "" if training has finished; else that it failed and why, or how to go on.
 std::string unfinished(const RunFolder& folder);

@@ -5,7 +5,6 @@
 #include <cstring>
 #include <map>
 
-#include "apps/terminal/screen.h"
 #include "io/datasets/csv.h"
 #include "io/files/hash.h"
 #include "kernels/host_memory.h"
@@ -13,29 +12,17 @@
 #include "kernels/text.h"
 
 namespace melgrad {
-namespace {
-
-std::int32_t only_label(const CacheItem& item, const std::string& path) {
-  const auto count = std::count(item.labels.begin(), item.labels.end(), 1);
-  if (count != 1) {
-    fail(ErrorKind::input,
-         "{}: track {} has {} labels; a recipe for genres needs exactly one (for tags: recipe mtat-...)",
-         path, item.name, count);
-  }
-  return static_cast<std::int32_t>(std::find(item.labels.begin(), item.labels.end(), 1) -
-                                   item.labels.begin());
-}
-
-}  // namespace
-
-TrainingData::TrainingData(Device& device, const std::string& path, Recipe& recipe, Hold hold)
-    : path_(path), tags_(recipe.task == "tags"), file_(path) {
+TrainingData::TrainingData(Device& device, const std::string& path, const Recipe& recipe, Hold hold,
+                           Notes notes)
+    : notes_(std::move(notes)), path_(path), task_(&task_of(recipe)), file_(path) {
   const Cache& cache = file_.description();
+  features_of_ = cache.mel;
   if (cache.mel.preset == "imported") {
-    recipe.features = cache.mel;
-    say("{}: imported features, {} bands; the recipe's feature settings play no part", path, cache.bands);
+    note(notes_, "{}: imported features, {} bands; the recipe's feature settings play no part", path,
+         cache.bands);
   } else {
     expect_mel(cache, recipe.features, path);
+    features_of_ = recipe.features;
   }
   describe(cache, recipe);
   if (recipe.input.standardise == "bands")
@@ -58,9 +45,9 @@ void TrainingData::describe(const Cache& cache, const Recipe& recipe) {
     usable_.push_back(item.rows >= recipe.segment.frames);
     short_tracks += usable_.back() ? 0 : 1;
     longest = std::max(longest, item.rows);
-    const std::int32_t label = tags_ ? static_cast<std::int32_t>(tracks_.size()) : only_label(item, path_);
-    tracks_.push_back({item.first_row, static_cast<std::int32_t>(item.rows), label});
-    if (tags_) tag_labels_.insert(tag_labels_.end(), item.labels.begin(), item.labels.end());
+    tracks_.push_back({item.first_row, static_cast<std::int32_t>(item.rows),
+                       task_->label_of(item, static_cast<std::int32_t>(tracks_.size()), path_)});
+    labels_.insert(labels_.end(), item.labels.begin(), item.labels.end());
   }
   if (short_tracks == names_.size()) {
     fail(ErrorKind::input,
@@ -71,8 +58,8 @@ void TrainingData::describe(const Cache& cache, const Recipe& recipe) {
   }
   for (std::size_t i = 0; short_tracks > 0 && i < names_.size(); ++i) {
     if (!usable_[i]) {
-      say("left out: {}: {} frames, a segment has {} ({:.2f} s of {:.2f} s)", names_[i], tracks_[i].rows,
-          recipe.segment.frames, seconds(tracks_[i].rows), seconds(recipe.segment.frames));
+      note(notes_, "left out: {}: {} frames, a segment has {} ({:.2f} s of {:.2f} s)", names_[i],
+           tracks_[i].rows, recipe.segment.frames, seconds(tracks_[i].rows), seconds(recipe.segment.frames));
     }
   }
 }
@@ -90,10 +77,10 @@ void TrainingData::hold_features(Device& device, Hold hold) {
   const bool in_memory = hold == Hold::memory || (hold == Hold::automatic && bytes <= free_host_memory() / 2);
   if (!table_->on_device() && in_memory) features_ = file_.read_all();
   if (device.name() == "cpu" && table_->on_device()) return;  // nothing worth telling
-  say("{}: {:.1f} MB, {}", path_, static_cast<double>(bytes) / 1e6,
-      table_->on_device()        ? "on " + device.name()
-      : !features_.bytes.empty() ? "in host memory, sent batch by batch"
-                                 : "left in the file, read batch by batch");
+  note(notes_, "{}: {:.1f} MB, {}", path_, static_cast<double>(bytes) / 1e6,
+       table_->on_device()        ? "on " + device.name()
+       : !features_.bytes.empty() ? "in host memory, sent batch by batch"
+                                  : "left in the file, read batch by batch");
 }
 
 void TrainingData::read_rows(std::int64_t first, std::int64_t count, void* to) const {
@@ -172,7 +159,7 @@ Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed
     if (!usable_[i]) continue;
     const auto here = static_cast<std::int64_t>(i);
     index.push_back(static_cast<std::int32_t>(i));
-    label.push_back(tags_ ? 0 : table_->tracks()[i].label);
+    label.push_back(task_->stratum_of(table_->tracks()[i].label));
     group.push_back(options.keep_identical_together ? first.emplace(content_[i], here).first->second : here);
     names.push_back(of_group[i]);
   }
@@ -184,61 +171,20 @@ Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed
   return split;
 }
 
-std::vector<std::int64_t> TrainingData::positives(const std::vector<std::int32_t>& tracks) const {
+std::vector<std::int64_t> TrainingData::tracks_of_each(const std::vector<std::int32_t>& tracks) const {
   std::vector<std::int64_t> counts(classes_.size());
   for (const std::int32_t track : tracks)
     for (std::size_t k = 0; k < counts.size(); ++k)
-      counts[k] += tag_labels_[static_cast<std::size_t>(track) * counts.size() + k];
+      counts[k] += labels_[static_cast<std::size_t>(track) * counts.size() + k] != 0 ? 1 : 0;
   return counts;
-}
-
-std::vector<std::string> TrainingData::one_sided_tags(const std::vector<std::int32_t>& tracks) const {
-  const auto counts = positives(tracks);
-  std::vector<std::string> names;
-  for (std::size_t k = 0; k < counts.size(); ++k)
-    if (counts[k] == 0 || counts[k] == std::ssize(tracks)) names.push_back(classes_[k]);
-  return names;
-}
-
-std::vector<float> TrainingData::tag_weights(const std::string& kind,
-                                             const std::vector<std::int32_t>& tracks) const {
-  std::vector<float> weights(classes_.size(), 1.0F);
-  if (kind != "balanced") return weights;
-  const auto counts = positives(tracks);
-  for (std::size_t k = 0; k < counts.size(); ++k)
-    if (counts[k] > 0)
-      weights[k] = static_cast<float>(std::ssize(tracks) - counts[k]) / static_cast<float>(counts[k]);
-  return weights;
-}
-
-std::vector<std::string> TrainingData::missing_classes(const std::vector<std::int32_t>& tracks) const {
-  std::vector<bool> seen(classes_.size());
-  for (const std::int32_t track : tracks)
-    seen[static_cast<std::size_t>(table_->tracks()[static_cast<std::size_t>(track)].label)] = true;
-  std::vector<std::string> missing;
-  for (std::size_t k = 0; k < seen.size(); ++k)
-    if (!seen[k]) missing.push_back(classes_[k]);
-  return missing;
-}
-
-std::vector<float> TrainingData::class_weights(const std::string& kind,
-                                               const std::vector<std::int32_t>& tracks) const {
-  std::vector<float> weights(classes_.size(), 1.0F);
-  if (kind != "balanced") return weights;
-  std::map<std::int32_t, std::int64_t> counts;
-  for (const std::int32_t track : tracks) ++counts[table_->tracks()[static_cast<std::size_t>(track)].label];
-  for (const auto& [label, count] : counts)
-    weights[static_cast<std::size_t>(label)] = static_cast<float>(
-        static_cast<double>(tracks.size()) / static_cast<double>(std::ssize(counts) * count));
-  return weights;
 }
 
 Split TrainingData::listed_split(const std::string& folder) const {
   std::vector<std::string> missing;
   Split split = split_from_lists(folder, names_, &missing);
   if (!missing.empty()) {
-    say("{}: {} of the listed tracks are not in {} (the first: {})", folder, missing.size(), path_,
-        missing[0]);
+    note(notes_, "{}: {} of the listed tracks are not in {} (the first: {})", folder, missing.size(), path_,
+         missing[0]);
   }
   for (auto* part : {&split.train, &split.valid, &split.test}) {
     std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });

@@ -1,5 +1,4 @@
-// What a run trains on: a cache, on the device if it fits, its labels (one a track, or tags), and which
-// tracks may be used.
+// What a run trains on: a cache, on the device if it fits, its labels, and which tracks may be used.
 #pragma once
 
 #include <optional>
@@ -8,7 +7,10 @@
 
 #include "io/arrays/cache.h"
 #include "io/datasets/split.h"
-#include "models/training/step.h"
+#include "models/recipes/recipe.h"
+#include "models/training/notes.h"
+#include "models/training/task.h"
+#include "models/training/track_table.h"
 
 namespace melgrad {
 
@@ -20,9 +22,10 @@ class TrainingData {
   enum class Hold { automatic, device, memory, file };
 
   // Opens the cache. The recipe's features must be the cache's (Error (input) naming the field), unless the
-  // cache was imported: then the recipe takes over the cache's description. Tracks that are shorter than a
-  // segment are left out, with a line on stderr.
-  TrainingData(Device& device, const std::string& path, Recipe& recipe, Hold hold = Hold::automatic);
+  // cache was imported: then those of the recipe play no part, and features() are the cache's. Tracks that
+  // are shorter than a segment are left out. `notes` are told so.
+  TrainingData(Device& device, const std::string& path, const Recipe& recipe, Hold hold = Hold::automatic,
+               Notes notes = {});
   TrainingData(const TrainingData&) = delete;
   TrainingData& operator=(const TrainingData&) = delete;
 
@@ -30,30 +33,24 @@ class TrainingData {
   const std::vector<std::string>& classes() const { return classes_; }
   const std::vector<std::string>& names() const { return names_; }
   const TrackTable& table() const { return *table_; }
-  // Whether the recipe's task is tags; then [tracks, classes] of 0 and 1.
-  bool tags() const { return tags_; }
-  const std::vector<std::uint8_t>& tag_labels() const { return tag_labels_; }
-  // Tags that no track of `tracks` has, or all have.
-  std::vector<std::string> one_sided_tags(const std::vector<std::int32_t>& tracks) const;
-  // Classes that none of `tracks` has; of genres.
-  std::vector<std::string> missing_classes(const std::vector<std::int32_t>& tracks) const;
-  // Of a tag's positives in the loss, by the recipe's train.tag_weights.
-  std::vector<float> tag_weights(const std::string& kind, const std::vector<std::int32_t>& tracks) const;
-  // Of each class in the loss, by the recipe's train.class_weights: those that occur among `tracks` weigh 1
-  // on average over the tracks.
-  std::vector<float> class_weights(const std::string& kind, const std::vector<std::int32_t>& tracks) const;
+  const Task& task() const { return *task_; }
+  const MelOptions& features() const { return features_of_; }
+  // [tracks, classes] of 0 and 1.
+  const std::vector<std::uint8_t>& labels() const { return labels_; }
+  // How many of `tracks` have each class.
+  std::vector<std::int64_t> tracks_of_each(const std::vector<std::int32_t>& tracks) const;
   double frame_seconds() const { return frame_seconds_; }
   bool has_splits() const { return has_splits_; }
 
   // Columns of the data set that say what belongs together: "fold", "artist", ...
   const std::vector<std::string>& columns() const { return file_.description().columns; }
 
-  // Random split number `seed`; stratified if the task is not tags. Tracks that have the same in the column
-  // `group`, if one is named, stay together. Throws Error (input) naming the columns there are.
+  // Random split number `seed`; stratified where a track has one class. Tracks that have the same in the
+  // column `group`, if one is named, stay together. Throws Error (input) naming the columns there are.
   Split random_split(const SplitOptions& options, std::uint64_t seed, const std::string& group = "") const;
   // Tests on one fold (io/datasets/split.h).
   Split fold_split(const std::string& fold) const;
-  // The lists in `folder`; says which of their tracks are missing.
+  // The lists in `folder`; the notes say which of their tracks are missing.
   Split listed_split(const std::string& folder) const;
   // The one the data set came with (manifest).
   Split own_split() const;
@@ -73,16 +70,18 @@ class TrainingData {
   void add_sums(const CacheItem& item);
   void read_rows(std::int64_t first, std::int64_t count, void* to) const;
   std::vector<std::string> column(const std::string& name) const;  // its values, track by track
-  std::vector<std::int64_t> positives(const std::vector<std::int32_t>& tracks) const;  // of each tag
 
+  Notes notes_;
   std::string path_;
+  const Task* task_;
+  MelOptions features_of_;
   std::vector<std::string> classes_, names_, splits_;
   std::vector<std::uint64_t> content_;  // equal for identical tracks
   std::vector<bool> usable_;
   std::vector<double> sums_, squares_;  // [tracks, bands] over a track's frames, if the recipe standardises
   double frame_seconds_ = 0;
-  bool has_splits_ = false, tags_ = false;
-  std::vector<std::uint8_t> tag_labels_;
+  bool has_splits_ = false;
+  std::vector<std::uint8_t> labels_;
   CacheFile file_;
   std::vector<TrackTable::Track> tracks_;  // until the table has them
   HostArray features_;                     // if they are held in host memory

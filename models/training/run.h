@@ -7,17 +7,17 @@
 #pragma once
 
 #include <functional>
-#include <limits>
 #include <optional>
-#include <random>
 #include <string>
 #include <vector>
 
 #include "io/arrays/checkpoint.h"
 #include "kernels/error.h"
 #include "models/training/data.h"
-#include "models/training/evaluation.h"
+#include "models/training/evaluator.h"
 #include "models/training/loss_watch.h"
+#include "models/training/schedule.h"
+#include "models/training/step.h"
 
 namespace melgrad {
 
@@ -30,13 +30,10 @@ class Diverged : public Error {
 
 class TrainingRun {
  public:
+  // With the features of the data, whatever the recipe says of them.
   TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe,
               std::uint64_t seed);
 
-  struct Validation {
-    double score = 0;  // what the recipe's best_by compares; more is better
-    std::vector<std::pair<std::string, double>> figures;  // for the log; the first is the one compared
-  };
   struct Epoch {
     std::int64_t epoch = 0;    // finished epochs
     std::int64_t step = 0;     // finished steps
@@ -71,9 +68,10 @@ class TrainingRun {
   void restore(const Checkpoint& checkpoint, const std::string& path);
   // The weights to keep, with everything that prediction needs.
   Checkpoint model(bool best);
-  // The test tracks with the best or the final weights.
-  Evaluation test_genres(bool best);
-  TagScores test_tags(bool best);
+  // Does `work` with the best weights in the network, or with the present ones.
+  void with_weights(bool best, const std::function<void(Evaluator&)>& work);
+  // Whether the finished network has the best weights: a run that was never validated has none.
+  bool keeps_best() const { return best_epoch() > 0 && recipe_.train.weights == "best"; }
 
   std::int64_t steps() { return step_.counter(); }
   std::int64_t total_steps() const { return steps_per_epoch_ * recipe_.train.epochs; }
@@ -82,31 +80,27 @@ class TrainingRun {
   // The best validation figure, as the recipe names it; none before the first validation, and where no track
   // is for validation.
   std::optional<double> best_valid() const {
-    return best_epoch_ == 0 ? std::nullopt : std::optional(shown(best_score_));
+    return best_epoch() == 0 ? std::nullopt : std::optional(shown(schedule_.state().best_score));
   }
-  std::int64_t best_epoch() const { return best_epoch_; }
+  std::int64_t best_epoch() const { return schedule_.state().best_epoch; }
   std::int64_t skipped() const { return skipped_; }
   std::int64_t parameters() const { return model_->params().count(); }
   const Split& split() const { return split_; }
+  const TrainingData& data() const { return *data_; }
+  const Recipe& recipe() const { return recipe_; }
   // XXH3 of the current weights: equal for equal runs.
   std::uint64_t weights_digest();
 
  private:
   std::vector<std::int32_t> order(std::int64_t epoch) const;
-  std::vector<std::int32_t> balanced(std::mt19937_64& random) const;
   void finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
                     const std::function<bool(const Epoch&)>& after_epoch, bool& go_on);
   void collect_reports();
   void skip(const TrainingStep::Report& report);
   Validation validate(const std::vector<std::int32_t>& order);
-  Validation validate_tags();
   void follow_validation(std::int64_t epoch, double score);
-  void enter_phase_of(std::int64_t epoch);
   double shown(double score) const { return recipe_.train.best_by == "loss" ? -score : score; }
-  void with_weights(bool best, const std::function<void()>& work);
   double validate_on_last_crop(const std::vector<std::int32_t>& order);
-  std::string ending_after(std::int64_t epoch) const;
-  bool stands_still(std::int64_t epoch) const;
 
   Device* device_;
   const TrainingData* data_;
@@ -114,19 +108,12 @@ class TrainingRun {
   Recipe recipe_;
   std::uint64_t seed_;
   std::int64_t batch_, steps_per_epoch_;
-  std::vector<TrainPhase> phases_;
+  TrainingSchedule schedule_;
   std::unique_ptr<Model> model_;
-  std::optional<TagTable> tags_;
+  Targets targets_;
   TrainingStep step_;
   Evaluator evaluator_;
   Slab best_;
-  double best_score_ = -std::numeric_limits<double>::infinity();
-  std::int64_t best_epoch_ = 0;
-  std::vector<std::int64_t> validated_epochs_;
-  std::vector<float> valid_;  // the score after each of them
-  std::size_t phase_ = 0;
-  double plateau_ = 1;                 // factor of the rate
-  std::int64_t last_drop_ = 0;         // epoch of its last change
   double loss_sum_ = 0, hit_sum_ = 0;  // of the running epoch
   std::int64_t summed_ = 0;            // its steps in the sums: those that were not skipped
   std::int64_t reported_ = 0;          // steps that the device has reported
@@ -136,14 +123,5 @@ class TrainingRun {
   TrainingStep::Report last_;
   std::string ending_;
 };
-
-// The model and recipe of a model file, ready to predict.
-struct LoadedModel {
-  Recipe recipe;
-  std::vector<std::string> classes;
-  std::int64_t bands = 0;
-  std::unique_ptr<Model> model;
-};
-LoadedModel load_model(Device& device, const std::string& path);
 
 }  // namespace melgrad

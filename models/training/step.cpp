@@ -30,52 +30,28 @@ bool changes(const Augment& a) {
          a.band_masks * a.band_mask > 0;
 }
 
-// u8 [classes, classes]: row k is the targets of label k.
-Tensor one_hot(Device& device, Slab& slab, std::int64_t classes) {
-  std::vector<std::uint8_t> host(static_cast<std::size_t>(classes * classes));
-  for (std::int64_t k = 0; k < classes; ++k) host[static_cast<std::size_t>(k * classes + k)] = 1;
-  const Tensor table = slab.take({classes, classes}, DType::u8);
-  device.to_device(table, host.data());
-  return table;
-}
-
 }  // namespace
 
-TagTable::TagTable(Device& device, const std::vector<std::uint8_t>& host_labels,
-                   const std::vector<float>& host_weights)
-    : slab_(device, aligned_bytes(static_cast<std::int64_t>(host_labels.size())) +
-                        aligned_bytes(static_cast<std::int64_t>(host_weights.size()) * 4)) {
-  const auto count = static_cast<std::int64_t>(host_weights.size());
-  labels = slab_.take({static_cast<std::int64_t>(host_labels.size()) / count, count}, DType::u8);
-  weights = slab_.take({count});
-  device.to_device(labels, host_labels.data());
-  device.to_device(weights, host_weights.data());
-}
-
-TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data, const TagTable* tags,
+TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data, const Targets& targets,
                            const Recipe& recipe, std::uint64_t seed, std::int64_t batch,
-                           std::int64_t steps_per_epoch, const std::vector<float>& class_weights)
+                           std::int64_t steps_per_epoch)
     : device_(&device),
       model_(&model),
       data_(&data),
-      tags_(tags),
+      task_(&task_of(recipe)),
+      targets_(&targets),
       train_(recipe.train),
       frames_(recipe.segment.frames),
       batch_(batch),
-      steps_per_epoch_(steps_per_epoch),
-      state_(device, 4 * aligned_bytes(8) + aligned_bytes(kLogRows * kColumns * 4) +
-                         aligned_bytes(steps_per_epoch * batch * 4) + aligned_bytes(batch * 8) +
-                         aligned_bytes(std::ssize(class_weights) * 4) +
-                         aligned_bytes(std::ssize(class_weights) * std::ssize(class_weights)) +
-                         (data.on_device() ? 0 : aligned_bytes(batch * frames_ * data.bands() * 4))),
-      counter_(state_.take({1}, DType::i64)),
-      phase_counter_(state_.take({1}, DType::i64)),
-      log_(state_.take({kLogRows, kColumns})),
-      first_(state_.take({batch}, DType::i64)) {
-  require((tags != nullptr) == (recipe.task == "tags"), "TrainingStep: task {} and its labels", recipe.task);
-  if (!data.on_device()) sent_ = state_.take({batch, frames_, data.bands(), 1});
-  plan_.order = state_.take({steps_per_epoch, batch}, DType::i32);
-  plan_.step = state_.take({1}, DType::i64);
+      steps_per_epoch_(steps_per_epoch) {
+  std::vector<Slab::Part> parts = {{&counter_, {1}, DType::i64},
+                                   {&phase_counter_, {1}, DType::i64},
+                                   {&log_, {kLogRows, kColumns}},
+                                   {&first_, {batch}, DType::i64},
+                                   {&plan_.order, {steps_per_epoch, batch}, DType::i32},
+                                   {&plan_.step, {1}, DType::i64}};
+  if (!data.on_device()) parts.push_back({&sent_, {batch, frames_, data.bands(), 1}});
+  state_.emplace(device, parts);
   plan_.first_row = data.first_row;
   plan_.rows = data.rows;
   plan_.labels = data.labels;
@@ -83,16 +59,10 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
   plan_.skip_last_start = recipe.segment.skip_last_start;
   plan_.seed = seed;
   plan_.counter = counter_;
-  if (!class_weights.empty()) {
-    plan_.class_weights = state_.take({std::ssize(class_weights)});
-    device.to_device(plan_.class_weights, class_weights.data());
-  }
+  plan_.class_weights = targets.class_weights;
   augment_ = augment_of(recipe.augment, seed, counter_);
   mixup_ = {static_cast<float>(recipe.augment.mixup), seed, counter_};
-  if (tags == nullptr && recipe.augment.mixup > 0) {
-    require(!class_weights.empty(), "TrainingStep: mixup without the number of classes");
-    one_hot_ = one_hot(device, state_, std::ssize(class_weights));
-  }
+  require(mixup_.alpha == 0 || targets.table, "TrainingStep: mixup without a table of targets");
   begin_phase(0, 0);
 }
 
@@ -158,13 +128,12 @@ CrossEntropy TrainingStep::loss_of(Tape& tape, Tensor x, Tensor labels, Tensor w
   Ops& ops = device_->ops();
   const RandomSource random{plan_.seed, counter_};
   Tensor targets = labels;
-  if (const Tensor table = tags_ != nullptr ? tags_->labels : one_hot_) {
-    targets = tape.take({batch_, table.dim(1)});
-    ops.gather_labels(table, labels, targets);
+  if (targets_->table) {
+    targets = tape.take({batch_, targets_->table.dim(1)});
+    ops.gather_labels(targets_->table, labels, targets);
   }
   if (mixup_.alpha > 0) mix(tape, x, targets);
-  if (tags_ == nullptr) return cross_entropy(tape, model_->logits(tape, x, random), targets, weights);
-  return sigmoid_cross_entropy(tape, model_->logits(tape, x, random), targets, weights, tags_->weights);
+  return task_->loss(tape, model_->logits(tape, x, random), targets, weights, *targets_);
 }
 
 void TrainingStep::mix(Tape& tape, Tensor& x, Tensor& targets) {
@@ -224,72 +193,6 @@ void TrainingStep::set_counter(std::int64_t value) {
   const std::int64_t of_phase = value - phase_begin_;
   device_->to_device(phase_counter_, &of_phase);
   steps_done_ = value;
-}
-
-Evaluator::Evaluator(Device& device, Model& model, bool tags, std::int64_t frames, std::int64_t batch)
-    : device_(&device),
-      model_(&model),
-      tags_(tags),
-      frames_(frames),
-      batch_(batch),
-      arena_(device),
-      tape_(device, arena_) {}
-
-std::vector<float> Evaluator::of_segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows,
-                                          const std::function<Tensor(Tensor x)>& make) {
-  const auto total = static_cast<std::int64_t>(first_rows.size());
-  std::vector<float> out;
-  constexpr std::int64_t kValues = 2 << 20;
-  const std::int64_t batch =
-      batch_ > 0 ? batch_ : std::clamp<std::int64_t>(kValues / (frames_ * data.bands()), 1, 128);
-  for (std::int64_t begin = 0; begin < total; begin += batch) {
-    const std::int64_t n = std::min(batch, total - begin);
-    tape_.reset(false);
-    const Tensor x = tape_.take({n, frames_, data.bands(), 1});
-    data.cut({first_rows.begin() + begin, first_rows.begin() + begin + n}, x);
-    const Tensor made = make(x);
-    const std::int64_t width = made.numel() / n;
-    out.resize(static_cast<std::size_t>(total * width));
-    device_->to_host(out.data() + begin * width, made);
-  }
-  return out;
-}
-
-std::vector<float> Evaluator::probabilities(const TrackTable& data,
-                                            const std::vector<std::int64_t>& first_rows) {
-  return of_segments(data, first_rows, [&](Tensor x) {
-    const Var logits = model_->logits(tape_, x, {});
-    return tags_ ? sigmoid(tape_, logits) : softmax(tape_, logits);
-  });
-}
-
-std::vector<float> Evaluator::embeddings(const TrackTable& data,
-                                         const std::vector<std::int64_t>& first_rows) {
-  return of_segments(data, first_rows, [&](Tensor x) { return tape_.value(model_->embedding(tape_, x)); });
-}
-
-std::vector<float> Evaluator::segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows) {
-  return of_segments(data, first_rows, [](Tensor x) { return x; });
-}
-
-std::vector<std::int64_t> segment_starts(std::int64_t rows, const SegmentOptions& options) {
-  std::vector<std::int64_t> starts;
-  if (options.test_crops > 0) {
-    // As Won et al. 2020 do: from i floor((rows - frames) / crops), so that the end is never reached.
-    for (std::int64_t i = 0; i < options.test_crops && rows >= options.frames; ++i)
-      starts.push_back(i * ((rows - options.frames) / options.test_crops));
-    return starts;
-  }
-  const auto step = std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(std::lround(static_cast<double>(options.frames) * (1 - options.overlap))));
-  const std::int64_t last = rows - options.frames;
-  // The author's floor((rows - frames - 1) / step) leaves out the last start; a short track keeps its only
-  // one.
-  const std::int64_t all = last < 0 ? 0 : last / step + 1;
-  const std::int64_t count =
-      options.skip_last_start && last >= 0 ? std::max<std::int64_t>(1, (last - 1) / step) : all;
-  for (std::int64_t k = 0; k < count; ++k) starts.push_back(k * step);
-  return starts;
 }
 
 }  // namespace melgrad

@@ -1,44 +1,25 @@
-// A model at work: the data it learns from, its training step, and its evaluation.
+// One optimisation step, ready to run again and again.
 //
-// A training step picks its own batch on the device (which tracks, which crops), so the host only starts it,
+// It picks its own batch on the device (which tracks, which crops), so the host only starts it,
 // unless the data set does not fit there; what the host wants to know is written to a small log on the device
 // that it reads now and then.
 #pragma once
 
-#include <functional>
 #include <optional>
 
 #include "engine/optimizer.h"
 #include "engine/step.h"
 #include "models/networks/model.h"
+#include "models/training/task.h"
 #include "models/training/track_table.h"
 
 namespace melgrad {
 
-// What a task with several tags a track needs beside the track table, whose labels then are 0, 1, 2, ...: the
-// tracks' own numbers.
-class TagTable {
- public:
-  // labels [tracks, tags] of 0 and 1; weights [tags] of a tag's positives in the loss.
-  TagTable(Device& device, const std::vector<std::uint8_t>& labels, const std::vector<float>& weights);
-  std::int64_t tags() const { return weights.numel(); }
-
- private:
-  Slab slab_;
-
- public:
-  Tensor labels;   // u8 [tracks, tags]
-  Tensor weights;  // [tags]
-};
-
-// One optimisation step, ready to run again and again.
 class TrainingStep {
  public:
-  // `tags` for a recipe whose task they are, else null; must outlive the step. Of genres `class_weights`
-  // [classes] weigh a track in the loss by its label; empty: all alike, and no mixup.
-  TrainingStep(Device& device, Model& model, const TrackTable& data, const TagTable* tags,
-               const Recipe& recipe, std::uint64_t seed, std::int64_t batch, std::int64_t steps_per_epoch,
-               const std::vector<float>& class_weights = {});
+  // `data` and `targets`, which are of the recipe's task, must outlive the step.
+  TrainingStep(Device& device, Model& model, const TrackTable& data, const Targets& targets,
+               const Recipe& recipe, std::uint64_t seed, std::int64_t batch, std::int64_t steps_per_epoch);
 
   // From here on the recipe's phase `phase`, which begins after `first_step` steps: a new optimizer, its
   // moments 0.
@@ -79,15 +60,15 @@ class TrainingStep {
   Device* device_;
   Model* model_;
   const TrackTable* data_;
-  const TagTable* tags_;
+  const Task* task_;
+  const Targets* targets_;
   TrainOptions train_;
   Augment augment_;
   Mixup mixup_;
   std::int64_t frames_, batch_, steps_per_epoch_;
-  Slab state_;
+  std::optional<Slab> state_;
   Tensor counter_, phase_counter_, log_, first_;  // steps in all, and of the phase
-  Tensor one_hot_;  // u8 [classes, classes] targets of each label, where genres are mixed
-  Tensor sent_;     // [batch, frames, bands, 1] the segments, where the host sends them
+  Tensor sent_;  // [batch, frames, bands, 1] the segments, where the host sends them
   // What the host must know to send them: the epoch's order, and its own count of where it stands.
   std::vector<std::int32_t> order_;
   std::int64_t next_ = 0, steps_done_ = 0;
@@ -96,34 +77,5 @@ class TrainingStep {
   std::optional<Optimizer> optimizer_;
   std::optional<Step> step_;
 };
-
-// What a model makes of segments.
-class Evaluator {
- public:
-  // `tags`: each class by itself (sigmoid), else one of them (softmax). `batch` segments at once; 0: as many
-  // as take 8 MB, at most 128.
-  Evaluator(Device& device, Model& model, bool tags, std::int64_t frames, std::int64_t batch = 0);
-  // first_rows: where each segment starts in `data`. Class or tag probabilities, [segments, classes].
-  std::vector<float> probabilities(const TrackTable& data, const std::vector<std::int64_t>& first_rows);
-  // Model::embedding, [segments, width].
-  std::vector<float> embeddings(const TrackTable& data, const std::vector<std::int64_t>& first_rows);
-  // The segments themselves, [segments, frames * bands].
-  std::vector<float> segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows);
-
- private:
-  // [segments, columns of what `make` returns for a batch of segments x].
-  std::vector<float> of_segments(const TrackTable& data, const std::vector<std::int64_t>& first_rows,
-                                 const std::function<Tensor(Tensor x)>& make);
-
-  Device* device_;
-  Model* model_;
-  bool tags_;
-  std::int64_t frames_, batch_;
-  Arena arena_;
-  Tape tape_;
-};
-
-// Starts of the test segments of a track of `rows` frames; empty if it is shorter than a segment.
-std::vector<std::int64_t> segment_starts(std::int64_t rows, const SegmentOptions& options);
 
 }  // namespace melgrad

@@ -5,10 +5,6 @@
 namespace melgrad {
 namespace {
 
-std::int64_t slab_bytes(std::int64_t table_bytes, std::size_t tracks) {
-  return aligned_bytes(table_bytes) + 3 * aligned_bytes(static_cast<std::int64_t>(tracks) * 8);
-}
-
 bool goes_to_device(const Device& device, std::int64_t bytes, TrackTable::Place place) {
   if (place != TrackTable::Place::automatic) return place == TrackTable::Place::device;
   return bytes <= device.free_memory() / 2;
@@ -41,17 +37,16 @@ TrackTable::TrackTable(Device& device, Read read, DType dtype, std::int64_t rows
       rows_in_all_(rows_in_all),
       bands_(bands),
       tracks_(std::move(tracks)),
-      on_device_(goes_to_device(device, bytes(), place)),
-      slab_(device, slab_bytes(on_device_ ? bytes() : 0, tracks_.size())) {
+      on_device_(goes_to_device(device, bytes(), place)) {
   const auto n = static_cast<std::int64_t>(tracks_.size());
+  std::vector<Slab::Part> parts = {
+      {&first_row, {n}, DType::i64}, {&rows, {n}, DType::i32}, {&labels, {n}, DType::i32}};
+  if (on_device_) parts.insert(parts.begin(), {&table, {rows_in_all, bands}, dtype});
+  slab_.emplace(device, parts);
   if (on_device_) {
-    table = slab_.take({rows_in_all, bands}, dtype);
     fill(device);
     read_ = nullptr;
   }
-  first_row = slab_.take({n}, DType::i64);
-  rows = slab_.take({n}, DType::i32);
-  labels = slab_.take({n}, DType::i32);
   send<std::int64_t>(device, first_row, tracks_, &Track::first_row);
   send<std::int32_t>(device, rows, tracks_, &Track::rows);
   send<std::int32_t>(device, labels, tracks_, &Track::label);

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "engine/memory.h"
@@ -52,7 +53,7 @@ class TrackTable {
   std::int64_t rows_in_all_, bands_;
   std::vector<Track> tracks_;
   bool on_device_;  // decided before the slab takes memory
-  Slab slab_;
+  std::optional<Slab> slab_;
   // Batches on their way, used in turn: where each segment begins, then its rows if the table is not on the
   // device.
   mutable std::array<std::unique_ptr<Staging>, 2> staging_;

@@ -19,6 +19,7 @@ constexpr int kTracks = 12, kClasses = 3;
 std::vector<std::string> recipes() {
   std::vector<std::string> names;
   for (const auto& file : fs::directory_iterator(source_path("models/recipes"))) {
+    if (file.path().extension() != ".toml") continue;
     const std::string name = file.path().stem().string();
     if (name != "mtat" && name != "mtat-sota") names.push_back(name);  // bases of others
   }

@@ -7,8 +7,8 @@
 #include <regex>
 
 #include "apps/report/gnuplot.h"
+#include "models/metrics/evaluation.h"
 #include "models/runs/run_record.h"
-#include "models/training/evaluation.h"
 #include "tests/apps/program.h"
 
 namespace melgrad {
@@ -102,10 +102,8 @@ TEST_F(Records, NothingChangesWhereNothingIsTrained) {
 TEST_F(Records, AKillBetweenLosesNothing) {
   const std::string model = read_bytes(at("run/model.h5"));
   RunFolder folder = RunFolder::open(at("run"));
-  testing::internal::CaptureStderr();
-  set_result_aside(folder,
-                   of("result.json").at("steps").get<std::int64_t>());  // and killed before it goes on
-  testing::internal::GetCapturedStderr();
+  set_result_aside(folder, of("result.json").at("steps").get<std::int64_t>(),
+                   {});  // and killed before it goes on
   EXPECT_TRUE(says({"predict", at("run"), song()}, 3, "training is not finished: melgrad train --resume "));
   EXPECT_TRUE(says({"export", at("run"), "--out", at("m.safetensors")}, 3, "training is not finished"));
   EXPECT_TRUE(says({"report", at("run"), "--out", at("page.html")}, 0, "was trained further"));

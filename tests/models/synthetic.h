@@ -60,7 +60,7 @@ struct Trainee {
     model->params().initialise(device, seed);
     const auto tracks = static_cast<std::int64_t>(data.tracks.size());
     steps = (tracks + recipe.train.batch - 1) / recipe.train.batch;
-    step.emplace(device, *model, table, nullptr, recipe, seed, recipe.train.batch, steps);
+    step.emplace(device, *model, table, targets, recipe, seed, recipe.train.batch, steps);
     for (std::int64_t i = 0; i < steps * recipe.train.batch; ++i) {
       order.push_back(i < tracks ? static_cast<std::int32_t>(i) : -1);
     }
@@ -71,6 +71,7 @@ struct Trainee {
   }
 
   TrackTable table;
+  Targets targets;
   std::unique_ptr<Model> model;
   std::int64_t steps = 0;
   std::optional<TrainingStep> step;

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/trace.h"
+#include "models/training/evaluator.h"
 #include "tests/devices.h"
 #include "tests/models/synthetic.h"
 
@@ -138,7 +139,7 @@ TEST(Dong2018, SentSegmentsEqualThoseCutOnTheDevice) {
       }
       EXPECT_EQ(values_of(*device, *cut.model), values_of(*device, *sent.model)) << p.name;
       const std::vector<std::int64_t> rows = {0, 15, 56, 300};
-      Evaluator one(*device, *cut.model, false, 40), other(*device, *sent.model, false, 40);
+      Evaluator one(*device, *cut.model, genre_task(), 40), other(*device, *sent.model, genre_task(), 40);
       EXPECT_EQ(one.probabilities(cut.table, rows), other.probabilities(sent.table, rows));
     }
   }
@@ -152,7 +153,7 @@ TEST(Dong2018, EmbeddingsLeadToTheProbabilities) {
     Trainee trained(*device, data, small_recipe(), 4, 1);
     trained.epoch();
     const std::vector<std::int64_t> rows = {0, 15, 56, 300};
-    Evaluator evaluator(*device, *trained.model, false, 40);
+    Evaluator evaluator(*device, *trained.model, genre_task(), 40);
     const auto hidden = evaluator.embeddings(trained.table, rows),
                probs = evaluator.probabilities(trained.table, rows);
     const auto width = hidden.size() / rows.size(), classes = probs.size() / rows.size();

@@ -55,9 +55,8 @@ class Training : public ::testing::Test {
   // Runs on from `state` (if any) and stops after `steps` steps in all (0 = to the end).
   Checkpoint run(const Recipe& recipe, const Checkpoint* state, std::int64_t steps,
                  Hold hold = Hold::automatic) {
-    Recipe used = recipe;
-    const TrainingData data(*device_, path_, used, hold);
-    TrainingRun run(*device_, data, data.random_split(used.split, 1), used, 7);
+    const TrainingData data(*device_, path_, recipe, hold);
+    TrainingRun run(*device_, data, data.random_split(recipe.split, 1), recipe, 7);
     if (state != nullptr) run.restore(*state, "state");
     run.run([&](std::int64_t done) { return done != steps; }, [](const TrainingRun::Epoch&) { return true; },
             [&](const TrainingRun::Incident& incident) { incidents_.push_back(incident); });
@@ -86,18 +85,23 @@ TEST_F(Training, ResumesToTheSameBitsFromAnyStep) {
   }
 }
 
+TrainOptions balanced_weights() {
+  TrainOptions train;
+  train.class_weights = "balanced";
+  return train;
+}
+
 // Genres of unlike size: what weighs, repeats and mixes their tracks changes the run, is off by default, and
 // goes on to the same bits, wherever the features are.
 TEST_F(Training, WeighedBalancedAndMixedGenresResumeToTheSameBits) {
   const auto train = [&](const Recipe& recipe, const Checkpoint* state, std::int64_t steps, Hold hold) {
-    Recipe used = recipe;
-    const TrainingData data(*device_, path_, used, hold);
-    Split split = data.random_split(used.split, 1);
+    const TrainingData data(*device_, path_, recipe, hold);
+    Split split = data.random_split(recipe.split, 1);
     int of_first = 0;
     std::erase_if(split.train, [&](std::int32_t track) { return track % kClasses == 0 && of_first++ > 0; });
-    const auto weights = data.class_weights("balanced", split.train);
+    const auto weights = data.task().weights(data, balanced_weights(), split.train);
     EXPECT_FLOAT_EQ(weights[0], static_cast<float>(split.train.size()) / kClasses);
-    TrainingRun run(*device_, data, split, used, 7);
+    TrainingRun run(*device_, data, split, recipe, 7);
     if (state != nullptr) run.restore(*state, "state");
     run.run([&](std::int64_t done) { return done != steps; }, [](const TrainingRun::Epoch&) { return true; });
     return run.state();
@@ -149,9 +153,9 @@ TEST_F(Training, LearnsWhatIsThere) {
   TrainingRun run(*device_, data, data.random_split(recipe_.split, 1), recipe_, 7);
   run.run([](std::int64_t) { return true; }, [](const TrainingRun::Epoch&) { return true; });
   EXPECT_TRUE(run.finished());
-  const Evaluation best = run.test_genres(true);
-  EXPECT_EQ(best.tracks.size(), 12U);
-  EXPECT_GE(best.accuracy(), 0.9);
+  const auto result = data.task().test(run);
+  EXPECT_EQ(result.at("test").at("tracks"), 12);
+  EXPECT_GE(result.at("accuracy_best"), 0.9);
   EXPECT_GE(run.best_valid().value_or(0), 0.9);
 }
 

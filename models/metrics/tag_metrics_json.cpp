@@ -1,10 +1,7 @@
-// What tag_metrics.h says about JSON and the table.
+// What tag_metrics.h says about JSON.
 #include <cmath>
-#include <fmt/format.h>
 
-#include "apps/terminal/text_table.h"
 #include "io/files/json.h"
-#include "kernels/text.h"
 #include "models/metrics/tag_metrics.h"
 
 namespace melgrad {
@@ -12,15 +9,13 @@ namespace {
 
 using nlohmann::ordered_json;
 
-ordered_json finite_json(double value) { return std::isnan(value) ? ordered_json() : ordered_json(value); }
-
 ordered_json as_json(const TagFigures& figures) {
   ordered_json out;
   for (const auto& [name, member] : kTagFigures) {
     const Figure& f = figures.*member;
-    out[name] = {{"value", finite_json(f.value)},
-                 {"baseline", finite_json(f.baseline)},
-                 {"interval", {finite_json(f.low), finite_json(f.high)}}};
+    out[name] = {{"value", or_null(f.value)},
+                 {"baseline", or_null(f.baseline)},
+                 {"interval", {or_null(f.low), or_null(f.high)}}};
   }
   return out;
 }
@@ -36,13 +31,6 @@ TagFigures tag_figures_of(const ordered_json& json) {
                    number_of(interval.at(1))};
   }
   return out;
-}
-
-std::string text(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3f}", value); }
-
-std::string with_interval(const Figure& f) {
-  if (std::isnan(f.low)) return text(f.value);
-  return fmt::format("{} ({:.2f}-{:.2f})", text(f.value), f.low, f.high);
 }
 
 }  // namespace
@@ -95,36 +83,6 @@ ordered_json as_json(const TagScores& scores) {
     }
     out.push_back({{"track", scores.tracks[i]}, {"tags", std::move(tags)}, {"scores", row}});
   }
-  return out;
-}
-
-std::string as_table(const TagMetrics& metrics) {
-  TextRows rows = {
-      {"tag", "tracks", "ROC-AUC (95 %)", "PR-AUC (95 %)", "none", "prec", "rec", "F1", "acc", "none"}};
-  const auto add = [&](const std::string& name, const std::string& tracks, const TagFigures& f) {
-    rows.push_back({name, tracks, with_interval(f.roc_auc), with_interval(f.pr_auc), text(f.pr_auc.baseline),
-                    text(f.precision.value), text(f.recall.value), text(f.f1.value), text(f.accuracy.value),
-                    text(f.accuracy.baseline)});
-  };
-  for (const TagResult& tag : metrics.tags) add(tag.tag, std::to_string(tag.positives), tag.figures);
-  add("macro", "", metrics.macro);
-  TagFigures none;
-  for (const auto& [name, member] : kTagFigures) {
-    const double baseline = (metrics.macro.*member).baseline;
-    none.*member = {baseline, baseline, std::nan(""), std::nan("")};
-  }
-  add("none", "", none);
-  std::string out =
-      align(rows) +
-      fmt::format(
-          "{} tracks; precision, recall, F1, accuracy at {:g}; none: what predicting no tag at all scores\n",
-          metrics.tracks, metrics.options.threshold);
-  const auto list = [&](const char* what, const std::vector<std::string>& tags) {
-    if (tags.empty()) return;
-    out += fmt::format("{} ({}): {}\n", what, tags.size(), printable(joined(tags)));
-  };
-  list("on all tracks or on none, so not in the means but accuracy's", metrics.one_class);
-  list("never predicted, precision counts as 0", metrics.no_predictions);
   return out;
 }
 

@@ -1,0 +1,156 @@
+// One class a track: softmax, cross entropy, the vote of a track's segments.
+#include <algorithm>
+
+#include "io/arrays/cache.h"
+#include "io/files/json.h"
+#include "kernels/error.h"
+#include "kernels/text.h"
+#include "models/metrics/evaluation.h"
+#include "models/training/run.h"
+
+namespace melgrad {
+namespace {
+
+Evaluation evaluate(Evaluator& evaluator, const TrackTable& data, const std::vector<std::int32_t>& tracks,
+                    const SegmentOptions& segment, std::size_t classes) {
+  const auto [rows, counts] = test_segments(data, tracks, segment);
+  const std::vector<float> probs = evaluator.probabilities(data, rows);
+
+  Evaluation out;
+  out.confusion.assign(classes, std::vector<std::int64_t>(classes, 0));
+  const float* p = probs.data();
+  std::int64_t right = 0;
+  for (std::size_t i = 0; i < tracks.size(); ++i) {
+    Evaluation::Track track{tracks[i], data.tracks()[static_cast<std::size_t>(tracks[i])].label, 0,
+                            std::vector<float>(classes, 0.0F), counts[i]};
+    std::vector<double> sum(classes, 0.0);
+    for (std::int64_t s = 0; s < counts[i]; ++s, p += classes) {
+      for (std::size_t c = 0; c < classes; ++c) sum[c] += p[c];
+      right += std::max_element(p, p + classes) - p == track.label ? 1 : 0;
+    }
+    track.answer = static_cast<std::int32_t>(std::max_element(sum.begin(), sum.end()) - sum.begin());
+    for (std::size_t c = 0; c < classes; ++c) {
+      track.mean[c] = static_cast<float>(sum[c] / static_cast<double>(std::max<std::int64_t>(1, counts[i])));
+    }
+    ++out.confusion[static_cast<std::size_t>(track.label)][static_cast<std::size_t>(track.answer)];
+    out.tracks.push_back(std::move(track));
+  }
+  out.segment_accuracy = rows.empty() ? 0 : static_cast<double>(right) / static_cast<double>(rows.size());
+  return out;
+}
+
+// Classes that none of `tracks` has.
+std::vector<std::string> missing(const TrainingData& data, const std::vector<std::int32_t>& tracks) {
+  const auto counts = data.tracks_of_each(tracks);
+  std::vector<std::string> names;
+  for (std::size_t k = 0; k < counts.size(); ++k)
+    if (counts[k] == 0) names.push_back(data.classes()[k]);
+  return names;
+}
+
+class GenreTask : public Task {
+ public:
+  const char* classes() const override { return "classes"; }
+  std::size_t fewest_classes() const override { return 2; }
+  bool one_answer() const override { return true; }
+
+  std::int32_t label_of(const CacheItem& item, std::int32_t, const std::string& path) const override {
+    const auto count = std::count(item.labels.begin(), item.labels.end(), 1);
+    if (count != 1) {
+      fail(ErrorKind::input,
+           "{}: track {} has {} labels; a recipe for genres needs exactly one (for tags: recipe mtat-...)",
+           path, item.name, count);
+    }
+    return static_cast<std::int32_t>(std::find(item.labels.begin(), item.labels.end(), 1) -
+                                     item.labels.begin());
+  }
+  std::int32_t stratum_of(std::int32_t label) const override { return label; }
+
+  std::vector<std::string> doubts(const TrainingData& data, const Split& split) const override {
+    std::vector<std::string> lines;
+    const auto unlearned = missing(data, split.train), untested = missing(data, split.test);
+    if (!unlearned.empty())
+      lines.push_back(
+          fmt::format("genres without a training track cannot be learned: {}", joined(unlearned)));
+    if (!split.test.empty() && !untested.empty())
+      lines.push_back(
+          fmt::format("genres without a test track are not tested: {}; more tracks, or split.test higher",
+                      joined(untested)));
+    return lines;
+  }
+
+  // Balanced: the classes that occur weigh 1 on average over the tracks.
+  std::vector<float> weights(const TrainingData& data, const TrainOptions& train,
+                             const std::vector<std::int32_t>& tracks) const override {
+    std::vector<float> weights(data.classes().size(), 1.0F);
+    if (train.class_weights != "balanced") return weights;
+    const auto counts = data.tracks_of_each(tracks);
+    const auto occurring = std::count_if(counts.begin(), counts.end(), [](auto n) { return n > 0; });
+    for (std::size_t k = 0; k < counts.size(); ++k)
+      if (counts[k] > 0)
+        weights[k] = static_cast<float>(static_cast<double>(tracks.size()) /
+                                        static_cast<double>(occurring * counts[k]));
+    return weights;
+  }
+
+  Targets targets(Device& device, const std::vector<std::uint8_t>&, const std::vector<float>& weights,
+                  bool mixes) const override {
+    const std::int64_t classes = std::ssize(weights);
+    Targets out;
+    std::vector<Slab::Part> parts = {{&out.class_weights, {classes}}};
+    if (mixes) parts.push_back({&out.table, {classes, classes}, DType::u8});
+    out.memory.emplace(device, parts);
+    device.to_device(out.class_weights, weights.data());
+    if (mixes) {
+      std::vector<std::uint8_t> one_hot(static_cast<std::size_t>(classes * classes));
+      for (std::int64_t k = 0; k < classes; ++k) one_hot[static_cast<std::size_t>(k * classes + k)] = 1;
+      device.to_device(out.table, one_hot.data());
+    }
+    return out;
+  }
+
+  CrossEntropy loss(Tape& tape, Var logits, Tensor targets, Tensor weights, const Targets&) const override {
+    return cross_entropy(tape, logits, targets, weights);
+  }
+  Tensor probabilities(Tape& tape, Var logits) const override { return softmax(tape, logits); }
+
+  Validation validate(Evaluator& evaluator, const TrainingData& data, const std::vector<std::int32_t>& tracks,
+                      const Recipe& recipe) const override {
+    const double accuracy =
+        evaluate(evaluator, data.table(), tracks, recipe.segment, data.classes().size()).accuracy();
+    return {accuracy, {{"valid", accuracy}}};
+  }
+
+  nlohmann::ordered_json test(TrainingRun& run) const override {
+    const TrainingData& data = run.data();
+    const auto with = [&](bool best) {
+      Evaluation out;
+      run.with_weights(best, [&](Evaluator& evaluator) {
+        out =
+            evaluate(evaluator, data.table(), run.split().test, run.recipe().segment, data.classes().size());
+      });
+      return out;
+    };
+    const Evaluation final_result = with(false);
+    const Evaluation best_result = run.best_epoch() > 0 ? with(true) : final_result;
+    const Evaluation& kept = run.keeps_best() ? best_result : final_result;
+    return {{"recipe", run.recipe().name},
+            {"weights", run.keeps_best() ? "best" : "final"},
+            {"accuracy", kept.accuracy()},
+            {"accuracy_final", final_result.accuracy()},
+            {"accuracy_best", best_result.accuracy()},
+            {"valid_best", or_null(run.best_valid())},
+            {"best_epoch", run.best_epoch()},
+            {"steps", run.steps()},
+            {"test", as_json(kept, data.classes(), data.names())}};
+  }
+};
+
+}  // namespace
+
+const Task& genre_task() {
+  static const GenreTask task;
+  return task;
+}
+
+}  // namespace melgrad
