@@ -1,8 +1,5 @@
-// What every subcommand shares: the options that stand before or after any command, the list of commands, and
-// what they print with (apps/terminal/screen.h).
-// A subcommand lives in apps/<name>.cpp, which defines register_<name>: it adds its CLI11 subcommand to
-// `root` and sets a callback that does the work. Failures are thrown as Error; `main` turns them into one
-// line on stderr and the documented exit code (kernels/error.h).
+// What every subcommand shares: the options that stand before or after any command, and what they print with
+// (apps/terminal/screen.h). The commands themselves are listed in apps/commands.h.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -66,23 +63,5 @@ inline void expect_numbers(CLI::App& app) {
   }
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) expect_numbers(*command);
 }
-
-void register_cache(CLI::App& root, Settings& settings);
-void register_check(CLI::App& root, Settings& settings);
-void register_analyze(CLI::App& root, Settings& settings);
-void register_extract(CLI::App& root, Settings& settings);
-void register_train(CLI::App& root, Settings& settings);
-void register_evaluate(CLI::App& root, Settings& settings);
-void register_verify(CLI::App& root, Settings& settings);
-void register_export(CLI::App& root, Settings& settings);
-void register_predict(CLI::App& root, Settings& settings);
-void register_report(CLI::App& root, Settings& settings);
-void register_reproduce(CLI::App& root, Settings& settings);
-void register_import(CLI::App& root, Settings& settings);
-void register_bench(CLI::App& root, Settings& settings);
-void register_recipes(CLI::App& root, Settings& settings);
-void register_info(CLI::App& root, Settings& settings);
-void register_selftest(CLI::App& root, Settings& settings);
-void register_synth(CLI::App& root, Settings& settings);
 
 }  // namespace melgrad

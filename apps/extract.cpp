@@ -1,73 +1,17 @@
 // melgrad extract: decode a data set, compute its features once, keep them in a cache.
 #include "apps/extract.h"
 
-#include <chrono>
-#include <cmath>
-#include <filesystem>
 #include <fmt/format.h>
-#include <mutex>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "apps/data_set.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "apps/train.h"
-#include "engine/feature_extractor.h"
-#include "io/arrays/cache.h"
-#include "io/audio/audio.h"
-#include "io/audio/flaws.h"
-#include "io/files/hash.h"
-#include "io/files/workers.h"
 #include "models/recipes/recipe_use.h"
 
 namespace melgrad {
 namespace {
-
-// What the cache says of each track.
-std::vector<CacheEntry> entries_of(const DataSet& set) {
-  const ClassIndex index(set.classes);
-  std::vector<CacheEntry> entries;
-  for (const Track& track : set.tracks) {
-    std::vector<std::uint8_t> labels(set.classes.size(), 0);
-    for (const std::string& label : track.labels) labels[index(label)] = 1;
-    entries.push_back({track.name, std::move(labels), track.split, track.columns});
-  }
-  return entries;
-}
-
-Cache cache_head(const DataSet& set, const MelTables& tables, DType dtype) {
-  Cache head;
-  head.mel = tables.options;
-  head.frame_seconds = static_cast<double>(tables.options.hop_length) / tables.options.sample_rate;
-  head.dtype = dtype;
-  head.bands = tables.bands();
-  head.classes = set.classes;
-  head.columns = set.columns;
-  return head;
-}
-
-// What the data set could not use is listed in the cache as well; on stderr only the first.
-void take_over_skipped(const DataSet& set, CacheWriter& writer, Progress& progress) {
-  constexpr std::size_t kShown = 10;
-  std::size_t shown = 0;
-  for (std::size_t i = 0; i < set.skipped.size(); ++i) {
-    const LeftOut& s = set.skipped[i];
-    writer.skip(s.name, s.reason);
-    if (!s.kind.empty()) continue;  // told by number when the data set was opened
-    if (shown++ < kShown) progress.message(fmt::format("skipped: {}: {}", s.name, s.reason));
-  }
-  if (shown > kShown) progress.message(fmt::format("skipped: {} more; the cache lists them", shown - kShown));
-}
-
-// What cannot be kept costs the next run time, and this one nothing.
-void keep_in(const FeatureStore& store, const std::string& cache, const Device& device, Progress& progress) {
-  try {
-    store.keep(cache, device.name());
-  } catch (const Error& e) {
-    progress.message(fmt::format("the features are not kept for the next run: {}", e.what()));
-  }
-}
 
 struct ExtractArguments {
   DataSetRequest data;
@@ -88,7 +32,7 @@ void run_extract(const Settings& settings, const ExtractArguments& args, int& ex
   const std::vector<std::string> notes = tell_of_features(recipe.features);
   const DataSet set = open_data_set(args.data, settings);
   const DType dtype = args.dtype == "f16" ? DType::f16 : DType::f32;
-  const ExtractResult r = extract(set, recipe.features, dtype, *device, settings.threads, args.out);
+  const ExtractResult r = extract_shown(set, recipe.features, dtype, *device, settings.threads, args.out);
   if (settings.json) {
     const nlohmann::ordered_json out = {{"cache", args.out},
                                         {"items", r.items},
@@ -121,78 +65,12 @@ std::vector<std::string> tell_of_features(const MelOptions& mel) {
   return {note};
 }
 
-ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, Device& device, int threads,
-                      const std::string& out, const FeatureStore* store) {
-  const auto start = std::chrono::steady_clock::now();
-  validate(mel);
-  expect_files(set);
-  FeatureExtractor features(device, mel);
-  const Cache head = cache_head(set, features.tables(), dtype);
-  CacheWriter writer(out, head);
-  if (store != nullptr) {
-    for (const std::string& kept : store->made_like(head, device.name())) writer.lend(kept);
-  }
-  Progress progress("extract", static_cast<std::int64_t>(set.tracks.size()), "files");
-  std::mutex totals_mutex;
-  ExtractResult result;
-  std::int64_t done = 0;
-  take_over_skipped(set, writer, progress);
-  result.skipped = static_cast<std::int64_t>(set.skipped.size());
-
-  const auto work = [&](std::size_t index) {
-    const Track& track = set.tracks[index];
-    const std::uint64_t file = xxh3_of_file(track.path);
-    double seconds = 0;
-    std::optional<CacheSource> source;
-    bool known = false;
-    std::string reason;
-    try {
-      source = writer.find(track.name, file,
-                           features.tables().frames(std::llround(track.min_seconds * mel.sample_rate)));
-      known = source.has_value();
-      if (!known) {
-        const Audio audio = read_audio(track.path, mel.sample_rate, {.mix = mel.mix, .ffmpeg = set.ffmpeg});
-        seconds = audio.seconds();
-        if (seconds < track.min_seconds) {
-          fail(ErrorKind::input, "{}: {:.2f} s could be decoded of at least {:g} s; the file is damaged",
-               track.path.string(), seconds, track.min_seconds);
-        }
-        for (const Flaw& flaw : flaws_of(audio))
-          if (holds_nothing(flaw.problem))
-            fail(ErrorKind::input, "{}: {}", track.path.string(), text_of(flaw));
-        source = {file, content_digest(audio), fmt::format("{}", fmt::join(notes_of(audio), "; "))};
-        const std::vector<float> values = features(audio.samples);
-        const auto rows = static_cast<std::int64_t>(values.size()) / features.tables().bands();
-        if (rows == 0)
-          fail(ErrorKind::input, "{}: too short for one frame ({:.3f} s){}", track.path.string(), seconds,
-               source->findings.empty() ? "" : "; " + source->findings);
-        writer.add(track.name, *source, rows, values);
-      }
-      if (!source->findings.empty())
-        progress.message(fmt::format("{}: {}", track.path.string(), source->findings));
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::input) throw;
-      reason = e.what();
-      writer.skip(track.name, reason);
-    }
-    const std::lock_guard lock(totals_mutex);
-    result.audio_seconds += seconds;
-    result.resumed += known ? 1 : 0;
-    if (!reason.empty()) {
-      ++result.skipped;
-      progress.message("skipped: " + reason);
-    }
-    progress.update(++done);
-  };
-  parallel_for_each(set.tracks.size(), threads, work, interrupted);
-
-  result.interrupted = interrupted() && done < static_cast<std::int64_t>(set.tracks.size());
-  if (!result.interrupted) {
-    result.items = writer.finish(entries_of(set));
-    if (store != nullptr) keep_in(*store, out, device, progress);
-  }
-  result.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return result;
+ExtractResult extract_shown(const DataSet& set, const MelOptions& mel, DType dtype, Device& device,
+                            int threads, const std::string& out, const FeatureStore* store) {
+  Progress progress("extract", std::ssize(set.tracks), "files");
+  return extract(set, mel, dtype, device, threads, out, store,
+                 {[&](std::int64_t files) { progress.update(files); },
+                  [&](const std::string& line) { progress.message(line); }, interrupted});
 }
 
 void add_no_cache(CLI::App& command, Settings& settings) {

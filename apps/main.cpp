@@ -1,6 +1,5 @@
-// melgrad: the command line. One file per subcommand; see apps/cli.h.
+// melgrad: the command line. One file per subcommand; see apps/commands.h.
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
@@ -10,29 +9,32 @@
 #include <system_error>
 #include <unistd.h>
 
-#include "apps/cli.h"
+#include "apps/commands.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/usage.h"
 #include "kernels/error.h"
 
 namespace {
 
+using namespace melgrad;
+
 // A thread of OpenMP that waits spins for milliseconds first, and so keeps the core from the very thread it
 // waits for when other processes want cores too: beside two of them on two cores the dong2018 network trained
 // at half the speed, a small one at a sixtieth. Alone, no difference was seen. libgomp reads the setting
 // while it is loaded, so work that is long enough starts the program once more.
 void wait_without_spinning(int argc, char** argv) {
-  constexpr std::array<std::string_view, 6> kLong = {"train",    "reproduce", "extract",
-                                                     "evaluate", "verify",    "selftest"};
-  const bool works = std::any_of(argv + 1, argv + argc, [&](const char* argument) {
-    return std::find(kLong.begin(), kLong.end(), argument) != kLong.end();
-  });
+  const auto named = [](const char* argument) {
+    return std::find_if(std::begin(kCommands), std::end(kCommands),
+                        [&](const Command& c) { return std::string_view(argument) == c.name; });
+  };
+  // The command is the first argument that is the name of one.
+  const char* const* asked =
+      std::find_if(argv + 1, argv + argc, [&](const char* a) { return named(a) != std::end(kCommands); });
+  const bool works = asked != argv + argc && named(*asked)->computes_long;
   if (!works || std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
   ::setenv("GOMP_SPINCOUNT", "1000", 0);
   ::execv("/proc/self/exe", argv);  // returns if it cannot: then as it is
 }
-
-using namespace melgrad;
 
 // The exit code.
 int run(int argc, char** argv) {
@@ -46,23 +48,7 @@ int run(int argc, char** argv) {
   root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->check(CLI::Range(0, 1024));
   root.add_flag("--ffmpeg", settings.ffmpeg, "let the program ffmpeg decode m4a, wma, mp4 and the like");
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
-  register_check(root, settings);
-  register_analyze(root, settings);
-  register_extract(root, settings);
-  register_train(root, settings);
-  register_evaluate(root, settings);
-  register_verify(root, settings);
-  register_export(root, settings);
-  register_predict(root, settings);
-  register_report(root, settings);
-  register_reproduce(root, settings);
-  register_bench(root, settings);
-  register_recipes(root, settings);
-  register_info(root, settings);
-  register_selftest(root, settings);
-  register_synth(root, settings);
-  register_import(root, settings);
-  register_cache(root, settings);
+  for (const Command& command : kCommands) command.add(root, settings);
   describe_program(root);  // behind them, so that commands do not take over its footer
   expect_numbers(root);
 

@@ -95,7 +95,7 @@ void extract_to(const std::string& cache, const DataSet& set, const MelOptions& 
                 Settings& settings) {
   const auto store = feature_store(settings);
   const ExtractResult result =
-      extract(set, mel, DType::f32, device, settings.threads, cache, store ? &*store : nullptr);
+      extract_shown(set, mel, DType::f32, device, settings.threads, cache, store ? &*store : nullptr);
   if (store && result.resumed > 0)
     say("{} of {} tracks were computed before (melgrad cache)", result.resumed, result.items);
   if (result.interrupted) {

@@ -6,7 +6,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include "engine/feature_extractor.h"
+#include "kernels/feature_extractor.h"
 #include "io/arrays/cache.h"
 #include "io/datasets/dataset.h"
 #include "io/datasets/split.h"

@@ -76,7 +76,7 @@ constexpr std::int64_t kSweepOnCpu = 128 << 20, kSweepOnGpu = 1 << 30;
 constexpr std::int64_t kRowsOnCpu = 1024, kRowsOnGpu = 8192;
 
 struct Product {
-  explicit Product(Device& on) : device(on), arena(on), rows(on.name() == "cpu" ? kRowsOnCpu : kRowsOnGpu) {
+  explicit Product(Device& on) : device(on), arena(on), rows(on.is_host() ? kRowsOnCpu : kRowsOnGpu) {
     const DType type = on.precision() == Precision::bf16 ? DType::bf16 : DType::f32;
     x = arena.take({rows, rows}, type);
     w = arena.take({rows, rows}), y = arena.take({rows, rows}), b = arena.take({rows});
@@ -98,7 +98,7 @@ Limits measure(Device& device) {
   constexpr int kTries = 20;
   Limits limits;
   Arena arena(device);
-  const std::int64_t floats = (device.name() == "cpu" ? kSweepOnCpu : kSweepOnGpu) / 4;
+  const std::int64_t floats = (device.is_host() ? kSweepOnCpu : kSweepOnGpu) / 4;
   const Tensor from = arena.take({floats}), to = arena.take({floats});
   device.ops().fill(from, 1.0F);
   Product product(device);

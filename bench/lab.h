@@ -23,7 +23,7 @@ class Lab {
   // `threads` as in DeviceOptions; 0: the device's own.
   explicit Lab(const BenchDevice& where, int threads = 0);
   Device& device() { return *device_; }
-  bool on_cpu() const { return device_->name() == "cpu"; }
+  bool on_cpu() const { return device_->is_host(); }
 
   // The least time for what `program` does with the device it is given: for each of its operations the longer
   // of two, the time to read its inputs and write its outputs once, and that for the arithmetic of its

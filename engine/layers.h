@@ -6,12 +6,14 @@
 
 namespace melgrad {
 
-// x [N, T, F, in] -> [N, T', F', out]; a convolution over time alone has kernel [k, 1].
+// x [N, T, F, in] -> [N, T', F', out]; a convolution over time alone has kernel [k, 1]. `l2`: the penalty
+// l2 sum w^2 on its weights.
 class ConvLayer {
  public:
   ConvLayer(ParamStore& params, const std::string& name, std::int64_t in, std::int64_t out,
-            std::int64_t kernel_t, std::int64_t kernel_f, const Conv2d& conv = {})
-      : w_(params.weight(name + ".weight", {out, kernel_t, kernel_f, in}, 0, Init::he)),
+            std::int64_t kernel_t, std::int64_t kernel_f, const Conv2d& conv = {}, Init init = Init::he,
+            float l2 = 0)
+      : w_(params.weight(name + ".weight", {out, kernel_t, kernel_f, in}, l2, init)),
         b_(params.bias(name + ".bias", out)),
         conv_(conv) {}
   Var operator()(Tape& tape, Var x) const { return conv2d(tape, x, w_, b_, conv_); }
@@ -21,11 +23,27 @@ class ConvLayer {
   Conv2d conv_;
 };
 
+// Convolution of an input of one channel, ReLU and max pooling in one (ops.h, stem_forward): the activation
+// in between would be the largest of a network. x [N, T, F, 1] -> [N, T', F', out]
+class StemLayer {
+ public:
+  StemLayer(ParamStore& params, const std::string& name, std::int64_t out, std::int64_t kernel_t,
+            std::int64_t kernel_f, const Pool2d& pool, float l2 = 0)
+      : w_(params.weight(name + ".weight", {out, kernel_t, kernel_f, 1}, l2)),
+        b_(params.bias(name + ".bias", out)),
+        pool_(pool) {}
+  Var operator()(Tape& tape, Var x) const { return stem(tape, x, w_, b_, pool_); }
+
+ private:
+  Param &w_, &b_;
+  Pool2d pool_;
+};
+
 // x [M, in], or what flattens to it -> [M, out]
 class DenseLayer {
  public:
-  DenseLayer(ParamStore& params, const std::string& name, std::int64_t in, std::int64_t out)
-      : w_(params.weight(name + ".weight", {out, in})), b_(params.bias(name + ".bias", out)) {}
+  DenseLayer(ParamStore& params, const std::string& name, std::int64_t in, std::int64_t out, float l2 = 0)
+      : w_(params.weight(name + ".weight", {out, in}, l2)), b_(params.bias(name + ".bias", out)) {}
   Var operator()(Tape& tape, Var x) const { return linear(tape, x, w_, b_); }
 
  private:

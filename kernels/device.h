@@ -62,6 +62,8 @@ class Device {
   virtual std::string description() const = 0;  // one line for people: model, threads or memory, libraries
   virtual Ops& ops() = 0;
   virtual Precision precision() const = 0;
+  // Whether it is the processor of the host: memory and threads are the caller's own.
+  virtual bool is_host() const { return false; }
 
   // Raw memory, 256-byte aligned. Only Slab and Arena call these (engine/memory.h). `allocate` throws Error
   // (device) with the number of bytes when there is no room.

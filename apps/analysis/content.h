@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/feature_extractor.h"
+#include "kernels/feature_extractor.h"
 
 namespace melgrad {
 

@@ -133,7 +133,7 @@ class MtatReproduction {
     tell_of_features(recipe.features);
     if (!data_set_) data_set_ = open_data_set(asked_.data, *settings_);
     const auto store = feature_store(*settings_);
-    const ExtractResult r = extract(*data_set_, recipe.features, dtype, *device_, settings_->threads, path,
+    const ExtractResult r = extract_shown(*data_set_, recipe.features, dtype, *device_, settings_->threads, path,
                                     store ? &*store : nullptr);
     if (r.interrupted) interrupt();
     if (r.skipped > 0) settings_->exit_code = kExitProblemsFound;

@@ -34,6 +34,7 @@ class CpuDevice final : public HostDevice {
                        onednn->minor, onednn->patch, openblas_get_config());
   }
   Ops& ops() override { return ops_; }
+  bool is_host() const override { return true; }
 
  private:
   int threads_;

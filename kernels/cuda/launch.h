@@ -74,8 +74,7 @@ inline int device_attribute(cudaDeviceAttr attribute, int otherwise) {
 
 // Shared memory that a block can have at most on this GPU, in bytes.
 inline std::int64_t largest_shared_bytes() {
-  static const int bytes = device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, 48 * 1024);
-  return bytes;
+  return device_attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, 48 * 1024);
 }
 
 // What the kernel takes, having been allowed to.
@@ -92,7 +91,7 @@ std::int64_t allowed_shared_bytes(const Kernel& kernel) {
 // leave some for a second turn, with few beside them.
 template <typename Kernel>
 std::int64_t blocks_at_once(const Kernel& kernel) {
-  static const int multiprocessors = device_attribute(cudaDevAttrMultiProcessorCount, 1);
+  const int multiprocessors = device_attribute(cudaDevAttrMultiProcessorCount, 1);
   int each = 1;
   cudaOccupancyMaxActiveBlocksPerMultiprocessor(&each, run<Kernel>, Kernel::kThreads,
                                                 static_cast<std::size_t>(allowed_shared_bytes(kernel)));

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "kernels/text.h"
-#include "models/networks/dong2018.h"
 #include "models/networks/networks.h"
 
 namespace melgrad {

@@ -6,6 +6,8 @@
 
 namespace melgrad {
 
+std::unique_ptr<Model> make_dong2018(const ModelOptions&, const InputShape&, std::int64_t classes);
+
 // The study of eight on raw samples (cnn1d.cpp) and spectrograms (cnn2d.cpp).
 std::unique_ptr<Model> make_cnn1d(const ModelOptions&, const InputShape&, std::int64_t classes);
 std::unique_ptr<Model> make_cnn1d_recurrent(const ModelOptions&, const InputShape&, std::int64_t classes,

@@ -35,13 +35,20 @@ double Predictor::frame_seconds() const {
   return static_cast<double>(loaded_.recipe.features.hop_length) / loaded_.recipe.features.sample_rate;
 }
 
+// Samples go to the device, probabilities come back.
 Prediction Predictor::operator()(const Audio& audio, const std::string& name) {
-  return of_features(features(audio), name);
+  const Tensor features = features_.on_device(audio.samples);
+  return of_table({*device_, features, {{0, static_cast<std::int32_t>(features.dim(0)), 0}}}, name);
 }
 
 Prediction Predictor::of_features(const std::vector<float>& values, const std::string& name) {
-  const std::int64_t bands = features_.tables().bands(),
-                     rows = static_cast<std::int64_t>(values.size()) / bands;
+  const std::int64_t bands = features_.tables().bands(), rows = std::ssize(values) / bands;
+  return of_table(
+      {*device_, values.data(), DType::f32, rows, bands, {{0, static_cast<std::int32_t>(rows), 0}}}, name);
+}
+
+Prediction Predictor::of_table(const TrackTable& table, const std::string& name) {
+  const std::int64_t rows = table.tracks()[0].rows;
   SegmentOptions segment = loaded_.recipe.segment;
   segment.skip_last_start = false;
   const std::vector<std::int64_t> starts = segment_starts(rows, segment);
@@ -49,8 +56,6 @@ Prediction Predictor::of_features(const std::vector<float>& values, const std::s
     fail(ErrorKind::input, "{}: {:.2f} s are too short; a segment lasts {:.2f} s", name,
          frame_seconds() * static_cast<double>(rows), frame_seconds() * static_cast<double>(segment.frames));
   }
-  const TrackTable table(*device_, values.data(), DType::f32, rows, bands,
-                         {{0, static_cast<std::int32_t>(rows), 0}});
   const std::vector<float> probs = evaluator_.probabilities(table, starts);
 
   const std::size_t classes = loaded_.classes.size();

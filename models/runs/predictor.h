@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/feature_extractor.h"
 #include "io/audio/audio.h"
+#include "kernels/feature_extractor.h"
 #include "models/training/evaluator.h"
 #include "models/training/model_file.h"
 
@@ -36,6 +36,8 @@ class Predictor {
   double frame_seconds() const;
 
  private:
+  Prediction of_table(const TrackTable& table, const std::string& name);
+
   Device* device_;
   LoadedModel loaded_;
   FeatureExtractor features_;

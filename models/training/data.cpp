@@ -76,7 +76,7 @@ void TrainingData::hold_features(Device& device, Hold hold) {
   const std::int64_t bytes = table_->bytes();
   const bool in_memory = hold == Hold::memory || (hold == Hold::automatic && bytes <= free_host_memory() / 2);
   if (!table_->on_device() && in_memory) features_ = file_.read_all();
-  if (device.name() == "cpu" && table_->on_device()) return;  // nothing worth telling
+  if (device.is_host() && table_->on_device()) return;  // nothing worth telling
   note(notes_, "{}: {:.1f} MB, {}", path_, static_cast<double>(bytes) / 1e6,
        table_->on_device()        ? "on " + device.name()
        : !features_.bytes.empty() ? "in host memory, sent batch by batch"

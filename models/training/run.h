@@ -93,6 +93,8 @@ class TrainingRun {
 
  private:
   std::vector<std::int32_t> order(std::int64_t epoch) const;
+  void read_state(const nlohmann::json& state, TrainingSchedule::State& seen);
+  void read_state_of_version_1(const Checkpoint& in, const std::string& path, TrainingSchedule::State& seen);
   void finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
                     const std::function<bool(const Epoch&)>& after_epoch, bool& go_on);
   void collect_reports();

@@ -1,10 +1,25 @@
 // The state of a run as a checkpoint: weights, the best weights, moments, counters, what validation has seen.
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
+#include "io/files/json.h"
 #include "models/training/model_file.h"
 #include "models/training/run.h"
 
 namespace melgrad {
+namespace {
+
+// "-inf" too, which no stream of the standard library reads.
+template <typename Number>
+bool read_number(std::istream& in, Number& number) {
+  std::string word;
+  if (!(in >> word)) return false;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
+  return error == std::errc{} && end == word.data() + word.size();
+}
+
+}  // namespace
 
 Checkpoint TrainingRun::state() {
   collect_reports();
@@ -20,10 +35,19 @@ Checkpoint TrainingRun::state() {
   out.text["split"] =
       nlohmann::json{{"train", split_.train}, {"valid", split_.valid}, {"test", split_.test}}.dump();
   out.text["seed"] = std::to_string(seed_);
-  out.text["sums"] = fmt::format("{} {} {}", loss_sum_, hit_sum_, seen.best_score);
-  out.text["plateau"] = fmt::format("{} {}", seen.rate_factor, seen.last_drop);
-  out.text["watch"] = fmt::format("{} {} {} {} {} {}", summed_, skipped_, skipped_in_a_row_,
-                                  loss_watch_.steps, loss_watch_.mean, loss_watch_.variance);
+  out.text["state"] =
+      nlohmann::json{
+          {"loss_sum", loss_sum_},
+          {"hit_sum", hit_sum_},
+          {"summed", summed_},
+          {"skipped", skipped_},
+          {"skipped_in_a_row", skipped_in_a_row_},
+          {"best_score", or_null(seen.best_score)},
+          {"rate_factor", seen.rate_factor},
+          {"last_drop", seen.last_drop},
+          {"usual_loss",
+           {{"steps", loss_watch_.steps}, {"mean", loss_watch_.mean}, {"variance", loss_watch_.variance}}}}
+          .dump();
   out.arrays["state/counter"] = HostArray::scalar<std::int64_t>(step_.counter());
   out.arrays["state/best_epoch"] = HostArray::scalar<std::int64_t>(seen.best_epoch);
   if (validations > 0) {
@@ -46,24 +70,13 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
   }
   step_.set_counter(steps);
   TrainingSchedule::State seen;
-  const auto plateau = in.text.find("plateau");
-  if (plateau != in.text.end() &&
-      std::sscanf(plateau->second.c_str(), "%lf %ld", &seen.rate_factor, &seen.last_drop) != 2)
-    fail(ErrorKind::input, "{}: plateau cannot be read", path);
-  step_.optimizer().set_factor(seen.rate_factor);
   seen.best_epoch = in.need_scalar<std::int64_t>("state/best_epoch", path);
-  if (std::sscanf(in.need_text("sums", path).c_str(), "%lf %lf %lf", &loss_sum_, &hit_sum_,
-                  &seen.best_score) != 3) {
-    fail(ErrorKind::input, "{}: sums cannot be read", path);
+  if (in.text.contains("state")) {
+    reading_json(path + ": state", [&] { read_state(nlohmann::json::parse(in.text.at("state")), seen); });
+  } else {
+    read_state_of_version_1(in, path, seen);
   }
-  const auto watch = in.text.find("watch");
-  if (watch == in.text.end()) {
-    summed_ = steps % steps_per_epoch_;  // a checkpoint from before steps could be skipped
-  } else if (std::sscanf(watch->second.c_str(), "%ld %ld %ld %ld %lf %lf", &summed_, &skipped_,
-                         &skipped_in_a_row_, &loss_watch_.steps, &loss_watch_.mean,
-                         &loss_watch_.variance) != 6) {
-    fail(ErrorKind::input, "{}: watch cannot be read", path);
-  }
+  step_.optimizer().set_factor(seen.rate_factor);
   if (in.arrays.contains("history/epoch")) {
     const auto epochs = in.need_array("history/epoch", path).as<std::int64_t>();
     const auto valid = in.need_array("history/valid", path).as<float>();
@@ -72,6 +85,36 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
   }
   schedule_.set_state(std::move(seen));
   ending_ = schedule_.ending_after(steps / steps_per_epoch_);
+}
+
+void TrainingRun::read_state(const nlohmann::json& state, TrainingSchedule::State& seen) {
+  loss_sum_ = state.at("loss_sum");
+  hit_sum_ = state.at("hit_sum");
+  summed_ = count_of(state.at("summed"));
+  skipped_ = count_of(state.at("skipped"));
+  skipped_in_a_row_ = count_of(state.at("skipped_in_a_row"));
+  if (!state.at("best_score").is_null()) seen.best_score = state.at("best_score");
+  seen.rate_factor = state.at("rate_factor");
+  seen.last_drop = count_of(state.at("last_drop"));
+  const nlohmann::json& usual = state.at("usual_loss");
+  loss_watch_ = {count_of(usual.at("steps")), usual.at("mean"), usual.at("variance")};
+}
+
+// Until 0.1.0 the same stood in texts of numbers, the last two of which the first checkpoints did not have.
+void TrainingRun::read_state_of_version_1(const Checkpoint& in, const std::string& path,
+                                          TrainingSchedule::State& seen) {
+  const auto scan = [&](const char* name, auto... numbers) {
+    std::istringstream text(in.need_text(name, path));
+    if (!(read_number(text, *numbers) && ...)) fail(ErrorKind::input, "{}: {} cannot be read", path, name);
+  };
+  scan("sums", &loss_sum_, &hit_sum_, &seen.best_score);
+  if (in.text.contains("plateau")) scan("plateau", &seen.rate_factor, &seen.last_drop);
+  if (in.text.contains("watch")) {
+    scan("watch", &summed_, &skipped_, &skipped_in_a_row_, &loss_watch_.steps, &loss_watch_.mean,
+         &loss_watch_.variance);
+  } else {
+    summed_ = step_.counter() % steps_per_epoch_;
+  }
 }
 
 }  // namespace melgrad

@@ -38,15 +38,30 @@ TrackTable::TrackTable(Device& device, Read read, DType dtype, std::int64_t rows
       bands_(bands),
       tracks_(std::move(tracks)),
       on_device_(goes_to_device(device, bytes(), place)) {
+  hold(device, on_device_ ? &table : nullptr);
+  if (!on_device_) return;
+  fill(device);
+  read_ = nullptr;
+}
+
+TrackTable::TrackTable(Device& device, Tensor features, std::vector<Track> tracks)
+    : device_(&device),
+      dtype_(features.dtype),
+      rows_in_all_(features.dim(0)),
+      bands_(features.dim(1)),
+      tracks_(std::move(tracks)),
+      on_device_(true),
+      table(features) {
+  hold(device, nullptr);
+}
+
+// Memory for what describes the tracks, and for the features if the table has its own.
+void TrackTable::hold(Device& device, Tensor* own) {
   const auto n = static_cast<std::int64_t>(tracks_.size());
   std::vector<Slab::Part> parts = {
       {&first_row, {n}, DType::i64}, {&rows, {n}, DType::i32}, {&labels, {n}, DType::i32}};
-  if (on_device_) parts.insert(parts.begin(), {&table, {rows_in_all, bands}, dtype});
+  if (own != nullptr) parts.push_back({own, {rows_in_all_, bands_}, dtype_});
   slab_.emplace(device, parts);
-  if (on_device_) {
-    fill(device);
-    read_ = nullptr;
-  }
   send<std::int64_t>(device, first_row, tracks_, &Track::first_row);
   send<std::int32_t>(device, rows, tracks_, &Track::rows);
   send<std::int32_t>(device, labels, tracks_, &Track::label);

@@ -35,6 +35,9 @@ class TrackTable {
   TrackTable(Device& device, const void* features, DType dtype, std::int64_t rows, std::int64_t bands,
              std::vector<Track> tracks, Place place = Place::automatic);
 
+  // From device memory [rows, bands], which must outlive the table.
+  TrackTable(Device& device, Tensor features, std::vector<Track> tracks);
+
   const std::vector<Track>& tracks() const { return tracks_; }
   std::int64_t bands() const { return bands_; }
   std::int64_t bytes() const { return rows_in_all_ * bands_ * size_of(dtype_); }
@@ -45,6 +48,7 @@ class TrackTable {
   void cut(const std::vector<std::int64_t>& first, Tensor x) const;
 
  private:
+  void hold(Device& device, Tensor* own);
   void fill(Device& device);
 
   Device* device_;

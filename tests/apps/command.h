@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/cli.h"
+#include "apps/commands.h"
 #include "kernels/error.h"
 
 namespace melgrad::test {

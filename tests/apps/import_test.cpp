@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "apps/cli.h"
+#include "apps/commands.h"
 #include "io/arrays/cache.h"
 #include "kernels/math/half.h"
 #include "tests/io/arrays/npz_make.h"

@@ -1,0 +1,44 @@
+// The list of commands. Each lives in a file named after it, in apps/ or at the head of its room, which
+// defines register_<name>: it adds its CLI11 subcommand to `root` and sets a callback that does the work.
+// Failures are thrown as Error; `main` turns them into one line on stderr and the documented exit code
+// (kernels/error.h).
+#pragma once
+
+#include "apps/cli.h"
+
+namespace melgrad {
+
+using Register = void(CLI::App& root, Settings& settings);
+
+Register register_check, register_analyze, register_extract, register_train, register_evaluate,
+    register_verify, register_export, register_predict, register_report, register_reproduce, register_bench,
+    register_recipes, register_info, register_selftest, register_synth, register_import, register_cache;
+
+struct Command {
+  const char* name;
+  Register* add;
+  bool computes_long = false;  // see wait_without_spinning in main.cpp
+};
+
+// In the order of the help.
+inline constexpr Command kCommands[] = {
+    {"check", register_check},
+    {"analyze", register_analyze},
+    {"extract", register_extract, true},
+    {"train", register_train, true},
+    {"evaluate", register_evaluate, true},
+    {"verify", register_verify, true},
+    {"export", register_export},
+    {"predict", register_predict},
+    {"report", register_report},
+    {"reproduce", register_reproduce, true},
+    {"bench", register_bench},
+    {"recipes", register_recipes},
+    {"info", register_info},
+    {"selftest", register_selftest, true},
+    {"synth", register_synth},
+    {"import", register_import},
+    {"cache", register_cache},
+};
+
+}  // namespace melgrad
