@@ -15,8 +15,8 @@ void list_all(const Settings& settings) {
   auto json = nlohmann::ordered_json::array();
   for (const EmbeddedRecipe& embedded : embedded_recipes()) {
     const Recipe recipe = load_recipe(embedded.name);
-    json.push_back({{"name", recipe.name}, {"title", recipe.title}, {"task", recipe.task}});
-    if (!settings.json) print("{:<22}{:<8}{}\n", recipe.name, recipe.task, recipe.title);
+    json.push_back({{"name", recipe.name}, {"title", recipe.title}, {"task", name_of(recipe.task)}});
+    if (!settings.json) print("{:<22}{:<8}{}\n", recipe.name, name_of(recipe.task), recipe.title);
   }
   if (settings.json) print_json(json);
 }

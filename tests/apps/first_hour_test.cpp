@@ -67,7 +67,7 @@ TEST(RecipeKeys, AreUnderstoodAsOthersCallThem) {
   EXPECT_EQ(r.train.batch, 7);
   EXPECT_EQ(r.train.weight_decay, 0.1);
   EXPECT_EQ(r.train.patience, 3);
-  EXPECT_EQ(r.train.optimizer, "adam");
+  EXPECT_EQ(r.train.optimizer, OptimizerKind::adam);
   EXPECT_EQ(r.train.epochs, 8);
   EXPECT_EQ(r.features.n_mels, 40);
   EXPECT_EQ(r.features.sample_rate, 16000);
