@@ -41,6 +41,10 @@ TEST_F(FirstHour, HelpAndVersion) {
   expect(0, {"--version"}, "melgrad ");
   expect(0, {"recipes"}, "dong2018-fixed");
   expect(0, {"recipes", "mtat-fcn"}, "architecture");
+  expect(0, {"recipe", "mtat-fcn"}, "share that is tested on");
+  expect(0, {"recipe", "--keys"}, "train.clip_norm");
+  expect(0, {"recipes", "--keys", "--json"}, "\"unit\": \"tracks\"");
+  expect(2, {"recipe", "mtat-fcn", "--keys"}, "excludes");
 }
 
 TEST_F(FirstHour, WhatIsMistypedNamesTheNearest) {
