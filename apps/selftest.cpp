@@ -99,7 +99,15 @@ class EveryLayer final : public Model {
 // calls are the shipped ones but for the number of channels.
 Recipe narrowed(Recipe recipe) {
   recipe.model.width = 1.0 / 32;
-  recipe.augment = {6, 0.5, 0.1, 1, recipe.segment.frames / 8, 1, 8, 0.25, 0.4};
+  AugmentOptions& augment = recipe.augment;
+  augment.gain_db = 6;
+  augment.shift = 0.5;
+  augment.noise = 0.1;
+  augment.time_masks = augment.band_masks = 1;
+  augment.time_mask = recipe.segment.frames / 8;
+  augment.band_mask = 8;
+  augment.mask_value = 0.25;
+  augment.mixup = 0.4;
   return recipe;
 }
 
@@ -112,7 +120,7 @@ void run_network(Device& device, const Recipe& recipe, std::unique_ptr<Model> mo
   const Targets targets = make_targets(device, recipe);
   model->params().allocate(device);
   model->params().initialise(device, kSeed);
-  if (recipe.input.standardise == "bands") {
+  if (recipe.input.standardise == Standardise::bands) {
     const auto count = static_cast<std::size_t>(bands);
     model->standardise_input(device, std::vector<float>(count, 2.0F), std::vector<float>(count, 1.15F));
   }

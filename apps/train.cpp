@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 
 std::string best_of(const TrainingRun& run, const Recipe& recipe) {
   const auto best = run.best_valid();
-  return best ? fmt::format("best validation {} {:.3f} after epoch {}", recipe.train.best_by, *best,
+  return best ? fmt::format("best validation {} {:.3f} after epoch {}", name_of(recipe.train.best_by), *best,
                             run.best_epoch())
               : "no validation figure, so the final weights count";
 }
@@ -235,7 +235,7 @@ void register_train(CLI::App& root, Settings& settings) {
       ->add_option_function<std::string>(
           "--on-nan", [=](const std::string& what) { request->set.push_back("train.on_nan=" + what); },
           "a step whose gradient is no number: stop there, or skip it (the same as --set train.on_nan)")
-      ->check(CLI::IsMember({"stop", "skip"}));
+      ->check(CLI::IsMember(names_of<OnNan>()));
   add_mix(*command, [request](const std::string& mix) { request->set.push_back("features.mix=" + mix); });
   add_no_cache(*command, settings);
   goes_alone(*command, *resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan"});

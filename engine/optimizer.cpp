@@ -7,7 +7,7 @@ Optimizer::Optimizer(Device& device, const ParamStore& params, const OptimizerOp
       params_(&params),
       options_(options),
       scalars_(device, {{&rate_, {1}}, {&norm_, {2}}, {&factor_, {1}}}) {
-  const int moments = options.kind == OptimizerOptions::Kind::sgd ? 1 : 2;
+  const int moments = options.kind == OptimizerKind::sgd ? 1 : 2;
   for (int i = 0; i < moments; ++i) moments_.push_back(params.like_values(device));
   options_.schedule.factor = factor_;
   set_factor(1);
@@ -21,20 +21,21 @@ void Optimizer::set_factor(double factor) {
 void Optimizer::update(Tensor counter) {
   Ops& ops = device_->ops();
   const OptimizerOptions& o = options_;
+  const auto near = [](double constant) { return static_cast<float>(constant); };
   const Tensor w = params_->values(), g = params_->grads(), scale = norm_.span(1, 1, {1});
   ops.learning_rate(o.schedule, counter, rate_);
-  ops.gradient_norm(g, o.clip_norm, norm_);
+  ops.gradient_norm(g, near(o.clip_norm), norm_);
   const Tensor first = moments_[0].all();
   switch (o.kind) {
-    case OptimizerOptions::Kind::sgd:
-      ops.sgd_update(w, g, first, rate_, scale, o.momentum, o.nesterov, o.l2);
+    case OptimizerKind::sgd:
+      ops.sgd_update(w, g, first, rate_, scale, near(o.momentum), o.nesterov, near(o.l2));
       break;
-    case OptimizerOptions::Kind::adam:
-      ops.adam_update(w, g, first, moments_[1].all(), rate_, scale, counter, o.beta1, o.beta2, o.epsilon,
-                      o.weight_decay, o.l2);
+    case OptimizerKind::adam:
+      ops.adam_update(w, g, first, moments_[1].all(), rate_, scale, counter, near(o.beta1), near(o.beta2),
+                      near(o.epsilon), near(o.weight_decay), near(o.l2));
       break;
-    case OptimizerOptions::Kind::adadelta:
-      ops.adadelta_update(w, g, first, moments_[1].all(), rate_, scale, o.rho, o.epsilon);
+    case OptimizerKind::adadelta:
+      ops.adadelta_update(w, g, first, moments_[1].all(), rate_, scale, near(o.rho), near(o.epsilon));
       break;
   }
 }

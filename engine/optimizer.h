@@ -8,18 +8,23 @@
 
 namespace melgrad {
 
-struct OptimizerOptions {
-  enum class Kind { sgd, adam, adadelta };
-  Kind kind = Kind::adam;
-  Schedule schedule;
-  float momentum = 0.9F;
+enum class OptimizerKind { sgd, adam, adadelta };
+
+// Doubles, as a recipe has them: the update computes with the floats next to them.
+struct UpdateConstants {
+  double momentum = 0.9;
   bool nesterov = false;
-  float beta1 = 0.9F, beta2 = 0.999F;
-  float rho = 0.95F;
-  float epsilon = 1e-7F;
-  float weight_decay = 0;  // decoupled (AdamW); adam only
-  float l2 = 0;            // added to the gradient as l2 w (PyTorch's weight_decay); sgd and adam
-  float clip_norm = 0;     // 0 = off
+  double beta1 = 0.9, beta2 = 0.999;
+  double rho = 0.95;
+  double epsilon = 1e-7;
+  double weight_decay = 0;  // decoupled (AdamW); adam only
+  double l2 = 0;            // added to the gradient as l2 w (PyTorch's weight_decay); sgd and adam
+  double clip_norm = 0;     // 0 = off
+};
+
+struct OptimizerOptions : UpdateConstants {
+  OptimizerKind kind = OptimizerKind::adam;
+  Schedule schedule;
 };
 
 class Optimizer {

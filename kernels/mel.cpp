@@ -1,7 +1,6 @@
 #include "kernels/mel.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <type_traits>
 
@@ -9,6 +8,20 @@
 #include "kernels/text.h"
 
 namespace melgrad {
+
+template <>
+constexpr const char* kNamesOf<MelScale>[] = {"slaney", "htk"};
+template <>
+constexpr const char* kNamesOf<MelNorm>[] = {"none", "area"};
+template <>
+constexpr const char* kNamesOf<WindowKind>[] = {"hann", "hamming", "povey", "rectangular"};
+template <>
+constexpr const char* kNamesOf<Padding>[] = {"none", "reflect", "zeros"};
+template <>
+constexpr const char* kNamesOf<LogKind>[] = {"none", "ln1p", "log10_1p", "ln", "db", "whisper"};
+template <>
+constexpr const char* kNamesOf<ChannelMix>[] = {"mean", "louder", "left", "right"};
+
 namespace {
 
 // ---- presets ----------------------------------------------------------------------------------------------
@@ -137,90 +150,72 @@ MelOptions samples() {
 constexpr MelOptions (*kPresets[])() = {dong2018,    librosa,    torchaudio,  kaldi,    whisper, musicnn,
                                         mtat_linear, mtat_mel96, mtat_mel128, harmonic, samples};
 
-// ---- fields as text ---------------------------------------------------------------------------------------
+// ---- fields ----------------------------------------------------------------------------------------------
 
-// The names of an enum, in the order of its values.
-template <typename Enum>
-std::vector<std::string> names_of() {
-  if constexpr (std::is_same_v<Enum, MelScale>) return {"slaney", "htk"};
-  if constexpr (std::is_same_v<Enum, MelNorm>) return {"none", "area"};
-  if constexpr (std::is_same_v<Enum, WindowKind>) return {"hann", "hamming", "povey", "rectangular"};
-  if constexpr (std::is_same_v<Enum, Padding>) return {"none", "reflect", "zeros"};
-  if constexpr (std::is_same_v<Enum, LogKind>) return {"none", "ln1p", "log10_1p", "ln", "db", "whisper"};
-  if constexpr (std::is_same_v<Enum, ChannelMix>) return {"mean", "louder", "left", "right"};
-}
+struct Field {
+  const char* name;
+  const char* range;  // what validate() wants of it
+  const char* unit;
+  const char* meaning;
+};
 
-// The one list of fields: `visit(name, member)` for each, in declaration order. Options is const or not.
+// The one list of fields: `visit(Field, member)` for each, in declaration order. Options is const or not.
 template <typename Options, typename Visitor>
-void for_each_field(Options& o, Visitor&& visit) {
-  visit("preset", o.preset);
-  visit("sample_rate", o.sample_rate);
-  visit("n_fft", o.n_fft);
-  visit("win_length", o.win_length);
-  visit("hop_length", o.hop_length);
-  visit("n_mels", o.n_mels);
-  visit("fmin", o.fmin);
-  visit("fmax", o.fmax);
-  visit("mel_scale", o.mel_scale);
-  visit("mel_norm", o.mel_norm);
-  visit("window", o.window);
-  visit("periodic_window", o.periodic_window);
-  visit("padding", o.padding);
-  visit("power", o.power);
-  visit("log", o.log);
-  visit("log_multiplier", o.log_multiplier);
-  visit("log_floor", o.log_floor);
-  visit("top_db", o.top_db);
-  visit("input_scale", o.input_scale);
-  visit("remove_dc", o.remove_dc);
-  visit("pre_emphasis", o.pre_emphasis);
-  visit("left_aligned_window", o.left_aligned_window);
-  visit("triangles_in_mel", o.triangles_in_mel);
-  visit("drop_last_frame", o.drop_last_frame);
-  visit("mix", o.mix);
-}
-
-template <typename T>
-std::string print(const T& value) {
-  if constexpr (std::is_enum_v<T>) {
-    return names_of<T>()[static_cast<std::size_t>(value)];
-  } else {
-    return fmt::format("{}", value);  // shortest text that reads back to the same number
-  }
-}
-
-template <typename T>
-void parse(T& target, const char* field, const std::string& text) {
-  if constexpr (std::is_enum_v<T>) {
-    const auto names = names_of<T>();
-    const auto found = std::find(names.begin(), names.end(), text);
-    if (found == names.end()) {
-      fail(ErrorKind::usage, "mel {}: '{}' is not one of {}", field, text,
-           joined({names.begin(), names.end()}));
-    }
-    target = static_cast<T>(found - names.begin());
-  } else if constexpr (std::is_same_v<T, bool>) {
-    if (text != "true" && text != "false") {
-      fail(ErrorKind::usage, "mel {}: '{}' is neither true nor false", field, text);
-    }
-    target = text == "true";
-  } else {
-    const char* end = text.data() + text.size();
-    T value{};
-    const auto [stop, error] = std::from_chars(text.data(), end, value);
-    if (error != std::errc() || stop != end) {
-      fail(ErrorKind::usage, "mel {}: '{}' is not {}", field, text,
-           std::is_integral_v<T> ? "a whole number of 32 bits" : "a number");
-    }
-    target = value;
-  }
+void for_each_field(Options& o, Visitor&& visit) {  // NOLINT(readability-function-size): a table
+  visit(Field{"preset", "", "", "named settings that all others start from, or \"custom\""}, o.preset);
+  visit(Field{"sample_rate", "1 to 10000000 Hz", "Hz", "Hz to which audio of another rate is resampled"},
+        o.sample_rate);
+  visit(Field{"n_fft", "0 (samples) to 1048576 samples", "samples",
+              "samples of a frame; 0: no spectrum, the features are the samples"},
+        o.n_fft);
+  visit(Field{"win_length", "1 to n_fft samples", "samples", "samples of the window in a frame"},
+        o.win_length);
+  visit(Field{"hop_length", "at least 1 sample", "samples", "samples from one frame to the next"},
+        o.hop_length);
+  visit(Field{"n_mels", "0 (linear spectrogram) to 1048576", "bands", "bands of the mel scale"}, o.n_mels);
+  visit(Field{"fmin", "0 Hz or more", "Hz", "Hz at which the lowest band begins"}, o.fmin);
+  visit(Field{"fmax", "above fmin, at most half the sample_rate", "Hz", "Hz at which the highest band ends"},
+        o.fmax);
+  visit(Field{"mel_scale", "", "", "formula of the mel scale"}, o.mel_scale);
+  visit(Field{"mel_norm", "", "", "area: each band divided by its width"}, o.mel_norm);
+  visit(Field{"window", "", "", "function that a frame is multiplied by"}, o.window);
+  visit(Field{"periodic_window", "", "", "the window's period is its length; else one less"},
+        o.periodic_window);
+  visit(Field{"padding", "", "",
+              "what stands before the first sample and after the last; none: only frames that fit"},
+        o.padding);
+  visit(Field{"power", "1 or 2", "", "exponent of the magnitude"}, o.power);
+  visit(Field{"log", "", "", "what is made of the bands' values x; ln1p: ln(1 + log_multiplier x)"}, o.log);
+  visit(Field{"log_multiplier", "above 0", "", "of x in ln1p and log10_1p"}, o.log_multiplier);
+  visit(Field{"log_floor", "0 or more", "", "least x of ln, db and whisper"}, o.log_floor);
+  visit(Field{"top_db", "0 (off) or more", "dB",
+              "dB below the clip's maximum to which lower values are raised"},
+        o.top_db);
+  visit(Field{"input_scale", "above 0", "", "what samples are multiplied by first"}, o.input_scale);
+  visit(Field{"remove_dc", "", "", "each frame's mean is subtracted"}, o.remove_dc);
+  visit(Field{"pre_emphasis", "0 to 1", "", "c of x[i] -= c x[i-1] within a frame"}, o.pre_emphasis);
+  visit(Field{"left_aligned_window", "", "", "a short window begins with its frame instead of in its middle"},
+        o.left_aligned_window);
+  visit(Field{"triangles_in_mel", "", "", "the bands' slopes are straight in mel, not in Hz"},
+        o.triangles_in_mel);
+  visit(Field{"drop_last_frame", "", "", "leave out the last frame, as Whisper does"}, o.drop_last_frame);
+  visit(Field{"mix", "", "", "how channels become one"}, o.mix);
 }
 
 std::vector<std::string> field_names() {
   std::vector<std::string> names;
   const MelOptions o;
-  for_each_field(o, [&](const char* name, const auto&) { names.emplace_back(name); });
+  for_each_field(o, [&](const Field& field, const auto&) { names.emplace_back(field.name); });
   return names;
+}
+
+std::string range_of(const std::string& name) {
+  std::string range;
+  const MelOptions o;
+  for_each_field(o, [&](const Field& field, const auto&) {
+    if (name == field.name) range = field.range;
+  });
+  return range;
 }
 
 }  // namespace
@@ -242,25 +237,41 @@ std::vector<std::string> mel_preset_names() {
 
 std::vector<std::pair<std::string, std::string>> mel_fields(const MelOptions& options) {
   std::vector<std::pair<std::string, std::string>> fields;
-  for_each_field(options,
-                 [&](const char* name, const auto& value) { fields.emplace_back(name, print(value)); });
+  for_each_field(options, [&](const Field& field, const auto& value) {
+    fields.emplace_back(field.name, as_text(value));
+  });
   return fields;
 }
 
-void set_mel_field(MelOptions& options, const std::string& field, const std::string& value) {
+std::vector<FieldInfo> mel_field_infos() {
+  std::vector<FieldInfo> infos;
+  const MelOptions standard;
+  for_each_field(standard, [&](const Field& field, const auto& value) {
+    FieldInfo& info = infos.emplace_back(field_info(field.name, value));
+    info.range = field.range;
+    info.unit = field.unit;
+    info.meaning = field.meaning;
+  });
+  infos[0].kind = "choice";
+  infos[0].choices = mel_preset_names();
+  infos[0].choices.emplace_back("custom");
+  return infos;
+}
+
+void set_mel_field(MelOptions& options, const std::string& name, const FieldValue& value) {
   bool known = false;
-  for_each_field(options, [&](const char* name, auto& target) {
-    if (field != name) return;
+  for_each_field(options, [&](const Field& field, auto& target) {
+    if (name != field.name) return;
     known = true;
     if constexpr (std::is_same_v<decltype(target), std::string&>) {
-      target = value == "custom" || value == "imported" ? value : mel_preset(value).preset;
+      const std::string preset = as_text(value);
+      target = preset == "custom" || preset == "imported" ? preset : mel_preset(preset).preset;
     } else {
-      parse(target, name, value);
+      assign(target, value, "mel " + name);
     }
   });
   if (!known) {
-    fail(ErrorKind::usage, "mel {}: no such setting; did you mean '{}'?", field,
-         nearest(field, field_names()));
+    fail(ErrorKind::usage, "mel {}: no such setting; did you mean '{}'?", name, nearest(name, field_names()));
   }
 }
 
@@ -275,13 +286,16 @@ std::string mel_difference(const MelOptions& a, const MelOptions& b) {
 }
 
 void validate(const MelOptions& o) {
-  const auto check = [](bool holds, const auto& field, const auto& value, const auto& wanted) {
+  const auto check_for = [](bool holds, const auto& field, const auto& value, const auto& wanted) {
     if (!holds) fail(ErrorKind::usage, "mel {}: {} does not work; it must be {}", field, value, wanted);
+  };
+  const auto check = [&](bool holds, const char* field, auto value) {
+    if (!holds) check_for(false, field, value, range_of(field));
   };
   // The upper bounds are far beyond use: they keep sizes read from a hostile file from being allocated.
   constexpr std::int32_t kMaxSize = 1 << 20;
-  check(o.sample_rate >= 1 && o.sample_rate <= 10'000'000, "sample_rate", o.sample_rate, "1 to 10000000 Hz");
-  check(o.input_scale > 0 && std::isfinite(o.input_scale), "input_scale", o.input_scale, "above 0");
+  check(o.sample_rate >= 1 && o.sample_rate <= 10'000'000, "sample_rate", o.sample_rate);
+  check(o.input_scale > 0 && std::isfinite(o.input_scale), "input_scale", o.input_scale);
   if (o.n_fft == 0) {  // what plays no part must not look as if it did
     MelOptions plain = samples();
     plain.sample_rate = o.sample_rate;
@@ -289,28 +303,26 @@ void validate(const MelOptions& o) {
     plain.mix = o.mix;
     const auto fields = mel_fields(o), wanted = mel_fields(plain);
     for (std::size_t i = 1; i < fields.size(); ++i)
-      check(fields[i] == wanted[i], fields[i].first, fields[i].second,
-            wanted[i].second + " where n_fft is 0 (samples)");
+      check_for(fields[i] == wanted[i], fields[i].first, fields[i].second,
+                wanted[i].second + " where n_fft is 0 (samples)");
     return;
   }
-  check(o.n_fft >= 1 && o.n_fft <= kMaxSize, "n_fft", o.n_fft, "0 (samples) to 1048576 samples");
-  check(o.win_length >= 1 && o.win_length <= o.n_fft, "win_length", o.win_length, "1 to n_fft samples");
-  check(o.hop_length >= 1, "hop_length", o.hop_length, "at least 1 sample");
-  check(o.n_mels >= 0 && o.n_mels <= kMaxSize, "n_mels", o.n_mels, "0 (linear spectrogram) to 1048576");
+  check(o.n_fft >= 1 && o.n_fft <= kMaxSize, "n_fft", o.n_fft);
+  check(o.win_length >= 1 && o.win_length <= o.n_fft, "win_length", o.win_length);
+  check(o.hop_length >= 1, "hop_length", o.hop_length);
+  check(o.n_mels >= 0 && o.n_mels <= kMaxSize, "n_mels", o.n_mels);
   if (o.n_mels > 0) {
-    check(o.fmin >= 0 && std::isfinite(o.fmin), "fmin", o.fmin, "0 Hz or more");
-    check(o.fmax > o.fmin && o.fmax <= o.sample_rate / 2.0, "fmax", o.fmax,
-          "above fmin, at most half the sample_rate");
+    check(o.fmin >= 0 && std::isfinite(o.fmin), "fmin", o.fmin);
+    check(o.fmax > o.fmin && o.fmax <= o.sample_rate / 2.0, "fmax", o.fmax);
   }
-  check(o.power == 1 || o.power == 2, "power", o.power, "1 or 2");
+  check(o.power == 1 || o.power == 2, "power", o.power);
   const bool uses_floor = o.log == LogKind::ln || o.log == LogKind::db || o.log == LogKind::whisper;
-  check(o.log_multiplier > 0 && std::isfinite(o.log_multiplier), "log_multiplier", o.log_multiplier,
-        "above 0");
-  check(o.log_floor >= 0 && std::isfinite(o.log_floor), "log_floor", o.log_floor, "0 or more");
+  check(o.log_multiplier > 0 && std::isfinite(o.log_multiplier), "log_multiplier", o.log_multiplier);
+  check(o.log_floor >= 0 && std::isfinite(o.log_floor), "log_floor", o.log_floor);
   // Below the smallest normal float the floor would vanish and silence become minus infinity.
-  check(!uses_floor || o.log_floor >= 1.2e-38, "log_floor", o.log_floor, "at least 1.2e-38 for this log");
-  check(o.top_db >= 0 && std::isfinite(o.top_db), "top_db", o.top_db, "0 (off) or more");
-  check(o.pre_emphasis >= 0 && o.pre_emphasis <= 1, "pre_emphasis", o.pre_emphasis, "0 to 1");
+  check_for(!uses_floor || o.log_floor >= 1.2e-38, "log_floor", o.log_floor, "at least 1.2e-38 for this log");
+  check(o.top_db >= 0 && std::isfinite(o.top_db), "top_db", o.top_db);
+  check(o.pre_emphasis >= 0 && o.pre_emphasis <= 1, "pre_emphasis", o.pre_emphasis);
 }
 
 }  // namespace melgrad

@@ -11,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/fields.h"
+
 namespace melgrad {
 
 enum class MelScale { slaney, htk };
@@ -75,7 +77,9 @@ std::vector<std::string> mel_preset_names();
 // "preset" sets the label only, so fields may be read back in any order.
 // set_mel_field throws Error (usage) for an unknown field or a value that does not parse, naming the field.
 std::vector<std::pair<std::string, std::string>> mel_fields(const MelOptions& options);
-void set_mel_field(MelOptions& options, const std::string& field, const std::string& value);
+void set_mel_field(MelOptions& options, const std::string& name, const FieldValue& value);
+// What there is to say of each field.
+std::vector<FieldInfo> mel_field_infos();
 // Throws Error (usage) that names the field for settings that make no sense (hop 0, fmax above Nyquist, ...).
 // Without a spectrum all but sample_rate and input_scale must be as in the preset `samples`.
 void validate(const MelOptions& options);

@@ -56,14 +56,18 @@ struct Recurrent {
   Tensor lengths;        // i32 [N] steps of each sequence, at least 1; empty: all have T
 };
 
-// Changes of the input of training, each off by default; all draws are per example.
-struct Augment {
-  float gain_db = 0;                           // x *= 10^(u / 20), u uniform in +-gain_db: for samples
-  float shift = 0;                             // x += u, u uniform in +-shift: the gain of a log spectrogram
-  float noise = 0;                             // x += noise * standard normal, per element
+// Changes of the input of training, each off by default; all draws are per example. Doubles, as a recipe has
+// them: every device computes with the floats next to them.
+struct AugmentSettings {
+  double gain_db = 0;                          // x *= 10^(u / 20), u uniform in +-gain_db: for samples
+  double shift = 0;                            // x += u, u uniform in +-shift: the gain of a log spectrogram
+  double noise = 0;                            // x += noise * standard normal, per element
   std::int64_t time_masks = 0, time_mask = 0;  // so many stretches of 0 ... time_mask frames,
   std::int64_t band_masks = 0, band_mask = 0;  // and of bands, are set to mask_value (SpecAugment)
-  float mask_value = 0;
+  double mask_value = 0;
+};
+
+struct Augment : AugmentSettings {
   std::uint64_t seed = 0;
   Tensor counter;  // device scalar i64
 };

@@ -185,7 +185,7 @@ ReportRun read_run(const std::string& path) {
   run.path = path;
   const Recipe recipe = load_recipe(folder.file("recipe.toml"));
   run.group = recipe.name;
-  run.best_by = recipe.train.best_by;
+  run.best_by = name_of(recipe.train.best_by);
   for (const auto& [key, value] : recipe_fields(recipe)) run.recipe[key] = value;
   read_metrics(folder.file("metrics.jsonl"), run);
   const std::string why = unfinished(folder);

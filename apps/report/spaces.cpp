@@ -169,7 +169,7 @@ void add_spaces(Page& page, const std::vector<RunGroup>& groups, Device& device,
                 std::vector<std::string>& problems) {
   for (const RunGroup& group : groups) {
     const ReportRun& run = *group.runs[0];
-    if (run.recipe.at("task") != "genres" ||
+    if (run.recipe.at("task") != name_of(TaskKind::genres) ||
         !std::filesystem::exists(std::filesystem::path(run.path) / "model.h5"))
       continue;
     try {

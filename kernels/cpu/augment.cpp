@@ -10,24 +10,25 @@ void CpuOps::augment(Tensor x, const Augment& augment, Tensor y) {
   const std::int64_t frames = x.dim(1), bands = x.dim(2), channels = x.dim(3), row = bands * channels,
                      values = frames * row;
   const auto step = static_cast<std::uint64_t>(*augment.counter.i64());
+  const auto noise = static_cast<float>(augment.noise), mask_value = static_cast<float>(augment.mask_value);
   parallel_for(x.dim(0), threads_, 1, [&](std::int64_t n) {
     const float* from = x.f32() + n * values;
     float* to = y.f32() + n * values;
     const Level level = drawn_level(augment, step, n);
 #pragma omp simd
     for (std::int64_t i = 0; i < values; ++i) to[i] = from[i] * level.gain + level.shift;
-    for (std::int64_t i = 0; augment.noise != 0 && i < values; i += 4) {
+    for (std::int64_t i = 0; noise != 0 && i < values; i += 4) {
       const Normal4 z = drawn_noise(augment.seed, step, n, values, i / 4);
-      for (std::int64_t j = i; j < std::min(i + 4, values); ++j) to[j] += augment.noise * z.value[j - i];
+      for (std::int64_t j = i; j < std::min(i + 4, values); ++j) to[j] += noise * z.value[j - i];
     }
     for (std::int64_t m = 0; m < augment.time_masks; ++m) {
       const Stretch mask = drawn_time_mask(augment, step, n, m, frames);
-      std::fill(to + mask.first * row, to + mask.end * row, augment.mask_value);
+      std::fill(to + mask.first * row, to + mask.end * row, mask_value);
     }
     for (std::int64_t m = 0; m < augment.band_masks; ++m) {
       const Stretch mask = drawn_band_mask(augment, step, n, m, bands);
       for (float* frame = to; frame < to + values; frame += row)
-        std::fill(frame + mask.first * channels, frame + mask.end * channels, augment.mask_value);
+        std::fill(frame + mask.first * channels, frame + mask.end * channels, mask_value);
     }
   });
 }

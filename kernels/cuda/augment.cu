@@ -30,6 +30,7 @@ struct AugmentPiece {
     const std::int64_t example = t.block() / pieces, begin = t.block() % pieces * kPiece;
     const std::int64_t end = begin + kPiece < values ? begin + kPiece : values;
     const auto step = static_cast<std::uint64_t>(*counter);
+    const auto noise = static_cast<float>(change.noise), mask_value = static_cast<float>(change.mask_value);
     if (t.index() == 0) *level = drawn_level(change, step, example);
     for (std::int64_t m = t.index(); m < change.time_masks; m += t.count())
       masks[m] = drawn_time_mask(change, step, example, m, frames);
@@ -38,11 +39,11 @@ struct AugmentPiece {
     t.sync();
     for (std::int64_t i = begin + 4 * t.index(); i < end; i += 4 * t.count()) {
       Normal4 z{};
-      if (change.noise != 0) z = drawn_noise(change.seed, step, example, values, i / 4);
+      if (noise != 0) z = drawn_noise(change.seed, step, example, values, i / 4);
       for (int j = 0; j < 4 && i + j < end; ++j) {
         const std::int64_t at = example * values + i + j;
-        const float value = x[at] * level->gain + level->shift + change.noise * z.value[j];
-        y[at] = masked(masks, static_cast<std::uint32_t>(i + j)) ? change.mask_value : value;
+        const float value = x[at] * level->gain + level->shift + noise * z.value[j];
+        y[at] = masked(masks, static_cast<std::uint32_t>(i + j)) ? mask_value : value;
       }
     }
   }

@@ -24,8 +24,8 @@ struct Level {
 };
 MELGRAD_HD inline Level drawn_level(const Augment& a, std::uint64_t step, std::int64_t example) {
   const Philox4 random = philox(a.seed, kLevelStream, step, static_cast<std::uint64_t>(example));
-  return {std::pow(10.0F, uniform_within(random.word[0], a.gain_db) / 20),
-          uniform_within(random.word[1], a.shift)};
+  return {std::pow(10.0F, uniform_within(random.word[0], static_cast<float>(a.gain_db)) / 20),
+          uniform_within(random.word[1], static_cast<float>(a.shift))};
 }
 
 // Noise of the values 4 four ... 4 four + 3 of an example that has `values` of them: standard normal by the

@@ -27,23 +27,24 @@ Array<R> augment(Array<R> x, const Augment& a, Index counter) {
   const Index frames = x.shape[1], bands = x.shape[2], channels = x.shape[3];
   const Index values = frames * bands * channels;
   const auto step = static_cast<std::uint64_t>(counter);
+  const auto noise = static_cast<float>(a.noise), mask_value = static_cast<float>(a.mask_value);
   for (Index n = 0; n < x.shape[0]; ++n) {
     const Philox4 level = philox(a.seed, kLevelStream, step, static_cast<std::uint64_t>(n));
     const auto within = [](std::uint32_t word, float limit) {
       return static_cast<double>(limit) * (2 * static_cast<double>(uniform01(word)) - 1);
     };
-    const double gain = std::pow(10.0, within(level.word[0], a.gain_db) / 20);
-    const double shift = within(level.word[1], a.shift);
+    const double gain = std::pow(10.0, within(level.word[0], static_cast<float>(a.gain_db)) / 20);
+    const double shift = within(level.word[1], static_cast<float>(a.shift));
     for (Index i = 0; i < values; ++i) {
       R& e = x[n * values + i];
       e = static_cast<R>(e * gain + shift);
-      if (a.noise != 0)
-        e += static_cast<R>(static_cast<double>(a.noise) * normal_noise(a.seed, step, n, values, i));
+      if (noise != 0)
+        e += static_cast<R>(static_cast<double>(noise) * normal_noise(a.seed, step, n, values, i));
       const Index t = i / (bands * channels), f = i / channels % bands;
       for (Index m = 0; m < a.time_masks; ++m)
-        if (drawn_time_mask(a, step, n, m, frames).holds(t)) e = static_cast<R>(a.mask_value);
+        if (drawn_time_mask(a, step, n, m, frames).holds(t)) e = static_cast<R>(mask_value);
       for (Index m = 0; m < a.band_masks; ++m)
-        if (drawn_band_mask(a, step, n, m, bands).holds(f)) e = static_cast<R>(a.mask_value);
+        if (drawn_band_mask(a, step, n, m, bands).holds(f)) e = static_cast<R>(mask_value);
     }
   }
   return x;

@@ -1,7 +1,7 @@
 // Recipe: everything a published experiment fixes - features, network, split, training, evaluation. Recipes
 // are TOML files (models/recipes, compiled in); every key can be set from the command line as
 // section.key=value, and the recipe as used is written into the run folder. `base = "name"` as the first key
-// takes over all keys of another compiled-in recipe.
+// takes over all keys of another compiled-in recipe. What each key means and may be stands in recipe_table.h.
 #pragma once
 
 #include <filesystem>
@@ -10,82 +10,94 @@
 #include <vector>
 
 #include "engine/optimizer.h"
+#include "kernels/fields.h"
 #include "kernels/mel.h"
 
 namespace melgrad {
 
+enum class TaskKind { genres, tags };
+enum class Standardise { none, bands };
+enum class ValidateBy { vote, crop };
+enum class BestBy { accuracy, loss, roc_auc, pr_auc };
+enum class KeptWeights { best, final };
+enum class Weighting { none, balanced };
+enum class Sampling { shuffled, balanced };
+enum class OnNan { stop, skip };
+
+template <>
+inline constexpr const char* kNamesOf<TaskKind>[] = {"genres", "tags"};
+template <>
+inline constexpr const char* kNamesOf<Standardise>[] = {"none", "bands"};
+template <>
+inline constexpr const char* kNamesOf<ValidateBy>[] = {"vote", "crop"};
+template <>
+inline constexpr const char* kNamesOf<BestBy>[] = {"accuracy", "loss", "roc_auc", "pr_auc"};
+template <>
+inline constexpr const char* kNamesOf<KeptWeights>[] = {"best", "final"};
+template <>
+inline constexpr const char* kNamesOf<Weighting>[] = {"none", "balanced"};
+template <>
+inline constexpr const char* kNamesOf<Sampling>[] = {"shuffled", "balanced"};
+template <>
+inline constexpr const char* kNamesOf<OnNan>[] = {"stop", "skip"};
+template <>
+inline constexpr const char* kNamesOf<OptimizerKind>[] = {"sgd", "adam", "adadelta"};
+template <>
+inline constexpr const char* kNamesOf<Schedule::Kind>[] = {"constant", "inverse_time", "step", "cosine"};
+
 struct ModelOptions {
-  std::string architecture = "dong2018";
-  std::int64_t filters = 64;  // of the first convolution (dong2018)
-  double dropout = 0.2;       // dong2018; the others have what was published
-  double width = 1;           // multiplies the channels of the tagging networks
-  double l2_conv = 0.01;      // penalty l2 * sum w^2 on convolution kernels
-  double l2_dense = 0.02;     // and on hidden dense kernels
+  std::string architecture = "dong2018";  // of model_names() in models/networks/model.h
+  std::int64_t filters = 64;
+  double dropout = 0.2;
+  double width = 1;
+  double l2_conv = 0.01, l2_dense = 0.02;
 };
 
 struct InputOptions {
-  std::string standardise = "none";  // "bands": mean 0 and deviation 1 of each band over the training tracks
+  Standardise standardise = Standardise::none;
 };
 
-// Of the training input, each off by default; the formulas stand at struct Augment in kernels/ops.h.
-struct AugmentOptions {
-  double gain_db = 0;
-  double shift = 0;
-  double noise = 0;
-  std::int64_t time_masks = 0, time_mask = 0;  // number, largest width in frames
-  std::int64_t band_masks = 0, band_mask = 0;
-  double mask_value = 0;
-  double mixup = 0;  // alpha of the Beta distribution; needs whole batches
+struct AugmentOptions : AugmentSettings {
+  double mixup = 0;
 };
 
 struct SegmentOptions {
   std::int64_t frames = 256;
-  double overlap = 0.5;          // of test segments
-  std::int64_t test_crops = 0;   // so many test segments, evenly over the track, instead of an overlap
-  bool skip_last_start = false;  // neither train nor test on the last possible segment
+  double overlap = 0.5;
+  std::int64_t test_crops = 0;
+  bool skip_last_start = false;
 };
 
 struct SplitOptions {
   double train = 0.5, valid = 0.2, test = 0.3;
-  bool keep_identical_together = true;  // tracks with identical audio never straddle a split
+  bool keep_identical_together = true;
 };
 
-struct TrainOptions {
+struct TrainOptions : UpdateConstants {
   std::int64_t batch = 150;
-  bool own_crop = true;             // false: one random start for the whole batch
-  bool partial_batch = true;        // train on the rest that does not fill a batch (padded, weight 0)
-  std::int64_t drop_batches = 0;    // batches left out at the end of each epoch
-  std::int64_t epochs = 100;        // at most
-  std::int64_t stop_block = 0;      // epochs per block of the stopping rule; 0 = no rule
-  std::int64_t stop_window = 10;    // compares mean validation accuracy of a block's first and last epochs
-  double stop_change = 0.01;        // stops when they differ by less
-  std::int64_t patience = 0;        // ends after so many epochs without a better validation; 0 = never
-  std::string validation = "vote";  // "vote": all segments of each track; "crop": the batch's last crop
-  std::int64_t validate_every = 1;  // epochs
-  std::string best_by =
-      "accuracy";                // what validation compares: accuracy (genres), loss, roc_auc, pr_auc (tags)
-  std::string weights = "best";  // of the finished model: "best" on validation, or "final"
-  std::string tag_weights = "none";    // of a tag's positives in the loss; "balanced": negatives / positives
-  std::string class_weights = "none";  // of genres in the loss; "balanced": tracks / (classes * its tracks)
-  std::string sampling = "shuffled";   // "balanced": as many tracks of each genre an epoch, repeated if few
-  std::string optimizer = "adam";      // sgd, adam (AdamW when weight_decay > 0), adadelta
+  bool own_crop = true;
+  bool partial_batch = true;
+  std::int64_t drop_batches = 0;
+  std::int64_t epochs = 100;
+  std::int64_t stop_block = 0, stop_window = 10;
+  double stop_change = 0.01;
+  std::int64_t patience = 0;
+  ValidateBy validation = ValidateBy::vote;
+  std::int64_t validate_every = 1;
+  BestBy best_by = BestBy::accuracy;
+  KeptWeights weights = KeptWeights::best;
+  Weighting tag_weights = Weighting::none, class_weights = Weighting::none;
+  Sampling sampling = Sampling::shuffled;
+  OptimizerKind optimizer = OptimizerKind::adam;
   double rate = 1e-3;
-  std::string schedule = "constant";  // constant, inverse_time, step, cosine
-  double decay = 0;                   // of inverse_time; of step: the factor
-  std::int64_t period = 1;            // of step: epochs
-  double final_fraction = 0;          // of cosine
-  std::int64_t warmup = 0;            // steps
-  double momentum = 0.9;
-  bool nesterov = false;
-  double beta1 = 0.9, beta2 = 0.999;
-  double rho = 0.95;
-  double epsilon = 1e-7;
-  double weight_decay = 0;  // decoupled (AdamW)
-  double l2 = 0;            // coupled: PyTorch's weight_decay of Adam and SGD
-  double clip_norm = 0;
-  std::string on_nan = "stop";        // a step whose gradient is no number: "stop" there, or "skip" it
-  double plateau_factor = 1;          // the rate is multiplied by this after
-  std::int64_t plateau_patience = 0;  // so many epochs without a better validation; 0 = never
+  Schedule::Kind schedule = Schedule::Kind::constant;
+  double decay = 0;
+  std::int64_t period = 1;
+  double final_fraction = 0;
+  std::int64_t warmup = 0;
+  OnNan on_nan = OnNan::stop;
+  double plateau_factor = 1;
+  std::int64_t plateau_patience = 0;
   // "80 adam 1e-4, 20 sgd 1e-3": epochs, optimizer and rate one after another, each from the best weights so
   // far; empty: `epochs` of `optimizer` at `rate`.
   std::string phases;
@@ -94,7 +106,7 @@ struct TrainOptions {
 // One stretch of training with one optimizer.
 struct TrainPhase {
   std::int64_t epochs = 0;
-  std::string optimizer;
+  OptimizerKind optimizer = OptimizerKind::adam;
   double rate = 0;
 };
 // In order, at least one. Throws Error (usage) naming train.phases.
@@ -104,10 +116,18 @@ std::vector<TrainPhase> phases_of(const TrainOptions& train);
 std::string scaled_phases(const TrainOptions& train);
 std::string ending_phases(const TrainOptions& train);
 
+// What the engine calls the optimizer of that name: "adamw" is adam, whose weight_decay is AdamW's. Throws
+// Error (usage) that begins with `where`.
+inline constexpr const char* kAdamW = "adamw";
+OptimizerKind optimizer_named(const FieldValue& name, const std::string& where);
+// The optimizer of one phase.
+OptimizerOptions optimizer_options(const TrainOptions& train, const TrainPhase& phase,
+                                   std::int64_t steps_per_epoch);
+
 struct Recipe {
   std::string name;
   std::string title;
-  std::string task = "genres";  // "genres": one class a track; "tags": any number of them
+  TaskKind task = TaskKind::genres;
   MelOptions features;
   InputOptions input;
   AugmentOptions augment;
@@ -127,12 +147,13 @@ Recipe parse_recipe(const std::string& toml, const std::string& source);
 // (usage) that names the nearest one. train.epochs scales train.phases. Returns what is worth a line: names
 // that were understood as keys, phases that changed.
 std::vector<std::string> set_recipe_fields(Recipe& recipe, const std::vector<std::string>& assignments);
-// Every key with its value; as_toml prints what parse_recipe reads back.
+
+// Every key with its value; as_toml prints what parse_recipe reads back, described_toml the same with a
+// comment on each key.
 std::vector<std::pair<std::string, std::string>> recipe_fields(const Recipe& recipe);
 std::string as_toml(const Recipe& recipe);
-
-// The optimizer of one phase.
-OptimizerOptions optimizer_options(const TrainOptions& train, const TrainPhase& phase,
-                                   std::int64_t steps_per_epoch);
+std::string described_toml(const Recipe& recipe);
+// What there is to say of each key, in the order of recipe_fields.
+std::vector<FieldInfo> recipe_field_infos();
 
 }  // namespace melgrad

@@ -9,7 +9,7 @@
 namespace melgrad {
 namespace {
 
-bool trains_by(const Recipe& r, std::initializer_list<std::string_view> optimizers) {
+bool trains_by(const Recipe& r, std::initializer_list<OptimizerKind> optimizers) {
   const auto phases = phases_of(r.train);
   return std::any_of(phases.begin(), phases.end(), [&](const TrainPhase& phase) {
     return std::find(optimizers.begin(), optimizers.end(), phase.optimizer) != optimizers.end();
@@ -44,37 +44,45 @@ const std::vector<Use>& uses() {  // NOLINT(readability-function-size): a table
       {{"train.stop_window", "train.stop_change"},
        [](auto& r) { return r.train.stop_block > 0; },
        "train.stop_block above 0"},
-      {{"train.tag_weights"}, [](auto& r) { return r.task == "tags"; }, "task = tags"},
+      {{"train.tag_weights"}, [](auto& r) { return r.task == TaskKind::tags; }, "task = tags"},
       {{"train.class_weights", "train.sampling"},
-       [](auto& r) { return r.task == "genres"; },
+       [](auto& r) { return r.task == TaskKind::genres; },
        "task = genres"},
       {{"train.optimizer", "train.rate"},
        [](auto& r) { return r.train.phases.empty(); },
        "an empty train.phases, which say optimizer and rate themselves"},
-      {{"train.momentum"}, [](auto& r) { return trains_by(r, {"sgd"}); }, "train.optimizer = sgd"},
+      {{"train.momentum"},
+       [](auto& r) { return trains_by(r, {OptimizerKind::sgd}); },
+       "train.optimizer = sgd"},
       {{"train.nesterov"},
-       [](auto& r) { return trains_by(r, {"sgd"}) && r.train.momentum > 0; },
+       [](auto& r) { return trains_by(r, {OptimizerKind::sgd}) && r.train.momentum > 0; },
        "train.optimizer = sgd with train.momentum above 0"},
       {{"train.beta1", "train.beta2", "train.weight_decay"},
-       [](auto& r) { return trains_by(r, {"adam"}); },
+       [](auto& r) { return trains_by(r, {OptimizerKind::adam}); },
        "train.optimizer = adam"},
-      {{"train.rho"}, [](auto& r) { return trains_by(r, {"adadelta"}); }, "train.optimizer = adadelta"},
+      {{"train.rho"},
+       [](auto& r) { return trains_by(r, {OptimizerKind::adadelta}); },
+       "train.optimizer = adadelta"},
       {{"train.epsilon"},
        [](auto& r) {
-         return trains_by(r, {"adam", "adadelta"});
+         return trains_by(r, {OptimizerKind::adam, OptimizerKind::adadelta});
        },
        "train.optimizer = adam or adadelta"},
       {{"train.l2"},
        [](auto& r) {
-         return trains_by(r, {"adam", "sgd"});
+         return trains_by(r, {OptimizerKind::adam, OptimizerKind::sgd});
        },
        "train.optimizer = adam or sgd"},
       {{"train.decay"},
-       [](auto& r) { return r.train.schedule == "inverse_time" || r.train.schedule == "step"; },
+       [](auto& r) {
+         return r.train.schedule == Schedule::Kind::inverse_time || r.train.schedule == Schedule::Kind::step;
+       },
        "train.schedule = inverse_time or step"},
-      {{"train.period"}, [](auto& r) { return r.train.schedule == "step"; }, "train.schedule = step"},
+      {{"train.period"},
+       [](auto& r) { return r.train.schedule == Schedule::Kind::step; },
+       "train.schedule = step"},
       {{"train.final_fraction"},
-       [](auto& r) { return r.train.schedule == "cosine"; },
+       [](auto& r) { return r.train.schedule == Schedule::Kind::cosine; },
        "train.schedule = cosine"},
       {{"train.plateau_factor"},
        [](auto& r) { return r.train.plateau_patience > 0; },

@@ -1,4 +1,4 @@
-// train.phases, read and written.
+// The phases of training: train.phases read and written, and the optimizer of each.
 #include <algorithm>
 #include <cmath>
 #include <sstream>
@@ -15,15 +15,13 @@ std::vector<TrainPhase> phases_of(const TrainOptions& train) {
   for (std::string one; std::getline(all, one, ',');) {
     std::stringstream words(one);
     TrainPhase phase;
-    std::string rest;
-    if (!(words >> phase.epochs >> phase.optimizer >> phase.rate) || words >> rest || phase.epochs < 1 ||
+    std::string optimizer, rest;
+    if (!(words >> phase.epochs >> optimizer >> phase.rate) || words >> rest || phase.epochs < 1 ||
         phase.rate < 0) {
       fail(ErrorKind::usage, "train.phases: '{}' is not epochs, optimizer and rate, as in '80 adam 1e-4'",
            one);
     }
-    if (phase.optimizer == "adamw") phase.optimizer = "adam";
-    if (phase.optimizer != "sgd" && phase.optimizer != "adam" && phase.optimizer != "adadelta")
-      fail(ErrorKind::usage, "train.phases: '{}' is not one of sgd, adam, adadelta", phase.optimizer);
+    phase.optimizer = optimizer_named(optimizer, "train.phases");
     phases.push_back(phase);
   }
   return phases;
@@ -39,7 +37,7 @@ std::int64_t epochs_of(const std::vector<TrainPhase>& phases) {
 
 void append(std::string& text, std::int64_t epochs, const TrainPhase& phase) {
   if (epochs > 0)
-    text += fmt::format("{}{} {} {}", text.empty() ? "" : ", ", epochs, phase.optimizer, phase.rate);
+    text += fmt::format("{}{} {} {}", text.empty() ? "" : ", ", epochs, name_of(phase.optimizer), phase.rate);
 }
 
 }  // namespace
@@ -72,6 +70,27 @@ std::string ending_phases(const TrainOptions& train) {
     left -= epochs;
   }
   return text.empty() ? train.phases : text;
+}
+
+OptimizerKind optimizer_named(const FieldValue& name, const std::string& where) {
+  OptimizerKind kind = OptimizerKind::adam;
+  if (as_text(name) != kAdamW) assign(kind, name, where);
+  return kind;
+}
+
+OptimizerOptions optimizer_options(const TrainOptions& t, const TrainPhase& phase,
+                                   std::int64_t steps_per_epoch) {
+  OptimizerOptions o;
+  static_cast<UpdateConstants&>(o) = t;
+  o.kind = phase.optimizer;
+  o.schedule.kind = t.schedule;
+  o.schedule.base = phase.rate;
+  o.schedule.period = t.period * steps_per_epoch;
+  o.schedule.decay = t.decay;
+  o.schedule.final_fraction = t.final_fraction;
+  o.schedule.total = phase.epochs * steps_per_epoch;
+  o.schedule.warmup = t.warmup;
+  return o;
 }
 
 }  // namespace melgrad

@@ -25,7 +25,7 @@ TrainingData::TrainingData(Device& device, const std::string& path, const Recipe
     features_of_ = recipe.features;
   }
   describe(cache, recipe);
-  if (recipe.input.standardise == "bands")
+  if (recipe.input.standardise == Standardise::bands)
     for (const CacheItem& item : cache.items) add_sums(item);
   hold_features(device, hold);
 }

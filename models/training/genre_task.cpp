@@ -83,7 +83,7 @@ class GenreTask : public Task {
   std::vector<float> weights(const TrainingData& data, const TrainOptions& train,
                              const std::vector<std::int32_t>& tracks) const override {
     std::vector<float> weights(data.classes().size(), 1.0F);
-    if (train.class_weights != "balanced") return weights;
+    if (train.class_weights != Weighting::balanced) return weights;
     const auto counts = data.tracks_of_each(tracks);
     const auto occurring = std::count_if(counts.begin(), counts.end(), [](auto n) { return n > 0; });
     for (std::size_t k = 0; k < counts.size(); ++k)

@@ -78,7 +78,7 @@ LoadedModel load_model(Device& device, const std::string& path) {
   out.bands = file.need_scalar<std::int64_t>("bands", path);
   out.model = new_model(device, out.recipe, out.bands, out.classes.size());
   load_slab(device, out.model->params(), nullptr, "param", file, path);
-  if (out.recipe.input.standardise == "bands") {
+  if (out.recipe.input.standardise == Standardise::bands) {
     out.model->standardise_input(device, std::vector<float>(static_cast<std::size_t>(out.bands)),
                                  std::vector<float>(static_cast<std::size_t>(out.bands)));
     from_array(device, out.model->input_mean(), file.need_array("input/mean", path), "input/mean", path);

@@ -47,7 +47,7 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
   if (split_.train.empty()) fail(ErrorKind::input, "{}: the split has no training tracks", data.path());
   recipe_.features = data.features();
   model_->params().initialise(device, seed);
-  if (recipe.input.standardise == "bands") {
+  if (recipe.input.standardise == Standardise::bands) {
     const auto statistics = data.band_statistics(split_.train);
     model_->standardise_input(device, statistics.mean, statistics.deviation);
   }
@@ -60,7 +60,7 @@ Diverged::Diverged(std::int64_t at, double loss, double norm, const std::string&
 
 std::vector<std::int32_t> TrainingRun::order(std::int64_t epoch) const {
   std::vector<std::int32_t> order;
-  if (recipe_.train.sampling == "balanced") {
+  if (recipe_.train.sampling == Sampling::balanced) {
     std::vector<std::int32_t> labels;
     for (const std::int32_t track : split_.train)
       labels.push_back(data_->table().tracks()[static_cast<std::size_t>(track)].label);
@@ -117,7 +117,8 @@ void TrainingRun::collect_reports() {
 
 // A step that the optimizer has left out, because its gradient is no number.
 void TrainingRun::skip(const TrainingStep::Report& report) {
-  if (recipe_.train.on_nan != "skip") throw Diverged(reported_, decimal(report.loss), decimal(report.norm));
+  if (recipe_.train.on_nan != OnNan::skip)
+    throw Diverged(reported_, decimal(report.loss), decimal(report.norm));
   ++skipped_;
   if (++skipped_in_a_row_ == kMaxSkippedInARow)
     throw Diverged(reported_, decimal(report.loss), decimal(report.norm),
@@ -168,7 +169,7 @@ void TrainingRun::follow_validation(std::int64_t epoch, double score) {
 }
 
 Validation TrainingRun::validate(const std::vector<std::int32_t>& order) {
-  if (recipe_.train.validation != "crop")
+  if (recipe_.train.validation != ValidateBy::crop)
     return data_->task().validate(evaluator_, *data_, split_.valid, recipe_);
   const double accuracy = validate_on_last_crop(order);
   return {accuracy, {{"valid", accuracy}}};

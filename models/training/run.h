@@ -71,7 +71,7 @@ class TrainingRun {
   // Does `work` with the best weights in the network, or with the present ones.
   void with_weights(bool best, const std::function<void(Evaluator&)>& work);
   // Whether the finished network has the best weights: a run that was never validated has none.
-  bool keeps_best() const { return best_epoch() > 0 && recipe_.train.weights == "best"; }
+  bool keeps_best() const { return best_epoch() > 0 && recipe_.train.weights == KeptWeights::best; }
 
   std::int64_t steps() { return step_.counter(); }
   std::int64_t total_steps() const { return steps_per_epoch_ * recipe_.train.epochs; }
@@ -101,7 +101,7 @@ class TrainingRun {
   void skip(const TrainingStep::Report& report);
   Validation validate(const std::vector<std::int32_t>& order);
   void follow_validation(std::int64_t epoch, double score);
-  double shown(double score) const { return recipe_.train.best_by == "loss" ? -score : score; }
+  double shown(double score) const { return recipe_.train.best_by == BestBy::loss ? -score : score; }
   double validate_on_last_crop(const std::vector<std::int32_t>& order);
 
   Device* device_;

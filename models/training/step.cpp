@@ -10,21 +10,6 @@ namespace {
 
 enum LogColumn : std::int64_t { kLoss, kAccuracy, kNorm, kRate, kColumns };
 
-Augment augment_of(const AugmentOptions& o, std::uint64_t seed, Tensor counter) {
-  Augment a;
-  a.gain_db = static_cast<float>(o.gain_db);
-  a.shift = static_cast<float>(o.shift);
-  a.noise = static_cast<float>(o.noise);
-  a.time_masks = o.time_masks;
-  a.time_mask = o.time_mask;
-  a.band_masks = o.band_masks;
-  a.band_mask = o.band_mask;
-  a.mask_value = static_cast<float>(o.mask_value);
-  a.seed = seed;
-  a.counter = counter;
-  return a;
-}
-
 bool changes(const Augment& a) {
   return a.gain_db > 0 || a.shift > 0 || a.noise > 0 || a.time_masks * a.time_mask > 0 ||
          a.band_masks * a.band_mask > 0;
@@ -60,7 +45,7 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
   plan_.seed = seed;
   plan_.counter = counter_;
   plan_.class_weights = targets.class_weights;
-  augment_ = augment_of(recipe.augment, seed, counter_);
+  augment_ = {recipe.augment, seed, counter_};
   mixup_ = {static_cast<float>(recipe.augment.mixup), seed, counter_};
   require(mixup_.alpha == 0 || targets.table, "TrainingStep: mixup without a table of targets");
   begin_phase(0, 0);

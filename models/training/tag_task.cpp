@@ -55,7 +55,7 @@ class TagTask : public Task {
   std::vector<float> weights(const TrainingData& data, const TrainOptions& train,
                              const std::vector<std::int32_t>& tracks) const override {
     std::vector<float> weights(data.classes().size(), 1.0F);
-    if (train.tag_weights != "balanced") return weights;
+    if (train.tag_weights != Weighting::balanced) return weights;
     const auto counts = data.tracks_of_each(tracks);
     for (std::size_t k = 0; k < counts.size(); ++k)
       if (counts[k] > 0)
@@ -87,10 +87,10 @@ class TagTask : public Task {
     const TagMetrics metrics = tag_metrics(scores, {.resamples = 0});
     const double loss = binary_cross_entropy(scores), roc_auc = metrics.macro.roc_auc.value,
                  pr_auc = metrics.macro.pr_auc.value;
-    const std::string& by = recipe.train.best_by;
-    const double compared = by == "loss" ? loss : by == "roc_auc" ? roc_auc : pr_auc;
+    const BestBy by = recipe.train.best_by;
+    const double compared = by == BestBy::loss ? loss : by == BestBy::roc_auc ? roc_auc : pr_auc;
     return {
-        by == "loss" ? -loss : compared,
+        by == BestBy::loss ? -loss : compared,
         {{"valid", compared}, {"valid_loss", loss}, {"valid_roc_auc", roc_auc}, {"valid_pr_auc", pr_auc}}};
   }
 
@@ -102,10 +102,10 @@ class TagTask : public Task {
     nlohmann::ordered_json test = as_json(tag_metrics(scores));
     test["predictions"] = as_json(scores);
     return {{"recipe", run.recipe().name},
-            {"task", run.recipe().task},
+            {"task", name_of(run.recipe().task)},
             {"weights", run.keeps_best() ? "best" : "final"},
             {"parameters", run.parameters()},
-            {"best_by", run.recipe().train.best_by},
+            {"best_by", name_of(run.recipe().train.best_by)},
             {"valid_best", or_null(run.best_valid())},
             {"best_epoch", run.best_epoch()},
             {"steps", run.steps()},
@@ -120,6 +120,8 @@ const Task& tag_task() {
   return task;
 }
 
-const Task& task_of(const Recipe& recipe) { return recipe.task == "tags" ? tag_task() : genre_task(); }
+const Task& task_of(const Recipe& recipe) {
+  return recipe.task == TaskKind::tags ? tag_task() : genre_task();
+}
 
 }  // namespace melgrad

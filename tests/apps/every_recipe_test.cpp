@@ -55,7 +55,7 @@ std::string write_cache_for(const Recipe& recipe, const Scratch& scratch) {
     item.source = {1, static_cast<std::uint64_t>(k)};
     item.labels.assign(kClasses, 0);
     item.labels[static_cast<std::size_t>(k % kClasses)] = 1;
-    if (recipe.task == "tags") item.labels[static_cast<std::size_t>(k / kClasses % kClasses)] = 1;
+    if (recipe.task == TaskKind::tags) item.labels[static_cast<std::size_t>(k / kClasses % kClasses)] = 1;
     cache.items.push_back(item);
   }
   std::vector<float> values(static_cast<std::size_t>(kTracks * rows * cache.bands));

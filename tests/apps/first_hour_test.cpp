@@ -41,6 +41,10 @@ TEST_F(FirstHour, HelpAndVersion) {
   expect(0, {"--version"}, "melgrad ");
   expect(0, {"recipes"}, "dong2018-fixed");
   expect(0, {"recipes", "mtat-fcn"}, "architecture");
+  expect(0, {"recipe", "mtat-fcn"}, "share that is tested on");
+  expect(0, {"recipe", "--keys"}, "train.clip_norm");
+  expect(0, {"recipes", "--keys", "--json"}, "\"unit\": \"tracks\"");
+  expect(2, {"recipe", "mtat-fcn", "--keys"}, "excludes");
 }
 
 TEST_F(FirstHour, WhatIsMistypedNamesTheNearest) {
@@ -67,7 +71,7 @@ TEST(RecipeKeys, AreUnderstoodAsOthersCallThem) {
   EXPECT_EQ(r.train.batch, 7);
   EXPECT_EQ(r.train.weight_decay, 0.1);
   EXPECT_EQ(r.train.patience, 3);
-  EXPECT_EQ(r.train.optimizer, "adam");
+  EXPECT_EQ(r.train.optimizer, OptimizerKind::adam);
   EXPECT_EQ(r.train.epochs, 8);
   EXPECT_EQ(r.features.n_mels, 40);
   EXPECT_EQ(r.features.sample_rate, 16000);

@@ -13,7 +13,7 @@ namespace {
 // call comes with the part "layers".
 SelftestScope small_scope() {
   SelftestScope scope = shipped_scope();
-  std::erase_if(scope.recipes, [](const Recipe& recipe) { return recipe.task == "tags"; });
+  std::erase_if(scope.recipes, [](const Recipe& recipe) { return recipe.task == TaskKind::tags; });
   for (Recipe& recipe : scope.recipes) {
     recipe.segment.frames = 34;
     recipe.features.n_mels = 10;

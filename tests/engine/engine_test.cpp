@@ -176,7 +176,7 @@ TEST_F(Engine, DirectionalDerivativeOfAWholeNetwork) {
 }
 
 TEST_F(Engine, StepsReachAMinimum) {
-  for (const auto kind : {OptimizerOptions::Kind::sgd, OptimizerOptions::Kind::adam}) {
+  for (const auto kind : {OptimizerKind::sgd, OptimizerKind::adam}) {
     ParamStore params;
     Param &w = params.weight("w", {3, 4}), &b = params.bias("b", 3);
     params.allocate(*device_);

@@ -16,10 +16,10 @@ OptimizerOptions optimizer_of(const golden::Run& run) {
     return found == run.settings.end() ? otherwise : found->second;
   };
   TrainOptions t;
-  t.optimizer = run.optimizer == "adamw" ? "adam" : run.optimizer;
+  t.optimizer = optimizer_named(run.optimizer, "golden run");
   t.rate = setting("rate", 0);
   t.decay = setting("decay", 0);
-  t.schedule = t.decay > 0 ? "inverse_time" : "constant";
+  t.schedule = t.decay > 0 ? Schedule::Kind::inverse_time : Schedule::Kind::constant;
   t.rho = setting("rho", 0);
   t.beta1 = setting("beta1", 0);
   t.beta2 = setting("beta2", 0);

@@ -249,7 +249,7 @@ TEST(TaggingTraining, TwentyStepsFollowPyTorch) {
     const auto device = p.make();
     Subject subject(*device, run.network, tagging().tags);
     TrainOptions options;
-    options.optimizer = "adam";
+    options.optimizer = OptimizerKind::adam;
     options.rate = run.rate;
     options.epsilon = run.epsilon;
     Optimizer optimizer(*device, subject.model().params(),

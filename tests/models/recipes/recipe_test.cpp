@@ -139,6 +139,83 @@ TEST(Recipe, AFilesOwnSettingsPlayAPartToo) {
   }
 }
 
+// Of a file with that text; the line counts from 1.
+std::string refusal_of_file(const std::string& text) {
+  return refusal([&] { parse_recipe(text, "own.toml"); });
+}
+
+TEST(Recipe, ValuesOfFilesHaveTheKindOfTheirKey) {
+  const Recipe r = parse_recipe(
+      "[train]\nbatch = 50.0\nrate = 1\nepochs = \"7\"\noptimizer = \"adamw\"\nown_crop = \"false\"\n"
+      "[features]\nn_mels = 40\nfmax = 8000\nfmin = \"20\"\nremove_dc = true\nwindow = \"hamming\"\n",
+      "text");
+  EXPECT_EQ(r.train.batch, 50);
+  EXPECT_EQ(r.train.rate, 1);
+  EXPECT_EQ(r.train.epochs, 7);
+  EXPECT_EQ(r.train.optimizer, OptimizerKind::adam);
+  EXPECT_FALSE(r.train.own_crop);
+  EXPECT_EQ(r.features.n_mels, 40);
+  EXPECT_EQ(r.features.fmax, 8000);
+  EXPECT_EQ(r.features.fmin, 20);
+  EXPECT_TRUE(r.features.remove_dc);
+  EXPECT_EQ(r.features.window, WindowKind::hamming);
+  const std::pair<const char*, const char*> cases[] = {
+      {"[train]\nbatch = 1.5", "own.toml, line 2: train.batch: '1.5' is not a whole number of 64 bits"},
+      {"[train]\nbatch = true", "own.toml, line 2: train.batch: 'true' is not a whole number of 64 bits"},
+      {"[train]\nbatch = 1e300", "own.toml, line 2: train.batch: '1e+300' is not a whole number of 64 bits"},
+      {"[train]\n\nrate = true", "own.toml, line 3: train.rate: 'true' is not a number"},
+      {"[train]\nrate = inf", "own.toml, line 2: train.rate: 'inf' is not a number"},
+      {"[train]\nown_crop = 1", "own.toml, line 2: train.own_crop: '1' is neither true nor false"},
+      {"[train]\nschedule = 5", "own.toml, line 2: train.schedule: '5' is not one of constant, inverse_time"},
+      {"task = \"genre\"", "own.toml, line 1: task: 'genre' is not one of genres, tags"},
+      {"title = 5", "own.toml, line 1: title: 5 is no text; write \"5\""},
+      {"[train]\nbatch = [1]", "own.toml, line 2: train.batch: must be a string, a number or true/false"},
+      {"[features]\nn_mels = 99999999999",
+       "own.toml, line 2: mel n_mels: '99999999999' is not a whole number of 32"},
+      {"[features]\npreset = \"dong\"", "own.toml, line 2: mel preset 'dong': no such preset"},
+  };
+  for (const auto& [text, message] : cases) EXPECT_TRUE(says(refusal_of_file(text), message));
+  EXPECT_TRUE(says(refusal_of_file("[train]\nbest_by = \"f1\""), "'f1' is not one of accuracy"));
+  EXPECT_TRUE(says(refusal_of_file("task = \"tags\"\n[train]\nbest_by = \"f1\""),
+                   "'f1' is not one of loss, roc_auc, pr_auc"));
+}
+
+TEST(Recipe, EveryKeyIsExplained) {
+  const std::vector<FieldInfo> infos = recipe_field_infos();
+  const auto standard = recipe_fields(Recipe{});
+  ASSERT_EQ(infos.size(), standard.size());
+  for (std::size_t i = 0; i < infos.size(); ++i) {
+    const FieldInfo& info = infos[i];
+    EXPECT_EQ(info.key, standard[i].first);
+    EXPECT_EQ(as_text(info.standard), standard[i].second) << info.key;
+    EXPECT_FALSE(info.meaning.empty()) << info.key;
+    EXPECT_FALSE(info.kind.empty()) << info.key;
+    for (const std::string& choice : info.choices) {
+      Recipe recipe;
+      const std::string answer = refusal([&] { set_recipe_fields(recipe, {info.key + '=' + choice}); });
+      // Some go with other settings only; all are understood.
+      const bool understood = answer.find("is not one of") == std::string::npos;
+      EXPECT_TRUE(understood || answer.starts_with("train.best_by")) << answer;
+      if (answer == "accepted") {
+        EXPECT_EQ(recipe_fields(recipe)[i].second, choice);
+      }
+    }
+  }
+}
+
+TEST(Recipe, WhatIsPrintedWithCommentsReadsBack) {
+  for (const EmbeddedRecipe& embedded : embedded_recipes()) {
+    const Recipe recipe = load_recipe(embedded.name);
+    const std::string text = described_toml(recipe);
+    EXPECT_EQ(recipe_fields(parse_recipe(text, "printed")), recipe_fields(recipe)) << embedded.name;
+    EXPECT_EQ(parse_recipe(text, "printed").features, recipe.features) << embedded.name;
+  }
+  const std::string text = described_toml(load_recipe("dong2018-fixed"));
+  EXPECT_TRUE(
+      says(text, "\nbatch = 50                      # tracks of a step; 1 ... 1e+09 tracks; default 150\n"));
+  EXPECT_TRUE(says(text, "\nepsilon = 1e-07                 # of adam and adadelta; at least 0\n"));
+}
+
 TEST(Recipe, NumbersPrintAtTheirShortest) {
   Recipe recipe = load_recipe("dong2018-fixed");
   recipe.model.dropout = 0.1 + 0.2;

@@ -72,22 +72,22 @@ class Training : public ::testing::Test {
 };
 
 TEST_F(Training, ResumesToTheSameBitsFromAnyStep) {
-  for (const char* optimizer : {"adam", "adadelta", "sgd"}) {
+  for (const OptimizerKind optimizer : {OptimizerKind::adam, OptimizerKind::adadelta, OptimizerKind::sgd}) {
     recipe_.train.optimizer = optimizer;
     const Checkpoint straight = run(recipe_, nullptr, 0);
     for (const std::int64_t stop : {1, 4, 5, 13}) {  // 4 steps an epoch: inside and at the end of one
       const Checkpoint half = run(recipe_, nullptr, stop);
       ASSERT_EQ(half.arrays.at("state/counter").as<std::int64_t>()[0], stop);
       const Checkpoint resumed = run(recipe_, &half, 0);
-      EXPECT_EQ(resumed.arrays, straight.arrays) << optimizer << ", stopped after " << stop;
-      EXPECT_EQ(resumed.text, straight.text) << optimizer << ", stopped after " << stop;
+      EXPECT_EQ(resumed.arrays, straight.arrays) << name_of(optimizer) << ", stopped after " << stop;
+      EXPECT_EQ(resumed.text, straight.text) << name_of(optimizer) << ", stopped after " << stop;
     }
   }
 }
 
 TrainOptions balanced_weights() {
   TrainOptions train;
-  train.class_weights = "balanced";
+  train.class_weights = Weighting::balanced;
   return train;
 }
 
@@ -117,16 +117,16 @@ TEST_F(Training, WeighedBalancedAndMixedGenresResumeToTheSameBits) {
     EXPECT_EQ(train(recipe, &half, 0, Hold::device).arrays, straight.arrays);
   };
   Recipe weighed = recipe_, balanced = recipe_;
-  weighed.train.class_weights = "balanced";
+  weighed.train.class_weights = Weighting::balanced;
   check(weighed, "class weights");
-  balanced.train.sampling = "balanced";
+  balanced.train.sampling = Sampling::balanced;
   check(balanced, "sampling");
   balanced.augment.mixup = 0.4;
   check(balanced, "sampling and mixup");
 }
 
 TEST_F(Training, AFinishedRunGoesOnWhenItsRecipeGrows) {
-  recipe_.train.schedule = "inverse_time";  // knows no total
+  recipe_.train.schedule = Schedule::Kind::inverse_time;  // knows no total
   const Checkpoint straight = run(recipe_, nullptr, 0);
   recipe_.train.epochs = 5;
   const Checkpoint finished = run(recipe_, nullptr, 0);
@@ -138,7 +138,7 @@ TEST_F(Training, AFinishedRunGoesOnWhenItsRecipeGrows) {
 }
 
 TEST_F(Training, GivesTheSameBitsWhereverTheFeaturesAre) {
-  recipe_.input.standardise = "bands";
+  recipe_.input.standardise = Standardise::bands;
   const Checkpoint on_device = run(recipe_, nullptr, 0, Hold::device);
   for (const Hold hold : {Hold::memory, Hold::file, Hold::automatic}) {
     const Checkpoint other = run(recipe_, nullptr, 0, hold);
@@ -198,7 +198,7 @@ TEST_F(Training, ASkippedStepLeavesNoTrace) {
   const std::int32_t wild = *std::find_if(split.train.begin(), split.train.end(),
                                           [](std::int32_t track) { return track != 0 && track != 4; });
   path_ = write_synthetic_cache(scratch_, wild);
-  recipe_.input.standardise = "none";  // or the mean over all tracks would be infinite as well
+  recipe_.input.standardise = Standardise::none;  // or the mean over all tracks would be infinite as well
   const Error stopped = [&] {
     try {
       run(recipe_, nullptr, 0);
@@ -208,9 +208,9 @@ TEST_F(Training, ASkippedStepLeavesNoTrace) {
     return Error(ErrorKind::internal, "the run went on");
   }();
   EXPECT_EQ(stopped.kind(), ErrorKind::diverged) << stopped.what();
-  recipe_.train.on_nan = "skip";
-  for (const char* optimizer : {"adam", "adadelta", "sgd"}) {
-    SCOPED_TRACE(optimizer);
+  recipe_.train.on_nan = OnNan::skip;
+  for (const OptimizerKind optimizer : {OptimizerKind::adam, OptimizerKind::adadelta, OptimizerKind::sgd}) {
+    SCOPED_TRACE(name_of(optimizer));
     recipe_.train.optimizer = optimizer;
     incidents_.clear();
     const Checkpoint straight = run(recipe_, nullptr, 0);
@@ -237,7 +237,7 @@ TEST_F(Training, ASkippedStepLeavesNoTrace) {
 }
 
 TEST_F(Training, TooManySkippedStepsEndARun) {
-  recipe_.train.on_nan = "skip";
+  recipe_.train.on_nan = OnNan::skip;
   const auto message = [&] {
     Checkpoint state = run(recipe_, nullptr, 5);
     for (float& weight : state.arrays.at("param/conv2.weight").as<float>()) weight = 3e38F;
@@ -297,7 +297,7 @@ TEST_F(Training, IdenticalTracksStayTogether) {
 }
 
 TEST_F(Training, BandStatisticsStandardise) {
-  recipe_.input.standardise = "bands";
+  recipe_.input.standardise = Standardise::bands;
   const TrainingData data(*device_, path_, recipe_);
   const auto statistics = data.band_statistics({0, 1, 2});
   const auto raw = testing::synthetic(kTracks, kClasses, kRows, kBands);
