@@ -31,7 +31,7 @@ class RunTraining : public ::testing::Test {
     for (int c = 0; c < 3; ++c) {
       std::filesystem::create_directories(scratch_ / fmt::format("music/tone{}", c));
       for (int k = 0; k < 6; ++k)
-        write_audio(scratch_ / fmt::format("music/tone{}/{}.wav", c, k), tone(c, k), kRate);
+        write_audio(scratch_ / fmt::format("music/tone{}/{}.wav", c, k), tone(c, k), kRate, AudioFormat::wav);
     }
     recipe_.train.epochs = 6;
     recipe_.train.batch = 4;
