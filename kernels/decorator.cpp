@@ -43,9 +43,14 @@ std::string OpsDecorator::text_of(const Schedule& s) {
                      s.final_fraction, s.total, s.warmup, s.period, text_of(s.factor));
 }
 std::string OpsDecorator::text_of(const BatchPlan& p) {
-  return fmt::format("{} {} {} {} {} {} {} {}", text_of(p.order), text_of(p.first_row), text_of(p.step),
-                     text_of(p.counter), text_of(p.class_weights), p.shared_start, p.skip_last_start, p.seed);
+  return fmt::format("{} {} {} {} {} {} {} {} {} {}", text_of(p.order), text_of(p.first_row), text_of(p.rows),
+                     text_of(p.labels), text_of(p.step), text_of(p.counter), text_of(p.class_weights),
+                     p.shared_start, p.skip_last_start, p.seed);
 }
-std::string OpsDecorator::text_of(const MelTables& mel) { return mel.options.preset; }
+std::string OpsDecorator::text_of(const MelTables& mel) {
+  std::string words = "mel";
+  for (const auto& [field, value] : mel_fields(mel.options)) words += fmt::format(" {} {}", field, value);
+  return words;
+}
 
 }  // namespace melgrad

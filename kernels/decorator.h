@@ -282,7 +282,7 @@ class OpsDecorator : public Ops {
   static void tensors_of(Mixup& m, const Visit& visit) { visit(m.counter, OpCall::Role::input); }
   static void tensors_of(Schedule& s, const Visit& visit) { visit(s.factor, OpCall::Role::input); }
   static void tensors_of(BatchPlan& p, const Visit& visit) {
-    for (Tensor* t : {&p.order, &p.first_row, &p.rows, &p.labels, &p.step, &p.counter})
+    for (Tensor* t : {&p.order, &p.first_row, &p.rows, &p.labels, &p.step, &p.counter, &p.class_weights})
       visit(*t, OpCall::Role::input);
   }
 
