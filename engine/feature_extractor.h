@@ -58,7 +58,7 @@ class FeatureExtractor {
       const std::lock_guard lock(device_mutex_);
       lane->pcm->upload(in_bytes);
       device_->ops().log_mel({lane->pcm->device(), {samples}}, tables_,
-                             {lane->features->device(), {frames, tables_.bands()}});
+                             Tensor(lane->features->device(), {frames, tables_.bands()}));
       lane->features->download(out_bytes);
     }
     lane->features->wait();

@@ -8,6 +8,9 @@ std::string OpsDecorator::text_of(const Tensor& t) {
 std::string OpsDecorator::text_of(Write write) {
   return write == Write::overwrite ? "overwrite" : "accumulate";
 }
+std::string OpsDecorator::text_of(const Grad& g) {
+  return fmt::format("{} {}", text_of(g.tensor), text_of(g.write));
+}
 std::string OpsDecorator::text_of(float value) { return fmt::format("{}", value); }
 std::string OpsDecorator::text_of(bool value) { return value ? "true" : "false"; }
 std::string OpsDecorator::text_of(std::int64_t value) { return fmt::format("{}", value); }

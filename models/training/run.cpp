@@ -259,7 +259,7 @@ void TrainingRun::follow_validation(std::int64_t epoch, double score) {
   if (score > best_score_) {
     best_score_ = score;
     best_epoch_ = epoch;
-    device_->ops().add(model_->params().everything(), best_.all(), Write::overwrite);
+    device_->ops().add(model_->params().everything(), {best_.all(), Write::overwrite});
   } else if (train.plateau_patience > 0 &&
              epoch - std::max(best_epoch_, last_drop_) >= train.plateau_patience) {
     plateau_ *= train.plateau_factor;
@@ -273,7 +273,7 @@ void TrainingRun::enter_phase_of(std::int64_t epoch) {
   const std::size_t phase = phase_of(phases_, epoch);
   if (phase == phase_) return;
   phase_ = phase;
-  if (best_epoch_ > 0) device_->ops().add(best_.all(), model_->params().everything(), Write::overwrite);
+  if (best_epoch_ > 0) device_->ops().add(best_.all(), {model_->params().everything(), Write::overwrite});
   step_.begin_phase(phase, epoch * steps_per_epoch_);
   plateau_ = 1;
   last_drop_ = epoch;
@@ -443,10 +443,10 @@ void TrainingRun::with_weights(bool best, const std::function<void()>& work) {
   Slab current = model_->params().like_everything(*device_);
   Ops& ops = device_->ops();
   const Tensor values = model_->params().everything();
-  ops.add(values, current.all(), Write::overwrite);
-  if (best && best_epoch_ > 0) ops.add(best_.all(), values, Write::overwrite);
+  ops.add(values, {current.all(), Write::overwrite});
+  if (best && best_epoch_ > 0) ops.add(best_.all(), {values, Write::overwrite});
   work();
-  ops.add(current.all(), values, Write::overwrite);
+  ops.add(current.all(), {values, Write::overwrite});
 }
 
 Evaluation TrainingRun::test_genres(bool best) {

@@ -10,7 +10,7 @@ TEST_P(OpTest, fill) {
   for (const Index n : cases::lengths()) {
     Check c = check("fill");
     const Tensor y = c.output_exact(Array<float>({n}, -1.5F));
-    c.run([&](Ops& ops, Write) { ops.fill(y, -1.5F); });
+    c.run([&](Ops& ops) { ops.fill(y, -1.5F); });
   }
 }
 
@@ -19,8 +19,9 @@ TEST_P(OpTest, add) {
     Random random(1);
     const auto x = random.array<float>({n});
     Check c = check("add");
-    const Tensor from = c.input(x), to = c.gradient(x.as<double>(), tolerance::kElementwise);
-    c.run([&](Ops& ops, Write write) { ops.add(from, to, write); });
+    const Tensor from = c.input(x);
+    const Grad& to = c.gradient(x.as<double>(), tolerance::kElementwise);
+    c.run([&](Ops& ops) { ops.add(from, to); });
   }
 }
 
@@ -45,10 +46,10 @@ TEST_P(OpTest, activation_forward) {
       const auto expected = reference::activation_forward(x.as<double>(), f);
       Check c = check("activation_forward");
       const Tensor from = c.input(x), to = c.output(expected, limit_of(f));
-      c.run([&](Ops& ops, Write) { ops.activation_forward(from, f, to); });
+      c.run([&](Ops& ops) { ops.activation_forward(from, f, to); });
       Check in_place = check("activation_forward");
       const Tensor both = in_place.state(x, expected, limit_of(f));
-      in_place.run([&](Ops& ops, Write) { ops.activation_forward(both, f, both); });
+      in_place.run([&](Ops& ops) { ops.activation_forward(both, f, both); });
     }
 }
 
@@ -58,9 +59,9 @@ TEST_P(OpTest, activation_backward) {
       const auto y = reference::activation_forward(argument(f, n), f), dy = Random(3).array<float>({n});
       Check c = check("activation_backward");
       const Tensor ty = c.input(y), tdy = c.input(dy);
-      const Tensor dx = c.gradient(reference::activation_backward(y.as<double>(), dy.as<double>(), f),
-                                   std::max(limit_of(f), tolerance::kElementwise));
-      c.run([&](Ops& ops, Write write) { ops.activation_backward(ty, tdy, f, dx, write); });
+      const Grad& dx = c.gradient(reference::activation_backward(y.as<double>(), dy.as<double>(), f),
+                                  std::max(limit_of(f), tolerance::kElementwise));
+      c.run([&](Ops& ops) { ops.activation_backward(ty, tdy, f, dx); });
     }
 }
 
@@ -73,7 +74,7 @@ TEST_P(OpTest, activation_forward__not_a_number) {
     y.fill_with_nan();
     Check c = check("activation_forward");
     const Tensor from = c.input(x);
-    c.run([&](Ops& ops, Write) { ops.activation_forward(from, f, y.tensor()); });
+    c.run([&](Ops& ops) { ops.activation_forward(from, f, y.tensor()); });
     const auto got = host_array<float>(y);
     for (Index i = 0; i < 9; ++i) EXPECT_EQ(std::isnan(got[i]), i == 3) << i;
   }
@@ -86,7 +87,7 @@ TEST_P(OpTest, activation_forward__extremes) {
   expected.v = {0, 0, 1, 1};
   Check c = check("activation_forward");
   const Tensor from = c.input(x), to = c.output(expected.as<double>(), tolerance::kActivation);
-  c.run([&](Ops& ops, Write) { ops.activation_forward(from, Activation::sigmoid, to); });
+  c.run([&](Ops& ops) { ops.activation_forward(from, Activation::sigmoid, to); });
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ TEST_P(OpTest, recurrent_forward) {
     const Tensor x = c.input(in.x), u = c.input(in.u), b = c.input(in.b),
                  states = c.output(expected.states, tolerance::kRecurrent),
                  saved = layer.cell == Cell::rnn ? Tensor{} : c.output(expected.saved, tolerance::kRecurrent);
-    c.run([&](Ops& ops, Write) { ops.recurrent_forward(x, u, b, recurrent, states, saved); });
+    c.run([&](Ops& ops) { ops.recurrent_forward(x, u, b, recurrent, states, saved); });
   });
 }
 
@@ -70,12 +70,10 @@ TEST_P(OpTest, recurrent_backward) {
     const Recurrent recurrent = settings(c, layer);
     const Tensor u = c.input(in.u), states = c.input(forward.states),
                  saved = layer.cell == Cell::rnn ? Tensor{} : c.input(forward.saved),
-                 dstates = c.input(in.dstates), dx = c.output(expected.dx, tolerance::kRecurrentGradient),
-                 du = c.gradient(expected.du, tolerance::kRecurrentGradient),
-                 db = c.gradient(expected.db, tolerance::kRecurrentGradient);
-    c.run([&](Ops& ops, Write write) {
-      ops.recurrent_backward(u, recurrent, states, saved, dstates, dx, du, db, write);
-    });
+                 dstates = c.input(in.dstates), dx = c.output(expected.dx, tolerance::kRecurrentGradient);
+    const Grad& du = c.gradient(expected.du, tolerance::kRecurrentGradient);
+    const Grad& db = c.gradient(expected.db, tolerance::kRecurrentGradient);
+    c.run([&](Ops& ops) { ops.recurrent_backward(u, recurrent, states, saved, dstates, dx, du, db); });
   });
 }
 
