@@ -95,8 +95,9 @@ Var stem(Tape& tape, Var x, Param& w, Param& b, const Pool2d& pool) {
 Var activation(Tape& tape, Var x, Activation f) {
   const Tensor y = tape.take(tape.value(x).shape, tape.value(x).dtype);
   tape.ops().activation_forward(tape.value(x), f, y);
-  return tape.result(
-      y, {x}, [&tape, x, y, f](Tensor dy) { tape.ops().activation_backward(y, dy, f, tape.gradient_of(x)); });
+  return tape.result(y, {x}, [&tape, x, y, f](Tensor dy) {
+    tape.ops().activation_backward(tape.value(x), y, dy, f, tape.gradient_of(x));
+  });
 }
 
 Var relu(Tape& tape, Var x) { return activation(tape, x, Activation::relu); }

@@ -14,17 +14,12 @@ std::string OpsDecorator::text_of(const Grad& g) {
 std::string OpsDecorator::text_of(float value) { return fmt::format("{}", value); }
 std::string OpsDecorator::text_of(bool value) { return value ? "true" : "false"; }
 std::string OpsDecorator::text_of(std::int64_t value) { return fmt::format("{}", value); }
-std::string OpsDecorator::text_of(Activation f) {
-  constexpr const char* kNames[] = {"relu", "elu", "sigmoid", "decibels"};
-  return kNames[static_cast<int>(f)];
-}
+std::string OpsDecorator::text_of(Activation f) { return name_of(f); }
 std::string OpsDecorator::text_of(const BatchNorm& n) {
   return fmt::format("epsilon {} momentum {}", n.epsilon, n.momentum);
 }
 std::string OpsDecorator::text_of(const Recurrent& r) {
-  constexpr const char* kNames[] = {"rnn", "lstm", "gru"};
-  return fmt::format("{}{} {}", kNames[static_cast<int>(r.cell)], r.reverse ? " reverse" : "",
-                     text_of(r.lengths));
+  return fmt::format("{}{} {}", name_of(r.cell), r.reverse ? " reverse" : "", text_of(r.lengths));
 }
 std::string OpsDecorator::text_of(const Augment& a) {
   return fmt::format("gain {} shift {} noise {} frames {}x{} bands {}x{} value {} seed {} {}", a.gain_db,

@@ -8,7 +8,7 @@
 MELGRAD_OP(fill, (Out y, float value), (y, value))
 MELGRAD_OP(add, (Tensor x, Grad y), (x, y))
 MELGRAD_OP(activation_forward, (Tensor x, Activation f, Out y), (x, f, y))
-MELGRAD_OP(activation_backward, (Tensor y, Tensor dy, Activation f, Grad dx), (y, dy, f, dx))
+MELGRAD_OP(activation_backward, (Tensor x, Tensor y, Tensor dy, Activation f, Grad dx), (x, y, dy, f, dx))
 MELGRAD_OP(dropout_forward, (Tensor x, const Dropout& dropout, Out y), (x, dropout, y))
 MELGRAD_OP(dropout_backward, (Tensor dy, const Dropout& dropout, Grad dx), (dy, dropout, dx))
 MELGRAD_OP(linear_forward, (Tensor x, Tensor w, Tensor b, Out y), (x, w, b, y))

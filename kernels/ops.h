@@ -56,13 +56,42 @@ struct Conv2d {
   std::int64_t pad_t = 0, pad_f = 0;  // zeros added on both sides
 };
 
-// Each gradient follows from y alone. NaN stays NaN.
+// Functions of one element. NaN stays NaN.
 enum class Activation {
   relu,      // max(x, 0)
   elu,       // x > 0 ? x : exp(x) - 1                         (Clevert et al. 2015, alpha 1)
   sigmoid,   // 1 / (1 + exp(-x))
   decibels,  // 10 log10(max(x, 1e-10)); the gradient is 0 where y is -100
 };
+constexpr Activation kActivations[] = {Activation::relu, Activation::elu, Activation::sigmoid,
+                                       Activation::decibels};
+
+constexpr const char* name_of(Activation f) {
+  switch (f) {
+    case Activation::relu:
+      return "relu";
+    case Activation::elu:
+      return "elu";
+    case Activation::sigmoid:
+      return "sigmoid";
+    case Activation::decibels:
+      return "decibels";
+  }
+  return "?";
+}
+
+// Whether f'(x) follows from y = f(x) alone. Its gradient does not read x then, so y may have taken x's
+// place.
+constexpr bool gradient_needs_x(Activation f) {
+  switch (f) {
+    case Activation::relu:
+    case Activation::elu:
+    case Activation::sigmoid:
+    case Activation::decibels:
+      return false;
+  }
+  return true;
+}
 
 struct BatchNorm {
   float epsilon = 1e-5F;
@@ -72,6 +101,17 @@ struct BatchNorm {
 enum class Cell : std::int32_t { rnn, lstm, gru };
 // Rows of H in a cell's weights: LSTM i, f, g, o; GRU r, z, n (the order of PyTorch and cuDNN).
 constexpr std::int64_t gates_of(Cell cell) { return cell == Cell::rnn ? 1 : cell == Cell::lstm ? 4 : 3; }
+constexpr const char* name_of(Cell cell) {
+  switch (cell) {
+    case Cell::rnn:
+      return "rnn";
+    case Cell::lstm:
+      return "lstm";
+    case Cell::gru:
+      return "gru";
+  }
+  return "?";
+}
 // What a step keeps for its gradient: LSTM i, f, g, o, c; GRU r, z, n, q.
 constexpr std::int64_t saved_of(Cell cell) { return cell == Cell::rnn ? 0 : cell == Cell::lstm ? 5 : 4; }
 
@@ -155,10 +195,10 @@ class Ops {
   virtual void fill(Out y, float value) = 0;
   // y (+)= x
   virtual void add(Tensor x, Grad y) = 0;
-  // y = f(x); y may be x
+  // y = f(x); y may be x, which a gradient_needs_x does not survive
   virtual void activation_forward(Tensor x, Activation f, Out y) = 0;
-  // dx (+)= dy f'(x)
-  virtual void activation_backward(Tensor y, Tensor dy, Activation f, Grad dx) = 0;
+  // dx (+)= dy f'(x), y = f(x); x may be y if the gradient needs no x
+  virtual void activation_backward(Tensor x, Tensor y, Tensor dy, Activation f, Grad dx) = 0;
   // y = keep ? x / (1 - rate) : 0; keep is drawn per element: uniform >= rate
   virtual void dropout_forward(Tensor x, const Dropout& dropout, Out y) = 0;
   // dx (+)= keep ? dy / (1 - rate) : 0; the same draw, computed again instead of stored

@@ -54,10 +54,12 @@ void CpuOps::activation_forward(Tensor x, Activation f, Out y) {
   });
 }
 
-void CpuOps::activation_backward(Tensor y, Tensor dy, Activation f, Grad dx) {
+void CpuOps::activation_backward(Tensor x, Tensor y, Tensor dy, Activation f, Grad dx) {
   with_activation(f, [&](auto kind) {
     store(dx.tensor.f32(), dx.tensor.numel(), threads_, dx.write,
-          [p = y.f32(), g = dy.f32()](std::int64_t i) { return g[i] * slope<decltype(kind)::value>(p[i]); });
+          [in = x.f32(), out = y.f32(), g = dy.f32()](std::int64_t i) {
+            return g[i] * slope<decltype(kind)::value>(in[i], out[i]);
+          });
   });
 }
 

@@ -21,9 +21,9 @@ struct Activate {
 
 template <typename T, Activation kF>
 struct ActivateBackward {
-  const T *y, *dy;
+  const T *x, *y, *dy;
   MELGRAD_DEVICE float operator()(std::int64_t i) const {
-    return to_float(dy[i]) * slope<kF>(to_float(y[i]));
+    return to_float(dy[i]) * slope<kF>(to_float(x[i]), to_float(y[i]));
   }
 };
 
@@ -96,12 +96,13 @@ void CudaOps::activation_forward(Tensor x, Activation f, Out y) {
   });
 }
 
-void CudaOps::activation_backward(Tensor y, Tensor dy, Activation f, Grad dx) {
+void CudaOps::activation_backward(Tensor x, Tensor y, Tensor dy, Activation f, Grad dx) {
   with_type_of(y, [&](auto type) {
     with_activation(f, [&](auto kind) {
       using T = decltype(type);
-      launch_elements(stream_, elements<T>(dx.tensor), dx.tensor.numel(), dx.write,
-                      ActivateBackward<T, decltype(kind)::value>{elements<T>(y), elements<T>(dy)});
+      launch_elements(
+          stream_, elements<T>(dx.tensor), dx.tensor.numel(), dx.write,
+          ActivateBackward<T, decltype(kind)::value>{elements<T>(x), elements<T>(y), elements<T>(dy)});
     });
   });
 }

@@ -19,9 +19,9 @@ MELGRAD_HD inline float activated(float x) {
     return x < kQuietestPower ? kQuietestDecibels : 10 * std::log10(x);  // as above
 }
 
-// f'(x), from y = f(x)
+// f'(x), from x and y = f(x). What it does not use of them the compiler does not load.
 template <Activation kF>
-MELGRAD_HD inline float slope(float y) {
+MELGRAD_HD inline float slope([[maybe_unused]] float x, float y) {
   if constexpr (kF == Activation::relu) return y > 0 ? 1.0F : 0.0F;
   if constexpr (kF == Activation::elu) return y > 0 ? 1.0F : y + 1;
   if constexpr (kF == Activation::sigmoid) return y * (1 - y);

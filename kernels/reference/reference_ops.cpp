@@ -97,8 +97,8 @@ class ReferenceOps final : public Ops {
   void activation_forward(Tensor x, Activation f, Out y) override {
     store(y, reference::activation_forward(read(x), f));
   }
-  void activation_backward(Tensor y, Tensor dy, Activation f, Grad dx) override {
-    store(dx, reference::activation_backward(read(y), read(dy), f));
+  void activation_backward(Tensor x, Tensor y, Tensor dy, Activation f, Grad dx) override {
+    store(dx, reference::activation_backward(read(x), read(y), read(dy), f));
   }
   void dropout_forward(Tensor x, const Dropout& dropout, Out y) override { store(y, dropped(x, dropout)); }
   void dropout_backward(Tensor dy, const Dropout& dropout, Grad dx) override {

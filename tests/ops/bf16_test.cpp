@@ -77,12 +77,17 @@ Array<float> some(std::uint32_t seed, const Shape& shape) {
 
 TEST_P(Bf16Test, elementwise) {
   const auto x = some(1, {3, 257}), dy = some(2, {3, 257});
-  const Tensor tx = put(x), tdy = put(dy), y = place(x.shape), dx = place(x.shape), sum = put(dy);
-  ops().activation_forward(tx, Activation::relu, y);
-  const auto relu = reference::activation_forward(x.as<double>(), Activation::relu);
-  expect(y, relu, 0);
-  ops().activation_backward(y, tdy, Activation::relu, {dx});
-  expect(dx, reference::relu_backward(relu, dy.as<double>()), 0);
+  const Tensor tx = put(x), tdy = put(dy), sum = put(dy);
+  for (const Activation f : kActivations) {
+    const auto stored = representable(reference::activation_forward(x, f));
+    const Tensor y = place(x.shape), ty = put(stored), dx = place(x.shape);
+    const double limit = f == Activation::relu ? 0 : kStored;
+    ops().activation_forward(tx, f, y);
+    expect(y, reference::activation_forward(x.as<double>(), f), limit);
+    ops().activation_backward(tx, ty, tdy, f, {dx});
+    const auto want = reference::activation_backward(x.as<double>(), stored.as<double>(), dy.as<double>(), f);
+    expect(dx, want, limit);
+  }
   ops().add(tx, {sum, Write::accumulate});
   expect(sum, x.as<double>() + dy.as<double>(), kStored);
   ops().fill(sum, 1.5F);

@@ -34,14 +34,15 @@ void expect_gradient(const std::function<double(const Doubles&)>& f, const Doubl
 // A layer is made a scalar function by a fixed random direction: f(x) = dy . layer(x), so that df/dx =
 // backward(dy).
 TEST(ReferenceGradient, activation) {
-  for (const Activation f : {Activation::relu, Activation::elu, Activation::sigmoid, Activation::decibels}) {
+  for (const Activation f : kActivations) {
+    SCOPED_TRACE(name_of(f));
     Random random(1);
     auto x = random.array_off_zero<double>({33}, 0.1);
     if (f == Activation::decibels)
       for (double& e : x.v) e = e > 0 ? e : -1;  // below the floor
     const auto dy = random.array<double>({33});
     expect_gradient([&](const Doubles& a) { return dot(dy, reference::activation_forward(a, f)); }, x,
-                    reference::activation_backward(reference::activation_forward(x, f), dy, f));
+                    reference::activation_backward(x, reference::activation_forward(x, f), dy, f));
   }
 }
 
