@@ -62,9 +62,13 @@ enum class Activation {
   elu,       // x > 0 ? x : exp(x) - 1                         (Clevert et al. 2015, alpha 1)
   sigmoid,   // 1 / (1 + exp(-x))
   decibels,  // 10 log10(max(x, 1e-10)); the gradient is 0 where y is -100
+  tanh,      // (exp(x) - exp(-x)) / (exp(x) + exp(-x))
+  gelu,      // x (1 + erf(x / sqrt(2))) / 2                   (Hendrycks and Gimpel 2016)
+  silu,      // x / (1 + exp(-x))                              (the same)
 };
-constexpr Activation kActivations[] = {Activation::relu, Activation::elu, Activation::sigmoid,
-                                       Activation::decibels};
+constexpr Activation kActivations[] = {Activation::relu,     Activation::elu,  Activation::sigmoid,
+                                       Activation::decibels, Activation::tanh, Activation::gelu,
+                                       Activation::silu};
 
 constexpr const char* name_of(Activation f) {
   switch (f) {
@@ -76,6 +80,12 @@ constexpr const char* name_of(Activation f) {
       return "sigmoid";
     case Activation::decibels:
       return "decibels";
+    case Activation::tanh:
+      return "tanh";
+    case Activation::gelu:
+      return "gelu";
+    case Activation::silu:
+      return "silu";
   }
   return "?";
 }
@@ -88,7 +98,11 @@ constexpr bool gradient_needs_x(Activation f) {
     case Activation::elu:
     case Activation::sigmoid:
     case Activation::decibels:
+    case Activation::tanh:
       return false;
+    case Activation::gelu:
+    case Activation::silu:
+      return true;
   }
   return true;
 }

@@ -26,6 +26,12 @@ Array<R> relu_backward(const Array<R>& y, Array<R> dy) {
   return dy;
 }
 
+// Phi(x) = (1 + erf(x / sqrt(2))) / 2, to all digits of small ones too.
+template <typename R>
+R normal_below(R x) {
+  return std::erfc(-x / std::sqrt(R{2})) / 2;
+}
+
 // The formulas of enum Activation (kernels/ops.h).
 template <typename R>
 R activated(R x, Activation f) {
@@ -38,13 +44,19 @@ R activated(R x, Activation f) {
       return 1 / (1 + std::exp(-x));
     case Activation::decibels:
       return 10 * std::log10(std::max(x, static_cast<R>(1e-10)));
+    case Activation::tanh:
+      return std::tanh(x);
+    case Activation::gelu:
+      return x * normal_below(x);
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
   }
   return std::numeric_limits<R>::quiet_NaN();
 }
 
 // f'(x), of which y is f(x)
 template <typename R>
-R slope([[maybe_unused]] R x, R y, Activation f) {
+R slope(R x, R y, Activation f) {
   switch (f) {
     case Activation::relu:
       return y > 0 ? R{1} : R{0};
@@ -54,6 +66,14 @@ R slope([[maybe_unused]] R x, R y, Activation f) {
       return y * (1 - y);
     case Activation::decibels:
       return y > -100 ? static_cast<R>(10 / std::log(10.0)) * std::pow(R{10}, -y / 10) : R{0};
+    case Activation::tanh:
+      return 1 - y * y;
+    case Activation::gelu:
+      return normal_below(x) + x * std::exp(-x * x / 2) / static_cast<R>(std::sqrt(2 * std::acos(-1.0)));
+    case Activation::silu: {
+      const R s = 1 / (1 + std::exp(-x));
+      return s * (1 + x * (1 - s));
+    }
   }
   return std::numeric_limits<R>::quiet_NaN();
 }

@@ -46,6 +46,15 @@ TEST(ReferenceGradient, activation) {
   }
 }
 
+// Phi(1) and Phi(-2) from a table of the normal distribution.
+TEST(Reference, activations_by_hand) {
+  constexpr double kPhiOf1 = 0.841344746068543, kPhiOfMinus2 = 0.022750131948179;
+  EXPECT_NEAR(reference::activated(1.0, Activation::gelu), kPhiOf1, 1e-14);
+  EXPECT_NEAR(reference::activated(-2.0, Activation::gelu), -2 * kPhiOfMinus2, 1e-14);
+  EXPECT_NEAR(reference::activated(1.0, Activation::silu), std::exp(1) / (std::exp(1) + 1), 1e-14);
+  EXPECT_NEAR(reference::activated(1.0, Activation::tanh), 1 - 2 / (std::exp(2) + 1), 1e-14);
+}
+
 TEST(ReferenceGradient, dropout) {
   Random random(2);
   const auto x = random.array<double>({33}), dy = random.array<double>({33});
