@@ -79,7 +79,7 @@ class EveryLayer final : public Model {
                 harmonic_filters(tape, centres_.value, q_, 250, kBins), {n, kFrames, kLevels, kHarmonics});
     h = conv_(tape, norm_(tape, activation(tape, h, Activation::decibels)));
     const Var gate = activation(tape, squeeze_(tape, global_max(tape, h, n)), Activation::sigmoid);
-    h = activation(tape, scale_channels(tape, h, gate), Activation::elu);
+    h = every_activation(tape, scale_channels(tape, h, gate));
     const Var loudest = max_pool(tape, h, {1, kLevels});
     const Var steps = swap_axes(tape, concat(tape, {loudest, mean_over_bands(tape, h)}));
     const Var state = rnn_(tape, gru_(tape, lstm_(tape, dropout(tape, steps, random.dropout(0.2F, 1)))));
@@ -87,6 +87,14 @@ class EveryLayer final : public Model {
   }
 
  private:
+  // The sum of all but that of powers.
+  static Var every_activation(Tape& tape, Var x) {
+    Var sum = x;
+    for (const Activation f : kActivations)
+      if (f != Activation::decibels) sum = add(tape, sum, activation(tape, x, f));
+    return sum;
+  }
+
   Param &centres_, &q_;
   BatchNormLayer norm_;
   ConvLayer conv_;

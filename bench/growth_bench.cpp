@@ -88,7 +88,7 @@ void recurrent(benchmark::State& state, bool by_width) {
                dx = filled(x.shape), du = filled(u.shape), db = filled(b.shape);
   while (state.KeepRunning()) {
     device->ops().recurrent_forward(x, u, b, {}, states, saved);
-    device->ops().recurrent_backward(u, {}, states, saved, dstates, dx, du, db, Write::overwrite);
+    device->ops().recurrent_backward(u, {}, states, saved, dstates, dx, {du}, {db});
   }
   state.counters["bytes"] = static_cast<double>(
       4 * (2 * x.numel() + states.numel() + saved.numel() + dstates.numel() + 2 * u.numel() + 2 * b.numel()));

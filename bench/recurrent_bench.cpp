@@ -36,9 +36,9 @@ void layer_case(benchmark::State& state, const BenchDevice& where, Cell cell, co
     Ops& ops = on.ops();
     ops.linear_forward(input, w, bw, x.reshape({rows, gates}));
     ops.recurrent_forward(x, u, bu, recurrent, states, saved);
-    ops.recurrent_backward(u, recurrent, states, saved, dstates, dx, du, dbu, Write::overwrite);
-    ops.linear_backward_params(input, dx.reshape({rows, gates}), dw, dbw, Write::overwrite);
-    ops.linear_backward_input(dx.reshape({rows, gates}), w, dinput, Write::overwrite);
+    ops.recurrent_backward(u, recurrent, states, saved, dstates, dx, {du}, {dbu});
+    ops.linear_backward_params(input, dx.reshape({rows, gates}), {dw}, {dbw});
+    ops.linear_backward_input(dx.reshape({rows, gates}), w, {dinput});
   };
   lab.time(state, lab.least_seconds(run), [&] { run(device); });
 }

@@ -27,24 +27,6 @@ Shape with_extent(const Shape& shape, int axis, std::int64_t extent) {
   }
 }
 
-// The gradients of a layer's weights and bias, which its backward operation writes together. One of them may
-// have had a contribution already (a penalty on the weights): then the other starts from zero.
-struct LayerGradients {
-  Tensor dw, db;
-  Write write;
-};
-
-LayerGradients gradients_of(Tape& tape, Var w, Var b) {
-  const auto dw = tape.gradient_of(w), db = tape.gradient_of(b);
-  if (dw.write == db.write) return {dw.grad, db.grad, dw.write};
-  tape.ops().fill(dw.write == Write::overwrite ? dw.grad : db.grad, 0.0F);
-  return {dw.grad, db.grad, Write::accumulate};
-}
-
-}  // namespace
-
-namespace {
-
 Var linear_of(Tape& tape, Var x, std::int64_t rows, Param& w, Param& b) {
   const Tensor in = tape.value(x);
   const std::int64_t width = in.numel() / rows;
@@ -54,11 +36,9 @@ Var linear_of(Tape& tape, Var x, std::int64_t rows, Param& w, Param& b) {
   const Var vw = tape.param(w), vb = tape.param(b);
   tape.ops().linear_forward(flat, w.value, b.value, y);
   return tape.result(y, {x, vw, vb}, [&tape, x, vw, vb, flat](Tensor dy) {
-    const auto [dw, db, write] = gradients_of(tape, vw, vb);
-    tape.ops().linear_backward_params(flat, dy, dw, db, write);
+    tape.ops().linear_backward_params(flat, dy, tape.gradient_of(vw), tape.gradient_of(vb));
     if (!tape.needs_grad(x)) return;
-    const auto dx = tape.gradient_of(x);
-    tape.ops().linear_backward_input(dy, tape.value(vw), dx.grad.reshape(flat.shape), dx.write);
+    tape.ops().linear_backward_input(dy, tape.value(vw), tape.gradient_of(x).reshape(flat.shape));
   });
 }
 
@@ -79,11 +59,9 @@ Var conv2d(Tape& tape, Var x, Param& w, Param& b, const Conv2d& conv) {
   const Var vw = tape.param(w), vb = tape.param(b);
   tape.ops().conv2d_forward(in, w.value, b.value, conv, y);
   return tape.result(y, {x, vw, vb}, [&tape, x, vw, vb, in, conv](Tensor dy) {
-    const auto [dw, db, write] = gradients_of(tape, vw, vb);
-    tape.ops().conv2d_backward_params(in, dy, conv, dw, db, write);
+    tape.ops().conv2d_backward_params(in, dy, conv, tape.gradient_of(vw), tape.gradient_of(vb));
     if (!tape.needs_grad(x)) return;
-    const auto dx = tape.gradient_of(x);
-    tape.ops().conv2d_backward_input(dy, tape.value(vw), conv, dx.grad, dx.write);
+    tape.ops().conv2d_backward_input(dy, tape.value(vw), conv, tape.gradient_of(x));
   });
 }
 
@@ -95,8 +73,7 @@ Var max_pool(Tape& tape, Var x, const Pool2d& pool) {
   const Tensor y = tape.take(out, in.dtype), argmax = tape.take(out, DType::u8);
   tape.ops().max_pool_forward(in, pool, y, argmax);
   return tape.result(y, {x}, [&tape, x, pool, argmax](Tensor dy) {
-    const auto dx = tape.gradient_of(x);
-    tape.ops().max_pool_backward(dy, argmax, pool, dx.grad, dx.write);
+    tape.ops().max_pool_backward(dy, argmax, pool, tape.gradient_of(x));
   });
 }
 
@@ -111,8 +88,7 @@ Var stem(Tape& tape, Var x, Param& w, Param& b, const Pool2d& pool) {
   const Var vw = tape.param(w), vb = tape.param(b);
   tape.ops().stem_forward(in, w.value, b.value, pool, y, argmax);
   return tape.result(y, {vw, vb}, [&tape, vw, vb, in, y, argmax, pool](Tensor dy) {
-    const auto [dw, db, write] = gradients_of(tape, vw, vb);
-    tape.ops().stem_backward_params(in, y, argmax, dy, pool, dw, db, write);
+    tape.ops().stem_backward_params(in, y, argmax, dy, pool, tape.gradient_of(vw), tape.gradient_of(vb));
   });
 }
 
@@ -120,8 +96,7 @@ Var activation(Tape& tape, Var x, Activation f) {
   const Tensor y = tape.take(tape.value(x).shape, tape.value(x).dtype);
   tape.ops().activation_forward(tape.value(x), f, y);
   return tape.result(y, {x}, [&tape, x, y, f](Tensor dy) {
-    const auto dx = tape.gradient_of(x);
-    tape.ops().activation_backward(y, dy, f, dx.grad, dx.write);
+    tape.ops().activation_backward(tape.value(x), y, dy, f, tape.gradient_of(x));
   });
 }
 
@@ -132,8 +107,7 @@ Var dropout(Tape& tape, Var x, const Dropout& dropout) {
   const Tensor y = tape.take(tape.value(x).shape, tape.value(x).dtype);
   tape.ops().dropout_forward(tape.value(x), dropout, y);
   return tape.result(y, {x}, [&tape, x, dropout](Tensor dy) {
-    const auto dx = tape.gradient_of(x);
-    tape.ops().dropout_backward(dy, dropout, dx.grad, dx.write);
+    tape.ops().dropout_backward(dy, dropout, tape.gradient_of(x));
   });
 }
 
@@ -141,13 +115,11 @@ Var add(Tape& tape, Var a, Var b) {
   require(tape.value(a).shape == tape.value(b).shape && tape.value(a).dtype == tape.value(b).dtype,
           "add: {} and {}", tape.value(a).shape.str(), tape.value(b).shape.str());
   const Tensor y = tape.take(tape.value(a).shape, tape.value(a).dtype);
-  tape.ops().add(tape.value(a), y, Write::overwrite);
-  tape.ops().add(tape.value(b), y, Write::accumulate);
+  tape.ops().add(tape.value(a), {y, Write::overwrite});
+  tape.ops().add(tape.value(b), {y, Write::accumulate});
   return tape.result(y, {a, b}, [&tape, a, b](Tensor dy) {
     for (const Var v : {a, b}) {
-      if (!tape.needs_grad(v)) continue;
-      const auto dx = tape.gradient_of(v);
-      tape.ops().add(dy, dx.grad, dx.write);
+      if (tape.needs_grad(v)) tape.ops().add(dy, tape.gradient_of(v));
     }
   });
 }
@@ -168,9 +140,9 @@ Var batch_norm(Tape& tape, Var x, const BatchNormParams& params, const BatchNorm
   ops.batch_norm_forward(in, gamma, beta, norm, y, mean, scale, running_mean, running_variance);
   const Var vg = tape.param(params.gamma), vb = tape.param(params.beta);
   return tape.result(y, {x, vg, vb}, [&tape, x, vg, vb, in, gamma, mean, scale](Tensor dy) {
-    const auto [dgamma, dbeta, write] = gradients_of(tape, vg, vb);
-    const auto dx = tape.needs_grad(x) ? tape.gradient_of(x) : Tape::Target{};
-    tape.ops().batch_norm_backward(in, gamma, mean, scale, dy, dx.grad, dx.write, dgamma, dbeta, write);
+    const Grad dx = tape.needs_grad(x) ? tape.gradient_of(x) : Grad{};
+    tape.ops().batch_norm_backward(in, gamma, mean, scale, dy, dx, tape.gradient_of(vg),
+                                   tape.gradient_of(vb));
   });
 }
 
@@ -191,8 +163,7 @@ Var global_max(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
   const Tensor y = tape.take({groups, in.dim(2)}, in.dtype), argmax = tape.take(y.shape, DType::i32);
   tape.ops().global_max_forward(in, lengths, y, argmax);
   return tape.result(y, {x}, [&tape, x, in, argmax](Tensor dy) {
-    const auto dx = tape.gradient_of(x);
-    tape.ops().global_max_backward(dy, argmax, dx.grad.reshape(in.shape), dx.write);
+    tape.ops().global_max_backward(dy, argmax, tape.gradient_of(x).reshape(in.shape));
   });
 }
 
@@ -205,8 +176,7 @@ Var mean_of(Tape& tape, Var x, std::int64_t groups, Tensor lengths, const Shape&
   const Tensor y = tape.take(shape, in.dtype);
   tape.ops().global_mean_forward(in, lengths, y.reshape(pooled));
   return tape.result(y, {x}, [&tape, x, in, lengths, pooled](Tensor dy) {
-    const auto dx = tape.gradient_of(x);
-    tape.ops().global_mean_backward(dy.reshape(pooled), lengths, dx.grad.reshape(in.shape), dx.write);
+    tape.ops().global_mean_backward(dy.reshape(pooled), lengths, tape.gradient_of(x).reshape(in.shape));
   });
 }
 
@@ -228,9 +198,9 @@ Var scale_channels(Tape& tape, Var x, Var g) {
   const Tensor y = tape.take(tape.value(x).shape, in.dtype);
   tape.ops().scale_channels_forward(in, gate, y.reshape(in.shape));
   return tape.result(y, {x, g}, [&tape, x, g, in, gate](Tensor dy) {
-    const auto dx = tape.gradient_of(x), dg = tape.gradient_of(g);
-    tape.ops().scale_channels_backward(in, gate, dy.reshape(in.shape), dx.grad.reshape(in.shape), dx.write,
-                                       dg.grad, dg.write);
+    const Grad dx = tape.gradient_of(x);
+    tape.ops().scale_channels_backward(in, gate, dy.reshape(in.shape), dx.reshape(in.shape),
+                                       tape.gradient_of(g));
   });
 }
 
@@ -257,8 +227,8 @@ Var concat(Tape& tape, const std::vector<Var>& parts) {
   return tape.result(y, parts, [&tape, parts, begin, matrix](Tensor dy) {
     for (std::size_t i = 0; i < parts.size(); ++i) {
       if (!tape.needs_grad(parts[i])) continue;
-      const auto dx = tape.gradient_of(parts[i]);
-      tape.ops().copy_columns(matrix(dy), begin[i], matrix(dx.grad), 0, begin[i + 1] - begin[i], dx.write);
+      const Grad dx = tape.gradient_of(parts[i]);
+      tape.ops().copy_columns(matrix(dy), begin[i], matrix(dx.tensor), 0, begin[i + 1] - begin[i], dx.write);
     }
   });
 }
@@ -267,10 +237,9 @@ Var swap_axes(Tape& tape, Var x) {
   const Tensor in = tape.value(x);
   const std::int64_t a = in.dim(0), b = in.dim(1), c = in.numel() / (a * b);
   const Tensor y = tape.take({b, a, c}, in.dtype);
-  tape.ops().swap_axes(in.reshape({a, b, c}), y, Write::overwrite);
+  tape.ops().swap_axes(in.reshape({a, b, c}), {y, Write::overwrite});
   return tape.result(y, {x}, [&tape, x, a, b, c](Tensor dy) {
-    const auto dx = tape.gradient_of(x);
-    tape.ops().swap_axes(dy, dx.grad.reshape({a, b, c}), dx.write);
+    tape.ops().swap_axes(dy, tape.gradient_of(x).reshape({a, b, c}));
   });
 }
 
@@ -280,9 +249,9 @@ Var at(Tape& tape, Var x, std::int64_t index) {
   const std::int64_t size = in.numel() / in.dim(0);
   const Tensor y = in.span(index * size, size, {in.dim(1), in.dim(2)});
   return tape.result(y, {x}, [&tape, x, index, size](Tensor dy) {
-    const auto dx = tape.gradient_of(x);
-    if (dx.write == Write::overwrite) tape.ops().fill(dx.grad, 0.0F);
-    tape.ops().add(dy, dx.grad.span(index * size, size, dy.shape), Write::accumulate);
+    const Grad dx = tape.gradient_of(x);
+    if (dx.write == Write::overwrite) tape.ops().fill(dx.tensor, 0.0F);
+    tape.ops().add(dy, {dx.tensor.span(index * size, size, dy.shape), Write::accumulate});
   });
 }
 
@@ -303,11 +272,10 @@ Var recurrent(Tape& tape, Var x, const RecurrentParams& params, const Recurrent&
   const std::int64_t first = recurrent.reverse ? 0 : examples * units;
   const Tensor out = states.span(first, steps * examples * units, {steps, examples, units});
   return tape.result(out, {projected, vu, vb}, [=, &tape](Tensor dy) {
-    const auto [du, db, write] = gradients_of(tape, vu, vb);
-    const auto dx = tape.gradient_of(projected);
+    const Grad dx = tape.gradient_of(projected);
     require(dx.write == Write::overwrite, "recurrent: its projected input has another use");
-    tape.ops().recurrent_backward(tape.value(vu), recurrent, states, saved, dy, dx.grad.reshape(a.shape), du,
-                                  db, write);
+    tape.ops().recurrent_backward(tape.value(vu), recurrent, states, saved, dy, dx.tensor.reshape(a.shape),
+                                  tape.gradient_of(vu), tape.gradient_of(vb));
   });
 }
 
@@ -316,8 +284,7 @@ Var harmonic_filters(Tape& tape, Tensor centres, Param& q, float hz_per_bin, std
   const Var vq = tape.param(q);
   tape.ops().harmonic_filters_forward(centres, q.value, hz_per_bin, w);
   return tape.result(w, {vq}, [&tape, vq, centres, hz_per_bin](Tensor dw) {
-    const auto dq = tape.gradient_of(vq);
-    tape.ops().harmonic_filters_backward(centres, tape.value(vq), hz_per_bin, dw, dq.grad, dq.write);
+    tape.ops().harmonic_filters_backward(centres, tape.value(vq), hz_per_bin, dw, tape.gradient_of(vq));
   });
 }
 
@@ -329,10 +296,8 @@ Var project(Tape& tape, Tensor x, Var w, Shape shape) {
   tape.ops().fill(zero, 0.0F);
   tape.ops().linear_forward(x, filters, zero, y);
   return tape.result(y.reshape(shape), {w}, [&tape, x, w, rows, outputs](Tensor dy) {
-    const auto dw = tape.gradient_of(w);
-    const Tensor unused = tape.take({outputs});
-    if (dw.write == Write::accumulate) tape.ops().fill(unused, 0.0F);
-    tape.ops().linear_backward_params(x, dy.reshape({rows, outputs}), dw.grad, unused, dw.write);
+    const Grad unused{tape.take({outputs}), Write::overwrite};
+    tape.ops().linear_backward_params(x, dy.reshape({rows, outputs}), tape.gradient_of(w), unused);
   });
 }
 
@@ -342,15 +307,13 @@ Var l2_penalty(Tape& tape, ParamStore& params) {
   std::vector<std::pair<Var, float>> terms;
   for (Param& p : params.all()) {
     if (p.l2 == 0) continue;
-    tape.ops().l2_penalty_forward(p.value, p.l2, loss, Write::accumulate);
+    tape.ops().l2_penalty_forward(p.value, p.l2, {loss, Write::accumulate});
     terms.emplace_back(tape.param(p), p.l2);
   }
   if (terms.empty()) return tape.input(loss);
   return tape.result(loss, {terms[0].first}, [&tape, terms](Tensor dy) {
-    for (const auto& [w, lambda] : terms) {
-      const auto dw = tape.gradient_of(w);
-      tape.ops().l2_penalty_backward(tape.value(w), lambda, dy, dw.grad, dw.write);
-    }
+    for (const auto& [w, lambda] : terms)
+      tape.ops().l2_penalty_backward(tape.value(w), lambda, dy, tape.gradient_of(w));
   });
 }
 
@@ -364,8 +327,7 @@ CrossEntropy cross_entropy(Tape& tape, Var logits, Tensor labels, Tensor weights
   const Tensor probs = tape.take(z.shape), loss = tape.take({1}), hits = tape.take({1});
   tape.ops().cross_entropy_forward(z, labels, weights, probs, loss, hits);
   const Var out = tape.result(loss, {logits}, [&tape, logits, probs, labels, weights](Tensor dy) {
-    const auto dz = tape.gradient_of(logits);
-    tape.ops().cross_entropy_backward(probs, labels, weights, dy, dz.grad, dz.write);
+    tape.ops().cross_entropy_backward(probs, labels, weights, dy, tape.gradient_of(logits));
   });
   return {out, hits};
 }
@@ -380,8 +342,8 @@ CrossEntropy sigmoid_cross_entropy(Tape& tape, Var logits, Tensor targets, Tenso
   const Tensor probs = tape.take(z.shape), loss = tape.take({1}), hits = tape.take({1});
   tape.ops().sigmoid_cross_entropy_forward(z, targets, weights, tag_weights, probs, loss, hits);
   const Var out = tape.result(loss, {logits}, [=, &tape](Tensor dy) {
-    const auto dz = tape.gradient_of(logits);
-    tape.ops().sigmoid_cross_entropy_backward(probs, targets, weights, tag_weights, dy, dz.grad, dz.write);
+    tape.ops().sigmoid_cross_entropy_backward(probs, targets, weights, tag_weights, dy,
+                                              tape.gradient_of(logits));
   });
   return {out, hits};
 }

@@ -33,7 +33,7 @@ Var Tape::result(Tensor value, const std::vector<Var>& from, std::function<void(
   return out;
 }
 
-Tape::Target Tape::gradient_of(Var v) {
+Grad Tape::gradient_of(Var v) {
   Slot& s = slot(v);
   if (!s.grad) s.grad = arena_->take(s.value.shape, s.value.dtype);
   const Write write = s.has_grad ? Write::accumulate : Write::overwrite;
@@ -43,7 +43,7 @@ Tape::Target Tape::gradient_of(Var v) {
 
 void Tape::backward(Var loss, ParamStore& params) {
   require(value(loss).numel() == 1, "backward: the loss must be a scalar, not {}", value(loss).shape.str());
-  ops().fill(gradient_of(loss).grad, 1.0F);
+  ops().fill(gradient_of(loss).tensor, 1.0F);
   for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
     if (slot(node->out).has_grad) node->backward(slot(node->out).grad);
   }

@@ -36,11 +36,7 @@ class Tape {
   Var result(Tensor value, const std::vector<Var>& from, std::function<void(Tensor grad)> backward);
 
   // Where a gradient of v goes, and whether to overwrite or add. To be called exactly once per contribution.
-  struct Target {
-    Tensor grad{};
-    Write write = Write::overwrite;
-  };
-  Target gradient_of(Var v);
+  Grad gradient_of(Var v);
 
   // Gradients of the scalar `loss` [1] with respect to all parameters used; the others' gradients are set to
   // 0.

@@ -8,20 +8,18 @@ std::string OpsDecorator::text_of(const Tensor& t) {
 std::string OpsDecorator::text_of(Write write) {
   return write == Write::overwrite ? "overwrite" : "accumulate";
 }
+std::string OpsDecorator::text_of(const Grad& g) {
+  return fmt::format("{} {}", text_of(g.tensor), text_of(g.write));
+}
 std::string OpsDecorator::text_of(float value) { return fmt::format("{}", value); }
 std::string OpsDecorator::text_of(bool value) { return value ? "true" : "false"; }
 std::string OpsDecorator::text_of(std::int64_t value) { return fmt::format("{}", value); }
-std::string OpsDecorator::text_of(Activation f) {
-  constexpr const char* kNames[] = {"relu", "elu", "sigmoid", "decibels"};
-  return kNames[static_cast<int>(f)];
-}
+std::string OpsDecorator::text_of(Activation f) { return name_of(f); }
 std::string OpsDecorator::text_of(const BatchNorm& n) {
   return fmt::format("epsilon {} momentum {}", n.epsilon, n.momentum);
 }
 std::string OpsDecorator::text_of(const Recurrent& r) {
-  constexpr const char* kNames[] = {"rnn", "lstm", "gru"};
-  return fmt::format("{}{} {}", kNames[static_cast<int>(r.cell)], r.reverse ? " reverse" : "",
-                     text_of(r.lengths));
+  return fmt::format("{}{} {}", name_of(r.cell), r.reverse ? " reverse" : "", text_of(r.lengths));
 }
 std::string OpsDecorator::text_of(const Augment& a) {
   return fmt::format("gain {} shift {} noise {} frames {}x{} bands {}x{} value {} seed {} {}", a.gain_db,
@@ -43,9 +41,14 @@ std::string OpsDecorator::text_of(const Schedule& s) {
                      s.final_fraction, s.total, s.warmup, s.period, text_of(s.factor));
 }
 std::string OpsDecorator::text_of(const BatchPlan& p) {
-  return fmt::format("{} {} {} {} {} {} {} {}", text_of(p.order), text_of(p.first_row), text_of(p.step),
-                     text_of(p.counter), text_of(p.class_weights), p.shared_start, p.skip_last_start, p.seed);
+  return fmt::format("{} {} {} {} {} {} {} {} {} {}", text_of(p.order), text_of(p.first_row), text_of(p.rows),
+                     text_of(p.labels), text_of(p.step), text_of(p.counter), text_of(p.class_weights),
+                     p.shared_start, p.skip_last_start, p.seed);
 }
-std::string OpsDecorator::text_of(const MelTables& mel) { return mel.options.preset; }
+std::string OpsDecorator::text_of(const MelTables& mel) {
+  std::string words = "mel";
+  for (const auto& [field, value] : mel_fields(mel.options)) words += fmt::format(" {} {}", field, value);
+  return words;
+}
 
 }  // namespace melgrad

@@ -6,7 +6,7 @@
 
 namespace melgrad {
 
-void CpuOps::augment(Tensor x, const Augment& augment, Tensor y) {
+void CpuOps::augment(Tensor x, const Augment& augment, Out y) {
   const std::int64_t frames = x.dim(1), bands = x.dim(2), channels = x.dim(3), row = bands * channels,
                      values = frames * row;
   const auto step = static_cast<std::uint64_t>(*augment.counter.i64());
@@ -33,7 +33,7 @@ void CpuOps::augment(Tensor x, const Augment& augment, Tensor y) {
   });
 }
 
-void CpuOps::mix_examples(Tensor x, const Mixup& mixup, Tensor y) {
+void CpuOps::mix_examples(Tensor x, const Mixup& mixup, Out y) {
   check_mixup(mixup);
   const std::int64_t examples = x.dim(0), values = x.dim(1);
   const auto step = static_cast<std::uint64_t>(*mixup.counter.i64());

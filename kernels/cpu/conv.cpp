@@ -179,40 +179,38 @@ class ConvPrimitives {
 CpuOps::CpuOps(int threads) : threads_(threads), conv_(std::make_unique<ConvPrimitives>()) {}
 CpuOps::~CpuOps() = default;
 
-void CpuOps::conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Tensor y) {
+void CpuOps::conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Out y) {
   conv_->forward(conv_shape(x.shape, w.shape, y.shape, conv), x, w, b, y);
 }
 
 // oneDNN overwrites; a gradient that accumulates goes through scratch memory.
-void CpuOps::conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write) {
-  if (sparse_conv_pays(dy, dx.dim(3), conv, threads_)) {
-    sparse_conv_backward_input(dy, w, conv, dx, write, threads_);
+void CpuOps::conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Grad dx) {
+  if (sparse_conv_pays(dy, dx.tensor.dim(3), conv, threads_)) {
+    sparse_conv_backward_input(dy, w, conv, dx, threads_);
     return;
   }
-  Tensor to = dx;
-  if (write == Write::accumulate) to.data = scratch(static_cast<std::size_t>(dx.bytes()));
-  conv_->backward_data(conv_shape(dx.shape, w.shape, dy.shape, conv), dy, w, to);
-  if (write == Write::accumulate) add(to, dx, Write::accumulate);
+  Tensor to = dx.tensor;
+  if (dx.write == Write::accumulate) to.data = scratch(static_cast<std::size_t>(dx.tensor.bytes()));
+  conv_->backward_data(conv_shape(dx.tensor.shape, w.shape, dy.shape, conv), dy, w, to);
+  if (dx.write == Write::accumulate) add(to, dx);
 }
 
-void CpuOps::conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw, Tensor db,
-                                    Write write) {
+void CpuOps::conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Grad dw, Grad db) {
   if (sparse_conv_pays(dy, x.dim(3), conv, threads_)) {
-    const auto floats = static_cast<std::size_t>(sparse_conv_scratch(dw, x.dim(0), threads_));
+    const auto floats = static_cast<std::size_t>(sparse_conv_scratch(dw.tensor, x.dim(0), threads_));
     auto* sums = static_cast<float*>(scratch(floats * sizeof(float)));
-    sparse_conv_backward_params(x, dy, conv, dw, db, write, sums, threads_);
+    sparse_conv_backward_params(x, dy, conv, dw, db, sums, threads_);
     return;
   }
-  Tensor to_w = dw, to_b = db;
-  if (write == Write::accumulate) {
-    to_w.data = scratch(static_cast<std::size_t>(dw.bytes() + db.bytes()));
-    to_b.data = static_cast<char*>(to_w.data) + dw.bytes();
-  }
-  conv_->backward_weights(conv_shape(x.shape, dw.shape, dy.shape, conv), x, dy, to_w, to_b);
-  if (write == Write::accumulate) {
-    add(to_w, dw, Write::accumulate);
-    add(to_b, db, Write::accumulate);
-  }
+  Tensor to_w = dw.tensor, to_b = db.tensor;
+  const bool add_w = dw.write == Write::accumulate, add_b = db.write == Write::accumulate;
+  auto* memory = static_cast<char*>(
+      add_w || add_b ? scratch(static_cast<std::size_t>(to_w.bytes() + to_b.bytes())) : nullptr);
+  if (add_w) to_w.data = memory;
+  if (add_b) to_b.data = memory + to_w.bytes();
+  conv_->backward_weights(conv_shape(x.shape, to_w.shape, dy.shape, conv), x, dy, to_w, to_b);
+  if (add_w) add(to_w, dw);
+  if (add_b) add(to_b, db);
 }
 
 }  // namespace melgrad

@@ -43,7 +43,7 @@ class CpuDevice final : public HostDevice {
 
 }  // namespace
 
-void CpuOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
+void CpuOps::log_mel(Tensor pcm, const MelTables& mel, Out y) {
   if (pcm.dtype == DType::f16) {
     std::vector<float> samples(static_cast<std::size_t>(pcm.numel()));
     half_to_float(pcm.f16(), samples.data(), pcm.numel());

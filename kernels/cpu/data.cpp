@@ -6,8 +6,7 @@
 
 namespace melgrad {
 
-void CpuOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first, Tensor labels,
-                        Tensor weights) {
+void CpuOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Out first, Out labels, Out weights) {
   const std::int64_t n = first.numel(), counter = *plan.counter.i64();
   const std::int32_t* order = plan.order.i32() + *plan.step.i64() * n;
   const auto choices = [&](std::int32_t track) {
@@ -30,7 +29,7 @@ void CpuOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first
   }
 }
 
-void CpuOps::gather_segments(Tensor table, Tensor first, Tensor x) {
+void CpuOps::gather_segments(Tensor table, Tensor first, Out x) {
   const std::int64_t bands = table.dim(1), values = x.dim(1) * bands;
   parallel_for(x.dim(0), threads_, 1, [&](std::int64_t n) {
     const std::int64_t from = first.i64()[n] * bands;
@@ -44,13 +43,13 @@ void CpuOps::gather_segments(Tensor table, Tensor first, Tensor x) {
   });
 }
 
-void CpuOps::gather_labels(Tensor table, Tensor track, Tensor targets) {
+void CpuOps::gather_labels(Tensor table, Tensor track, Out targets) {
   const std::int64_t tags = table.dim(1);
   for (std::int64_t i = 0; i < targets.numel(); ++i)
     targets.f32()[i] = table.u8()[track.i32()[i / tags] * tags + i % tags];
 }
 
-void CpuOps::standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) {
+void CpuOps::standardise(Tensor x, Tensor mean, Tensor scale, Out y) {
   const std::int64_t bands = mean.dim(0);
   const float *in = x.f32(), *shift = mean.f32(), *factor = scale.f32();
   float* out = y.f32();

@@ -39,34 +39,36 @@ void apply_dropout(const float* x, float* y, std::int64_t n, const Dropout& d, i
 
 }  // namespace
 
-void CpuOps::fill(Tensor y, float value) {
+void CpuOps::fill(Out y, float value) {
   store(y.f32(), y.numel(), threads_, Write::overwrite, [=](std::int64_t) { return value; });
 }
 
-void CpuOps::add(Tensor x, Tensor y, Write write) {
-  store(y.f32(), y.numel(), threads_, write, [p = x.f32()](std::int64_t i) { return p[i]; });
+void CpuOps::add(Tensor x, Grad y) {
+  store(y.tensor.f32(), y.tensor.numel(), threads_, y.write, [p = x.f32()](std::int64_t i) { return p[i]; });
 }
 
-void CpuOps::activation_forward(Tensor x, Activation f, Tensor y) {
+void CpuOps::activation_forward(Tensor x, Activation f, Out y) {
   with_activation(f, [&](auto kind) {
     store(y.f32(), y.numel(), threads_, Write::overwrite,
           [p = x.f32()](std::int64_t i) { return activated<decltype(kind)::value>(p[i]); });
   });
 }
 
-void CpuOps::activation_backward(Tensor y, Tensor dy, Activation f, Tensor dx, Write write) {
+void CpuOps::activation_backward(Tensor x, Tensor y, Tensor dy, Activation f, Grad dx) {
   with_activation(f, [&](auto kind) {
-    store(dx.f32(), dx.numel(), threads_, write,
-          [p = y.f32(), g = dy.f32()](std::int64_t i) { return g[i] * slope<decltype(kind)::value>(p[i]); });
+    store(dx.tensor.f32(), dx.tensor.numel(), threads_, dx.write,
+          [in = x.f32(), out = y.f32(), g = dy.f32()](std::int64_t i) {
+            return g[i] * slope<decltype(kind)::value>(in[i], out[i]);
+          });
   });
 }
 
-void CpuOps::dropout_forward(Tensor x, const Dropout& dropout, Tensor y) {
+void CpuOps::dropout_forward(Tensor x, const Dropout& dropout, Out y) {
   apply_dropout(x.f32(), y.f32(), x.numel(), dropout, threads_, Write::overwrite);
 }
 
-void CpuOps::dropout_backward(Tensor dy, const Dropout& dropout, Tensor dx, Write write) {
-  apply_dropout(dy.f32(), dx.f32(), dy.numel(), dropout, threads_, write);
+void CpuOps::dropout_backward(Tensor dy, const Dropout& dropout, Grad dx) {
+  apply_dropout(dy.f32(), dx.tensor.f32(), dy.numel(), dropout, threads_, dx.write);
 }
 
 }  // namespace melgrad

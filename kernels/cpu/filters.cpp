@@ -6,7 +6,7 @@
 
 namespace melgrad {
 
-void CpuOps::harmonic_filters_forward(Tensor centres, Tensor q, float hz_per_bin, Tensor w) {
+void CpuOps::harmonic_filters_forward(Tensor centres, Tensor q, float hz_per_bin, Out w) {
   const std::int64_t bins = w.dim(1);
   parallel_for(w.dim(0), threads_, 16, [&](std::int64_t o) {
     for (std::int64_t k = 0; k < bins; ++k)
@@ -14,8 +14,7 @@ void CpuOps::harmonic_filters_forward(Tensor centres, Tensor q, float hz_per_bin
   });
 }
 
-void CpuOps::harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bin, Tensor dw, Tensor dq,
-                                       Write write) {
+void CpuOps::harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bin, Tensor dw, Grad dq) {
   const std::int64_t bins = dw.dim(1);
   const double sum = blocked_sum(dw.numel(), threads_, [&](std::int64_t first, std::int64_t last) {
     double part = 0;
@@ -25,7 +24,8 @@ void CpuOps::harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bi
     }
     return part;
   });
-  *dq.f32() = static_cast<float>(sum + (write == Write::accumulate ? static_cast<double>(*dq.f32()) : 0.0));
+  *dq.tensor.f32() =
+      static_cast<float>(sum + (dq.write == Write::accumulate ? static_cast<double>(*dq.tensor.f32()) : 0.0));
 }
 
 }  // namespace melgrad

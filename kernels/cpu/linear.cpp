@@ -15,7 +15,7 @@ int as_int(std::int64_t n) {
 
 }  // namespace
 
-void CpuOps::linear_forward(Tensor x, Tensor w, Tensor b, Tensor y) {
+void CpuOps::linear_forward(Tensor x, Tensor w, Tensor b, Out y) {
   const int m = as_int(x.dim(0)), in = as_int(x.dim(1)), out = as_int(w.dim(0));
   const float* bias = b.f32();
   parallel_for(m, threads_, 1024, [&](std::int64_t i) { std::copy_n(bias, out, y.f32() + i * out); });
@@ -23,16 +23,16 @@ void CpuOps::linear_forward(Tensor x, Tensor w, Tensor b, Tensor y) {
               y.f32(), out);
 }
 
-void CpuOps::linear_backward_input(Tensor dy, Tensor w, Tensor dx, Write write) {
+void CpuOps::linear_backward_input(Tensor dy, Tensor w, Grad dx) {
   const int m = as_int(dy.dim(0)), out = as_int(dy.dim(1)), in = as_int(w.dim(1));
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, in, out, 1.0F, dy.f32(), out, w.f32(), in,
-              write == Write::accumulate ? 1.0F : 0.0F, dx.f32(), in);
+              dx.write == Write::accumulate ? 1.0F : 0.0F, dx.tensor.f32(), in);
 }
 
-void CpuOps::linear_backward_params(Tensor x, Tensor dy, Tensor dw, Tensor db, Write write) {
+void CpuOps::linear_backward_params(Tensor x, Tensor dy, Grad dw, Grad db) {
   const int m = as_int(x.dim(0)), in = as_int(x.dim(1)), out = as_int(dy.dim(1));
   cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, out, in, m, 1.0F, dy.f32(), out, x.f32(), in,
-              write == Write::accumulate ? 1.0F : 0.0F, dw.f32(), in);
+              dw.write == Write::accumulate ? 1.0F : 0.0F, dw.tensor.f32(), in);
   constexpr std::int64_t kColumns = 64;  // of one thread at a time
   parallel_blocks(out, threads_, kColumns, [&](std::int64_t first, std::int64_t last) {
     std::array<double, kColumns> sums{};
@@ -44,7 +44,7 @@ void CpuOps::linear_backward_params(Tensor x, Tensor dy, Tensor dw, Tensor db, W
     }
     for (std::int64_t o = first; o < last; ++o) {
       const auto total = static_cast<float>(sum[o - first]);
-      db.f32()[o] = write == Write::accumulate ? db.f32()[o] + total : total;
+      db.tensor.f32()[o] = db.write == Write::accumulate ? db.tensor.f32()[o] + total : total;
     }
   });
 }

@@ -26,14 +26,14 @@ double total(const float* weights, std::int64_t n) {
 
 }  // namespace
 
-void CpuOps::softmax_forward(Tensor logits, Tensor probs) {
+void CpuOps::softmax_forward(Tensor logits, Out probs) {
   const std::int64_t k = logits.dim(1);
   parallel_for(logits.dim(0), threads_, 1024,
                [&](std::int64_t i) { softmax_row(logits.f32() + i * k, probs.f32() + i * k, k); });
 }
 
-void CpuOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
-                                   Tensor hits) {
+void CpuOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Out probs, Out loss,
+                                   Out hits) {
   const std::int64_t n = logits.dim(0), k = logits.dim(1);
   const Targets targets = targets_of(labels, k);
   double loss_sum = 0, hit_sum = 0;
@@ -52,8 +52,7 @@ void CpuOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights,
   hits.f32()[0] = weight_sum > 0 ? static_cast<float>(hit_sum / weight_sum) : 0.0F;
 }
 
-void CpuOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Tensor dlogits,
-                                    Write write) {
+void CpuOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Grad dlogits) {
   const std::int64_t n = probs.dim(0), k = probs.dim(1);
   const Targets targets = targets_of(labels, k);
   const double weight_sum = total(weights.f32(), n);
@@ -63,14 +62,14 @@ void CpuOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights,
     for (std::int64_t j = 0; j < k; ++j) {
       const float target = weight != 0 ? targets.share(i, j) : 0.0F;
       const float g = weight * (probs.f32()[i * k + j] - target);
-      float& out = dlogits.f32()[i * k + j];
-      out = write == Write::overwrite ? g : out + g;
+      float& out = dlogits.tensor.f32()[i * k + j];
+      out = dlogits.write == Write::overwrite ? g : out + g;
     }
   }
 }
 
 void CpuOps::sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor weights, Tensor tag_weights,
-                                           Tensor probs, Tensor loss, Tensor hits) {
+                                           Out probs, Out loss, Out hits) {
   const std::int64_t n = logits.dim(0), tags = logits.dim(1);
   double loss_sum = 0, hit_sum = 0;
   for (std::int64_t i = 0; i < n * tags; ++i) {
@@ -86,18 +85,18 @@ void CpuOps::sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor
 }
 
 void CpuOps::sigmoid_cross_entropy_backward(Tensor probs, Tensor targets, Tensor weights, Tensor tag_weights,
-                                            Tensor dloss, Tensor dlogits, Write write) {
+                                            Tensor dloss, Grad dlogits) {
   const std::int64_t n = probs.dim(0), tags = probs.dim(1);
   const double share = total(weights.f32(), n) * static_cast<double>(tags);
   const auto scale = static_cast<float>(share > 0 ? dloss.f32()[0] / share : 0.0);
   for (std::int64_t i = 0; i < n * tags; ++i) {
     const float slope = tag_loss_slope(probs.f32()[i], targets.f32()[i], tag_weights.f32()[i % tags]);
     const float g = scale * weights.f32()[i / tags] * slope;
-    dlogits.f32()[i] = write == Write::overwrite ? g : dlogits.f32()[i] + g;
+    dlogits.tensor.f32()[i] = dlogits.write == Write::overwrite ? g : dlogits.tensor.f32()[i] + g;
   }
 }
 
-void CpuOps::l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) {
+void CpuOps::l2_penalty_forward(Tensor w, float lambda, Grad loss) {
   const float* p = w.f32();
   const double sum = blocked_sum(w.numel(), threads_, [p](std::int64_t first, std::int64_t last) {
     double s = 0;
@@ -105,14 +104,14 @@ void CpuOps::l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write
     return s;
   });
   const auto penalty = static_cast<float>(lambda * sum);
-  loss.f32()[0] = write == Write::overwrite ? penalty : loss.f32()[0] + penalty;
+  loss.tensor.f32()[0] = loss.write == Write::overwrite ? penalty : loss.tensor.f32()[0] + penalty;
 }
 
-void CpuOps::l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Tensor dw, Write write) {
+void CpuOps::l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Grad dw) {
   const float factor = 2 * lambda * dloss.f32()[0];
   parallel_blocks(w.numel(), threads_, 16384,
-                  [&, p = w.f32(), g = dw.f32()](std::int64_t first, std::int64_t last) {
-                    const float keep = write == Write::accumulate ? 1.0F : 0.0F;
+                  [&, p = w.f32(), g = dw.tensor.f32()](std::int64_t first, std::int64_t last) {
+                    const float keep = dw.write == Write::accumulate ? 1.0F : 0.0F;
                     for (std::int64_t i = first; i < last; ++i)
                       g[i] = (keep != 0 ? g[i] : 0.0F) + factor * p[i];
                   });

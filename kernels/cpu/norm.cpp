@@ -40,8 +40,8 @@ void apply(const ChannelLoop& loop, const std::vector<NormMap>& maps, const floa
 
 }  // namespace
 
-void CpuOps::batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Tensor y,
-                                Tensor mean, Tensor scale, Tensor running_mean, Tensor running_variance) {
+void CpuOps::batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Out y, Out mean,
+                                Out scale, InOut running_mean, InOut running_variance) {
   const ChannelLoop loop = loop_over(x, gamma, threads_);
   const float* in = x.f32();
   const auto first = loop.table([=](std::int64_t c) { return in[c]; });
@@ -65,15 +65,15 @@ void CpuOps::batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const Batch
 }
 
 void CpuOps::batch_norm_inference(Tensor x, Tensor gamma, Tensor beta, Tensor running_mean,
-                                  Tensor running_variance, float epsilon, Tensor y) {
+                                  Tensor running_variance, float epsilon, Out y) {
   const NormInference inference{gamma.f32(), beta.f32(), running_mean.f32(), running_variance.f32(), epsilon};
   std::vector<NormMap> maps;
   for (std::int64_t c = 0; c < gamma.numel(); ++c) maps.push_back(inference.map(c));
   apply(loop_over(x, gamma, threads_), maps, x.f32(), y.f32());
 }
 
-void CpuOps::batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor scale, Tensor dy, Tensor dx,
-                                 Write write_dx, Tensor dgamma, Tensor dbeta, Write write_params) {
+void CpuOps::batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor scale, Tensor dy, Grad dx,
+                                 Grad dgamma, Grad dbeta) {
   const ChannelLoop loop = loop_over(x, gamma, threads_);
   const float *in = x.f32(), *g = dy.f32();
   const auto means = loop.table([p = mean.f32()](std::int64_t c) { return p[c]; });
@@ -91,20 +91,21 @@ void CpuOps::batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor sca
   const NormBackward backward{gamma.f32(),
                               mean.f32(),
                               scale.f32(),
-                              dgamma.f32(),
-                              dbeta.f32(),
-                              write_params == Write::accumulate,
+                              dgamma.tensor.f32(),
+                              dbeta.tensor.f32(),
+                              dgamma.write == Write::accumulate,
+                              dbeta.write == Write::accumulate,
                               static_cast<double>(x.numel() / channels)};
   const auto maps = each_channel(channels, sums, [&](std::int64_t c, double sum, double product) {
     return backward.finish(c, sum, product);
   });
-  if (!dx) return;
+  if (!dx.tensor) return;
   const auto factor = table_of(loop, maps, &NormGradient::factor),
              level = table_of(loop, maps, &NormGradient::level),
              slope = table_of(loop, maps, &NormGradient::slope);
-  loop.for_each([=, out = dx.f32(), f = factor.data(), l = level.data(), s = slope.data()](
+  loop.for_each([=, out = dx.tensor.f32(), f = factor.data(), l = level.data(), s = slope.data()](
                     std::int64_t, std::int64_t i, std::int64_t n) {
-    put(out + i, n, write_dx,
+    put(out + i, n, dx.write,
         [=](std::int64_t j) { return norm_gradient(in[i + j], g[i + j], m[j], f[j], l[j], s[j]); });
   });
 }

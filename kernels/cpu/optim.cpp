@@ -13,8 +13,8 @@ constexpr std::int64_t kBlock = 16384;
 
 }  // namespace
 
-void CpuOps::sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum,
-                        bool nesterov, float l2) {
+void CpuOps::sgd_update(InOut w, Tensor g, InOut v, Tensor rate, Tensor scale, float momentum, bool nesterov,
+                        float l2) {
   float *pw = w.f32(), *pv = v.f32();
   const float *pg = g.f32(), lr = *rate.f32(), s = *scale.f32();
   if (s == 0) return;
@@ -25,7 +25,7 @@ void CpuOps::sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale,
   });
 }
 
-void CpuOps::adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Tensor scale, Tensor counter,
+void CpuOps::adam_update(InOut w, Tensor g, InOut m, InOut v, Tensor rate, Tensor scale, Tensor counter,
                          float beta1, float beta2, float epsilon, float decay, float l2) {
   const auto t = static_cast<double>(*counter.i64() + 1);
   const AdamSettings settings{beta1,
@@ -44,7 +44,7 @@ void CpuOps::adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Te
   });
 }
 
-void CpuOps::adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate, Tensor scale, float rho,
+void CpuOps::adadelta_update(InOut w, Tensor g, InOut a, InOut d, Tensor rate, Tensor scale, float rho,
                              float epsilon) {
   float *pw = w.f32(), *pa = a.f32(), *pd = d.f32();
   const float *pg = g.f32(), lr = *rate.f32(), s = *scale.f32();
@@ -56,7 +56,7 @@ void CpuOps::adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate
   });
 }
 
-void CpuOps::gradient_norm(Tensor g, float max_norm, Tensor norm) {
+void CpuOps::gradient_norm(Tensor g, float max_norm, Out norm) {
   const float* p = g.f32();
   const double squares = blocked_sum(g.numel(), threads_, [p](std::int64_t first, std::int64_t last) {
     double s = 0;
@@ -68,13 +68,13 @@ void CpuOps::gradient_norm(Tensor g, float max_norm, Tensor norm) {
   norm.f32()[1] = gradient_scale(length, max_norm);
 }
 
-void CpuOps::learning_rate(const Schedule& schedule, Tensor counter, Tensor rate) {
+void CpuOps::learning_rate(const Schedule& schedule, Tensor counter, Out rate) {
   *rate.f32() = static_cast<float>(learning_rate_at(schedule, *counter.i64()));
 }
 
-void CpuOps::advance(Tensor counter, std::int64_t by) { *counter.i64() += by; }
+void CpuOps::advance(InOut counter, std::int64_t by) { *counter.i64() += by; }
 
-void CpuOps::record(Tensor x, Tensor counter, std::int64_t column, Tensor log) {
+void CpuOps::record(Tensor x, Tensor counter, std::int64_t column, InOut log) {
   log.f32()[*counter.i64() % log.dim(0) * log.dim(1) + column] = *x.f32();
 }
 

@@ -13,7 +13,7 @@ std::int64_t length_of(Tensor lengths, std::int64_t n, Tensor x) {
 
 }  // namespace
 
-void CpuOps::max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) {
+void CpuOps::max_pool_forward(Tensor x, const Pool2d& pool, Out y, Out argmax) {
   const std::int64_t frames = x.dim(1), bands = x.dim(2), channels = x.dim(3), out_t = y.dim(1),
                      out_f = y.dim(2);
   parallel_for(y.dim(0) * out_t, threads_, 1, [&](std::int64_t row) {
@@ -37,13 +37,13 @@ void CpuOps::max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor arg
   });
 }
 
-void CpuOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) {
-  const std::int64_t frames = dx.dim(1), bands = dx.dim(2), channels = dx.dim(3);
+void CpuOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Grad dx) {
+  const std::int64_t frames = dx.tensor.dim(1), bands = dx.tensor.dim(2), channels = dx.tensor.dim(3);
   const std::int64_t out_t = dy.dim(1), out_f = dy.dim(2);
-  parallel_for(dx.dim(0) * frames, threads_, 1, [&](std::int64_t row) {
+  parallel_for(dx.tensor.dim(0) * frames, threads_, 1, [&](std::int64_t row) {
     const std::int64_t n = row / frames, t = row % frames;
-    float* out = dx.f32() + row * bands * channels;
-    if (write == Write::overwrite) std::fill_n(out, bands * channels, 0.0F);
+    float* out = dx.tensor.f32() + row * bands * channels;
+    if (dx.write == Write::overwrite) std::fill_n(out, bands * channels, 0.0F);
     if (t / pool.frames >= out_t) return;  // rows beyond the last whole window
     for (std::int64_t f = 0; f < out_f * pool.bands; ++f) {
       const std::int64_t from = ((n * out_t + t / pool.frames) * out_f + f / pool.bands) * channels;
@@ -56,7 +56,7 @@ void CpuOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Ten
   });
 }
 
-void CpuOps::global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argmax) {
+void CpuOps::global_max_forward(Tensor x, Tensor lengths, Out y, Out argmax) {
   const std::int64_t positions = x.dim(1), channels = x.dim(2);
   parallel_for(x.dim(0), threads_, 1, [&](std::int64_t n) {
     const float* in = x.f32() + n * positions * channels;
@@ -77,18 +77,18 @@ void CpuOps::global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argma
   });
 }
 
-void CpuOps::global_max_backward(Tensor dy, Tensor argmax, Tensor dx, Write write) {
-  const std::int64_t positions = dx.dim(1), channels = dx.dim(2);
-  parallel_for(dx.dim(0), threads_, 1, [&](std::int64_t n) {
-    float* out = dx.f32() + n * positions * channels;
-    if (write == Write::overwrite) std::fill_n(out, positions * channels, 0.0F);
+void CpuOps::global_max_backward(Tensor dy, Tensor argmax, Grad dx) {
+  const std::int64_t positions = dx.tensor.dim(1), channels = dx.tensor.dim(2);
+  parallel_for(dx.tensor.dim(0), threads_, 1, [&](std::int64_t n) {
+    float* out = dx.tensor.f32() + n * positions * channels;
+    if (dx.write == Write::overwrite) std::fill_n(out, positions * channels, 0.0F);
     for (std::int64_t c = 0; c < channels; ++c) {
       out[argmax.i32()[n * channels + c] * channels + c] += dy.f32()[n * channels + c];
     }
   });
 }
 
-void CpuOps::global_mean_forward(Tensor x, Tensor lengths, Tensor y) {
+void CpuOps::global_mean_forward(Tensor x, Tensor lengths, Out y) {
   const std::int64_t positions = x.dim(1), channels = x.dim(2);
   const ChannelLoop loop(x.dim(0), positions, channels, threads_);
   const auto sums = loop.sums<1>([&](std::int64_t group, std::int64_t i, std::int64_t n, double* sum) {
@@ -103,15 +103,16 @@ void CpuOps::global_mean_forward(Tensor x, Tensor lengths, Tensor y) {
   }
 }
 
-void CpuOps::global_mean_backward(Tensor dy, Tensor lengths, Tensor dx, Write write) {
-  const std::int64_t positions = dx.dim(1), channels = dx.dim(2);
-  const ChannelLoop loop(dx.dim(0), positions, channels, threads_);
-  const auto shares = loop.table(
-      [&](std::int64_t k) { return dy.f32()[k] / static_cast<float>(length_of(lengths, k / channels, dx)); });
+void CpuOps::global_mean_backward(Tensor dy, Tensor lengths, Grad dx) {
+  const std::int64_t positions = dx.tensor.dim(1), channels = dx.tensor.dim(2);
+  const ChannelLoop loop(dx.tensor.dim(0), positions, channels, threads_);
+  const auto shares = loop.table([&](std::int64_t k) {
+    return dy.f32()[k] / static_cast<float>(length_of(lengths, k / channels, dx.tensor));
+  });
   loop.for_each([&](std::int64_t group, std::int64_t i, std::int64_t n) {
-    const std::int64_t end = (group * positions + length_of(lengths, group, dx)) * channels;
+    const std::int64_t end = (group * positions + length_of(lengths, group, dx.tensor)) * channels;
     const float* share = shares.data() + group * loop.width();
-    put(dx.f32() + i, n, write, [=](std::int64_t j) { return i + j < end ? share[j] : 0.0F; });
+    put(dx.tensor.f32() + i, n, dx.write, [=](std::int64_t j) { return i + j < end ? share[j] : 0.0F; });
   });
 }
 

@@ -24,8 +24,8 @@ void for_each_element(const Step& step, std::int64_t batch, int threads) {
 
 }  // namespace
 
-void CpuOps::recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& recurrent, Tensor states,
-                               Tensor saved) {
+void CpuOps::recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& recurrent, Out states,
+                               Out saved) {
   const RecurrentSteps layer(recurrent, states);
   Tensor v(nullptr, {layer.batch, u.dim(0)});
   v.data = scratch(static_cast<std::size_t>(v.bytes()));
@@ -41,7 +41,7 @@ void CpuOps::recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& re
 }
 
 void CpuOps::recurrent_backward(Tensor u, const Recurrent& recurrent, Tensor states, Tensor saved,
-                                Tensor dstates, Tensor dx, Tensor du, Tensor db, Write write) {
+                                Tensor dstates, Out dx, Grad du, Grad db) {
   const RecurrentSteps layer(recurrent, states);
   Tensor carried(nullptr, {2, layer.batch, layer.hidden}), dv = dx;  // gradients of h and c
   const bool own_dv = recurrent.cell == Cell::gru;
@@ -55,11 +55,11 @@ void CpuOps::recurrent_backward(Tensor u, const Recurrent& recurrent, Tensor sta
           BackwardStep<decltype(cell)::value>(layer, recurrent, states, saved, dstates, carried, dx, dv, t),
           layer.batch, threads_);
       if (k == 0) continue;  // nobody asks for the gradient of the state before all steps
-      linear_backward_input(RecurrentSteps::of(dv, t), u, RecurrentSteps::of(carried, 0), Write::accumulate);
+      linear_backward_input(RecurrentSteps::of(dv, t), u,
+                            {RecurrentSteps::of(carried, 0), Write::accumulate});
     }
   });
-  linear_backward_params(layer.all_before(states), dv.reshape({layer.steps * layer.batch, u.dim(0)}), du, db,
-                         write);
+  linear_backward_params(layer.all_before(states), dv.reshape({layer.steps * layer.batch, u.dim(0)}), du, db);
 }
 
 }  // namespace melgrad

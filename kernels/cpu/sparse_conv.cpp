@@ -106,19 +106,19 @@ bool sparse_conv_pays(Tensor dy, std::int64_t channels, const Conv2d& conv, int 
   return count <= most;
 }
 
-void sparse_conv_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write,
-                                int threads) {
-  const std::int64_t frames = dx.dim(1), bands = dx.dim(2), channels = dx.dim(3), out_t = dy.dim(1),
-                     out_f = dy.dim(2), kernel_t = w.dim(1), kernel_f = w.dim(2), taps = kernel_t * kernel_f;
+void sparse_conv_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Grad dx, int threads) {
+  const std::int64_t frames = dx.tensor.dim(1), bands = dx.tensor.dim(2), channels = dx.tensor.dim(3),
+                     out_t = dy.dim(1), out_f = dy.dim(2), kernel_t = w.dim(1), kernel_f = w.dim(2),
+                     taps = kernel_t * kernel_f;
 #pragma omp parallel num_threads(threads)
   {
     NonZeros non_zeros;
     Terms terms(static_cast<std::size_t>(taps * dy.dim(3)));  // as many as can lie on one position of x
 #pragma omp for schedule(static)
-    for (std::int64_t n = 0; n < dx.dim(0); ++n) {
+    for (std::int64_t n = 0; n < dx.tensor.dim(0); ++n) {
       non_zeros.collect(dy, n);
-      float* to = dx.f32() + n * frames * bands * channels;
-      if (write == Write::overwrite) std::fill_n(to, frames * bands * channels, 0.0F);
+      float* to = dx.tensor.f32() + n * frames * bands * channels;
+      if (dx.write == Write::overwrite) std::fill_n(to, frames * bands * channels, 0.0F);
       for (std::int64_t t = 0; t < frames; ++t) {
         const Under in_t(t, kernel_t, conv.stride_t, out_t);
         for (std::int64_t f = 0; f < bands; ++f, to += channels) {
@@ -144,11 +144,11 @@ std::int64_t sparse_conv_scratch(Tensor dw, std::int64_t examples, int threads) 
   return parts_of(examples, threads) * (dw.numel() + dw.dim(0));
 }
 
-void sparse_conv_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw, Tensor db, Write write,
-                                 float* scratch, int threads) {
+void sparse_conv_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Grad dw, Grad db, float* scratch,
+                                 int threads) {
   const std::int64_t examples = x.dim(0), frames = x.dim(1), bands = x.dim(2), channels = x.dim(3),
-                     out_f = dy.dim(2), outputs = dw.dim(0), kernel_t = dw.dim(1),
-                     line = dw.dim(2) * channels, size = dw.numel() + outputs;
+                     out_f = dy.dim(2), outputs = dw.tensor.dim(0), kernel_t = dw.tensor.dim(1),
+                     line = dw.tensor.dim(2) * channels, size = dw.tensor.numel() + outputs;
   // Each part of the examples has sums of its own, dw and then db; they are added in order afterwards.
   const int parts = parts_of(examples, threads);
   parallel_for(parts, threads, 1, [&](std::int64_t part) {
@@ -179,21 +179,21 @@ void sparse_conv_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor
           add_rows(first, last, from + i * bands * channels, line, sums + (o * kernel_t + i) * line);
         float sum = 0;
         for (const Term* t = first; t != last; ++t) sum += t->value;
-        sums[dw.numel() + o] += sum;
+        sums[dw.tensor.numel() + o] += sum;
       }
     }
   });
-  const auto add_parts = [&](Tensor to, std::int64_t offset) {
-    parallel_blocks(to.numel(), threads, 1 << 14, [&](std::int64_t first, std::int64_t last) {
+  const auto add_parts = [&](Grad to, std::int64_t offset) {
+    parallel_blocks(to.tensor.numel(), threads, 1 << 14, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t k = first; k < last; ++k) {
-        float sum = write == Write::accumulate ? to.f32()[k] : 0.0F;
+        float sum = to.write == Write::accumulate ? to.tensor.f32()[k] : 0.0F;
         for (int part = 0; part < parts; ++part) sum += scratch[part * size + offset + k];
-        to.f32()[k] = sum;
+        to.tensor.f32()[k] = sum;
       }
     });
   };
   add_parts(dw, 0);
-  add_parts(db, dw.numel());
+  add_parts(db, dw.tensor.numel());
 }
 
 }  // namespace melgrad

@@ -13,11 +13,11 @@ namespace melgrad {
 bool sparse_conv_pays(Tensor dy, std::int64_t channels, const Conv2d& conv, int threads);
 
 // dx = gradient of x; as Ops::conv2d_backward_input
-void sparse_conv_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write, int threads);
+void sparse_conv_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Grad dx, int threads);
 
 // As Ops::conv2d_backward_params. `scratch`: sparse_conv_scratch() floats
-void sparse_conv_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw, Tensor db, Write write,
-                                 float* scratch, int threads);
+void sparse_conv_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Grad dw, Grad db, float* scratch,
+                                 int threads);
 std::int64_t sparse_conv_scratch(Tensor dw, std::int64_t examples, int threads);
 
 }  // namespace melgrad

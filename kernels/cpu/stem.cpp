@@ -109,7 +109,7 @@ void columns_of_window(const float* corner, const StemShape& s, std::int64_t lin
 
 }  // namespace
 
-void CpuOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) {
+void CpuOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Out y, Out argmax) {
   const StemShape s(x, w, pool, y);
   auto* packed =
       static_cast<Vec*>(scratch(static_cast<std::size_t>(s.groups() * (s.taps() + 1)) * sizeof(Vec)));
@@ -121,9 +121,9 @@ void CpuOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tens
   });
 }
 
-void CpuOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Tensor dw,
-                                  Tensor db, Write write) {
-  const StemShape s(x, dw, pool, y);
+void CpuOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Grad dw,
+                                  Grad db) {
+  const StemShape s(x, dw.tensor, pool, y);
   // One line per channel: the taps, then the bias, padded to whole vectors. One such sum per example, added
   // in order afterwards, so the result does not depend on the number of threads.
   const std::int64_t taps = s.taps(), line = (taps + kLanes) / kLanes * kLanes, size = s.channels * line;
@@ -153,8 +153,9 @@ void CpuOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, 
     for (std::int64_t k = 0; k <= taps; ++k) {
       double total = 0;
       for (std::int64_t n = 0; n < s.n; ++n) total += sums[n * size + c * line + k];
-      float& to = k < taps ? dw.f32()[c * taps + k] : db.f32()[c];
-      to = static_cast<float>(total) + (write == Write::accumulate ? to : 0.0F);
+      const Grad& gradient = k < taps ? dw : db;
+      float& to = gradient.tensor.f32()[k < taps ? c * taps + k : c];
+      to = static_cast<float>(total) + (gradient.write == Write::accumulate ? to : 0.0F);
     }
   }
 }

@@ -82,7 +82,7 @@ struct MixPiece {
 
 }  // namespace
 
-void CudaOps::augment(Tensor x, const Augment& augment, Tensor y) {
+void CudaOps::augment(Tensor x, const Augment& augment, Out y) {
   const std::int64_t values = x.dim(1) * x.dim(2) * x.dim(3), pieces = pieces_of(values);
   require(values < std::int64_t{1} << 32, "augment: an example of {} has 2^32 values or more", x.shape.str());
   const auto extent = [&](int axis) { return static_cast<std::uint32_t>(x.dim(axis)); };
@@ -91,7 +91,7 @@ void CudaOps::augment(Tensor x, const Augment& augment, Tensor y) {
                       values, pieces});
 }
 
-void CudaOps::mix_examples(Tensor x, const Mixup& mixup, Tensor y) {
+void CudaOps::mix_examples(Tensor x, const Mixup& mixup, Out y) {
   check_mixup(mixup);
   const std::int64_t pieces = pieces_of(x.dim(1));
   launch(

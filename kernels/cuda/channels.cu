@@ -89,7 +89,7 @@ void with_types_of(Tensor x, Tensor g, const Body& body) {
 
 }  // namespace
 
-void CudaOps::scale_channels_forward(Tensor x, Tensor g, Tensor y) {
+void CudaOps::scale_channels_forward(Tensor x, Tensor g, Out y) {
   const ChannelGrid grid(x.dim(0), x.dim(1), x.dim(2));
   with_types_of(x, g, [&](auto type, auto gate_type) {
     using T = decltype(type);
@@ -99,22 +99,22 @@ void CudaOps::scale_channels_forward(Tensor x, Tensor g, Tensor y) {
   });
 }
 
-void CudaOps::scale_channels_backward(Tensor x, Tensor g, Tensor dy, Tensor dx, Write write_dx, Tensor dg,
-                                      Write write_dg) {
+void CudaOps::scale_channels_backward(Tensor x, Tensor g, Tensor dy, Grad dx, Grad dg) {
   workspace_.restart();
   const ChannelGrid grid(x.dim(0), x.dim(1), x.dim(2));
   with_types_of(x, g, [&](auto type, auto gate_type) {
     using T = decltype(type);
     using G = decltype(gate_type);
     const T* from = elements<T>(dy);
-    launch_map(stream_, grid, elements<T>(dx), write_dx, Gate<T, G>{from, elements<G>(g), grid.channels});
+    launch_map(stream_, grid, elements<T>(dx.tensor), dx.write,
+               Gate<T, G>{from, elements<G>(g), grid.channels});
     void* part = scratch({reduce_bytes<GateSums<T>>(grid)}, DType::u8).data;
     launch_reduce(stream_, grid, GateSums<T>{elements<T>(x), from, grid.channels}, part,
-                  StoreGate<G>{elements<G>(dg), grid.channels, write_dg == Write::accumulate});
+                  StoreGate<G>{elements<G>(dg.tensor), grid.channels, dg.write == Write::accumulate});
   });
 }
 
-void CudaOps::copy_columns(Tensor from, std::int64_t from_column, Tensor to, std::int64_t to_column,
+void CudaOps::copy_columns(Tensor from, std::int64_t from_column, InOut to, std::int64_t to_column,
                            std::int64_t columns, Write write) {
   const ChannelGrid grid(1, from.dim(0), columns);
   with_type_of(from, [&](auto type) {
@@ -126,11 +126,12 @@ void CudaOps::copy_columns(Tensor from, std::int64_t from_column, Tensor to, std
   });
 }
 
-void CudaOps::swap_axes(Tensor x, Tensor y, Write write) {
+void CudaOps::swap_axes(Tensor x, Grad y) {
   const ChannelGrid grid(x.dim(1), x.dim(0), x.dim(2));
   with_type_of(x, [&](auto type) {
     using T = decltype(type);
-    launch_map(stream_, grid, elements<T>(y), write, Swap<T>{elements<T>(x), x.dim(0), x.dim(1), x.dim(2)});
+    launch_map(stream_, grid, elements<T>(y.tensor), y.write,
+               Swap<T>{elements<T>(x), x.dim(0), x.dim(1), x.dim(2)});
   });
 }
 

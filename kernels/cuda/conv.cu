@@ -98,7 +98,7 @@ struct SumOverTaps {
 
 }  // namespace
 
-void CudaOps::conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Tensor y) {
+void CudaOps::conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Out y) {
   require(y.numel() < std::int64_t{1} << 32, "conv2d: {} has 2^32 elements or more", y.shape.str());
   workspace_.restart();
   libraries_->convolve(as_type(x, y.dtype), as_type(w, y.dtype), conv, y);
@@ -111,17 +111,18 @@ void CudaOps::conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, T
 
 // Libraries overwrites, in the type of dy; a gradient that accumulates, or is of another type, goes through
 // scratch memory.
-void CudaOps::conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write) {
+void CudaOps::conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Grad dx) {
   workspace_.restart();
-  if (dx.dim(3) <= kFewChannels) return backward_few_channels(dy, as_type(w, dy.dtype), conv, dx, write);
-  const bool direct = write == Write::overwrite && dx.dtype == dy.dtype;
-  const Tensor to = direct ? dx : scratch(dx.shape, dy.dtype);
+  if (dx.tensor.dim(3) <= kFewChannels) return backward_few_channels(dy, as_type(w, dy.dtype), conv, dx);
+  const bool direct = dx.write == Write::overwrite && dx.tensor.dtype == dy.dtype;
+  const Tensor to = direct ? dx.tensor : scratch(dx.tensor.shape, dy.dtype);
   libraries_->convolve_backward_input(dy, as_type(w, dy.dtype), conv, to);
-  if (!direct) add(as_type(to, dx.dtype), dx, write);
+  if (!direct) add(as_type(to, dx.tensor.dtype), dx);
 }
 
 // As many examples at once as have kProductBytes of products.
-void CudaOps::backward_few_channels(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write) {
+void CudaOps::backward_few_channels(Tensor dy, Tensor w, const Conv2d& conv, Grad gradient) {
+  const Tensor dx = gradient.tensor;
   const std::int64_t examples = dx.dim(0), outputs = w.dim(0), taps = w.numel() / outputs;
   const auto axis = [&](int k, std::int64_t stride, std::int64_t pad) {
     return ConvAxis{static_cast<std::int32_t>(dx.dim(k)), static_cast<std::int32_t>(dy.dim(k)),
@@ -146,18 +147,17 @@ void CudaOps::backward_few_channels(Tensor dy, Tensor w, const Conv2d& conv, Ten
       using T = decltype(type);
       launch(stream_, blocks_for(n, 256),
              SumOverTaps<T>{products.f32(), elements<T>(to), t, f, static_cast<std::int32_t>(dx.dim(3)), rows,
-                            n, write});
+                            n, gradient.write});
     });
   }
 }
 
-void CudaOps::conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw, Tensor db,
-                                     Write write) {
+void CudaOps::conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Grad dw, Grad db) {
   workspace_.restart();
-  const Tensor to = write == Write::overwrite ? dw : scratch(dw.shape);
+  const Tensor to = dw.write == Write::overwrite ? dw.tensor : scratch(dw.tensor.shape);
   libraries_->convolve_backward_weights(as_type(x, dy.dtype), dy, conv, to);
-  if (write == Write::accumulate) add(to, dw, write);
-  column_sums(dy, db, write);
+  if (dw.write == Write::accumulate) add(to, dw);
+  column_sums(dy, db);
 }
 
 }  // namespace melgrad

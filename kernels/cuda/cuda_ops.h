@@ -33,9 +33,9 @@ class CudaOps final : public Ops {
   Tensor as_type(Tensor from, DType dtype);
   const DeviceMelTables& tables_of(const MelTables& mel);
   // to (+)= column sums of x [rows, columns], in double, rounded once.
-  void column_sums(Tensor x, Tensor to, Write write);
+  void column_sums(Tensor x, Grad to);
   // conv2d_backward_input where x has few channels.
-  void backward_few_channels(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write);
+  void backward_few_channels(Tensor dy, Tensor w, const Conv2d& conv, Grad dx);
 
   Device* device_;
   Libraries* libraries_;

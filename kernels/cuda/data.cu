@@ -83,8 +83,7 @@ struct Standardise {
 
 }  // namespace
 
-void CudaOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first, Tensor labels,
-                         Tensor weights) {
+void CudaOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Out first, Out labels, Out weights) {
   launch(stream_, 1,
          PickBatch{plan.order.i32(), plan.first_row.i64(), plan.rows.i32(), plan.labels.i32(),
                    plan.class_weights ? plan.class_weights.f32() : nullptr, plan.step.i64(),
@@ -92,7 +91,7 @@ void CudaOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor firs
                    frames, first.i64(), labels.i32(), weights.f32()});
 }
 
-void CudaOps::gather_segments(Tensor table, Tensor first, Tensor x) {
+void CudaOps::gather_segments(Tensor table, Tensor first, Out x) {
   const std::int64_t bands = table.dim(1), values = x.dim(1) * bands;
   if (table.dtype == DType::f16) {
     launch_elements(stream_, x.f32(), x.numel(), Write::overwrite,
@@ -103,12 +102,12 @@ void CudaOps::gather_segments(Tensor table, Tensor first, Tensor x) {
   }
 }
 
-void CudaOps::gather_labels(Tensor table, Tensor track, Tensor targets) {
+void CudaOps::gather_labels(Tensor table, Tensor track, Out targets) {
   launch_elements(stream_, targets.f32(), targets.numel(), Write::overwrite,
                   GatherLabels{table.u8(), track.i32(), table.dim(1)});
 }
 
-void CudaOps::standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) {
+void CudaOps::standardise(Tensor x, Tensor mean, Tensor scale, Out y) {
   launch_elements(stream_, y.f32(), y.numel(), Write::overwrite,
                   Standardise{x.f32(), mean.f32(), scale.f32(), static_cast<std::uint32_t>(mean.numel())});
 }

@@ -21,9 +21,9 @@ struct Activate {
 
 template <typename T, Activation kF>
 struct ActivateBackward {
-  const T *y, *dy;
+  const T *x, *y, *dy;
   MELGRAD_DEVICE float operator()(std::int64_t i) const {
-    return to_float(dy[i]) * slope<kF>(to_float(y[i]));
+    return to_float(dy[i]) * slope<kF>(to_float(x[i]), to_float(y[i]));
   }
 };
 
@@ -73,20 +73,20 @@ Tensor CudaOps::as_type(Tensor from, DType dtype) {
   return to;
 }
 
-void CudaOps::fill(Tensor y, float value) {
+void CudaOps::fill(Out y, float value) {
   with_type_of(y, [&](auto type) {
     launch_elements(stream_, elements<decltype(type)>(y), y.numel(), Write::overwrite, Constant{value});
   });
 }
 
-void CudaOps::add(Tensor x, Tensor y, Write write) {
+void CudaOps::add(Tensor x, Grad y) {
   with_type_of(x, [&](auto type) {
     using T = decltype(type);
-    launch_elements(stream_, elements<T>(y), y.numel(), write, Copy<T>{elements<T>(x)});
+    launch_elements(stream_, elements<T>(y.tensor), y.tensor.numel(), y.write, Copy<T>{elements<T>(x)});
   });
 }
 
-void CudaOps::activation_forward(Tensor x, Activation f, Tensor y) {
+void CudaOps::activation_forward(Tensor x, Activation f, Out y) {
   with_type_of(x, [&](auto type) {
     with_activation(f, [&](auto kind) {
       using T = decltype(type);
@@ -96,22 +96,23 @@ void CudaOps::activation_forward(Tensor x, Activation f, Tensor y) {
   });
 }
 
-void CudaOps::activation_backward(Tensor y, Tensor dy, Activation f, Tensor dx, Write write) {
+void CudaOps::activation_backward(Tensor x, Tensor y, Tensor dy, Activation f, Grad dx) {
   with_type_of(y, [&](auto type) {
     with_activation(f, [&](auto kind) {
       using T = decltype(type);
-      launch_elements(stream_, elements<T>(dx), dx.numel(), write,
-                      ActivateBackward<T, decltype(kind)::value>{elements<T>(y), elements<T>(dy)});
+      launch_elements(
+          stream_, elements<T>(dx.tensor), dx.tensor.numel(), dx.write,
+          ActivateBackward<T, decltype(kind)::value>{elements<T>(x), elements<T>(y), elements<T>(dy)});
     });
   });
 }
 
-void CudaOps::dropout_forward(Tensor x, const Dropout& dropout, Tensor y) {
+void CudaOps::dropout_forward(Tensor x, const Dropout& dropout, Out y) {
   apply_dropout(stream_, x, dropout, y, Write::overwrite);
 }
 
-void CudaOps::dropout_backward(Tensor dy, const Dropout& dropout, Tensor dx, Write write) {
-  apply_dropout(stream_, dy, dropout, dx, write);
+void CudaOps::dropout_backward(Tensor dy, const Dropout& dropout, Grad dx) {
+  apply_dropout(stream_, dy, dropout, dx.tensor, dx.write);
 }
 
 }  // namespace melgrad

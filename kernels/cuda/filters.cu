@@ -37,18 +37,17 @@ struct StoreSum {
 
 }  // namespace
 
-void CudaOps::harmonic_filters_forward(Tensor centres, Tensor q, float hz_per_bin, Tensor w) {
+void CudaOps::harmonic_filters_forward(Tensor centres, Tensor q, float hz_per_bin, Out w) {
   launch_elements(stream_, w.f32(), w.numel(), Write::overwrite,
                   FilterWeight{centres.f32(), q.f32(), hz_per_bin, w.dim(1)});
 }
 
-void CudaOps::harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bin, Tensor dw, Tensor dq,
-                                        Write write) {
+void CudaOps::harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bin, Tensor dw, Grad dq) {
   workspace_.restart();
   const std::int64_t n = dw.numel();
   auto* pieces = static_cast<double*>(scratch({2 * sum_pieces(n)}).data);
   launch_sum(stream_, n, FilterGradientTerm{centres.f32(), q.f32(), hz_per_bin, dw.dim(1), dw.f32()}, pieces,
-             StoreSum{dq.f32(), write == Write::accumulate});
+             StoreSum{dq.tensor.f32(), dq.write == Write::accumulate});
 }
 
 }  // namespace melgrad

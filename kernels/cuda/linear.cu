@@ -17,31 +17,31 @@ struct StoreColumn {
 
 }  // namespace
 
-void CudaOps::column_sums(Tensor x, Tensor to, Write write) {
-  const std::int64_t columns = to.dim(0), rows = x.numel() / columns;
+void CudaOps::column_sums(Tensor x, Grad to) {
+  const std::int64_t columns = to.tensor.dim(0), rows = x.numel() / columns;
   auto* part = static_cast<double*>(scratch({column_pieces(rows), columns, 2}).data);
   with_type_of(x, [&](auto type) {
     launch_column_sums(stream_, elements<decltype(type)>(x), rows, columns, part,
-                       StoreColumn{to.f32(), write == Write::accumulate});
+                       StoreColumn{to.tensor.f32(), to.write == Write::accumulate});
   });
 }
 
-void CudaOps::linear_forward(Tensor x, Tensor w, Tensor b, Tensor y) {
+void CudaOps::linear_forward(Tensor x, Tensor w, Tensor b, Out y) {
   workspace_.restart();
   libraries_->gemm(x, as_type(w, x.dtype), b, y, {.transpose_b = true});
 }
 
-void CudaOps::linear_backward_input(Tensor dy, Tensor w, Tensor dx, Write write) {
+void CudaOps::linear_backward_input(Tensor dy, Tensor w, Grad dx) {
   workspace_.restart();
-  libraries_->gemm(as_type(dy, dx.dtype), as_type(w, dx.dtype), {}, dx,
-                   {.beta = write == Write::accumulate ? 1.0F : 0.0F});
+  libraries_->gemm(as_type(dy, dx.tensor.dtype), as_type(w, dx.tensor.dtype), {}, dx.tensor,
+                   {.beta = dx.write == Write::accumulate ? 1.0F : 0.0F});
 }
 
-void CudaOps::linear_backward_params(Tensor x, Tensor dy, Tensor dw, Tensor db, Write write) {
+void CudaOps::linear_backward_params(Tensor x, Tensor dy, Grad dw, Grad db) {
   workspace_.restart();
-  libraries_->gemm(as_type(dy, x.dtype), x, {}, dw,
-                   {.transpose_a = true, .beta = write == Write::accumulate ? 1.0F : 0.0F});
-  column_sums(dy, db, write);
+  libraries_->gemm(as_type(dy, x.dtype), x, {}, dw.tensor,
+                   {.transpose_a = true, .beta = dw.write == Write::accumulate ? 1.0F : 0.0F});
+  column_sums(dy, db);
 }
 
 }  // namespace melgrad

@@ -245,7 +245,7 @@ const DeviceMelTables& CudaOps::tables_of(const MelTables& mel) {
   return *mel_tables_.back();
 }
 
-void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Tensor y) {
+void CudaOps::log_mel(Tensor pcm, const MelTables& mel, Out y) {
   const MelOptions& o = mel.options;
   if (o.n_fft == 0) {
     put_all(stream_, y, ScaledSample{FloatOrHalf(pcm), static_cast<float>(o.input_scale)});

@@ -174,48 +174,51 @@ struct PenaltyGradient {
 
 }  // namespace
 
-void CudaOps::softmax_forward(Tensor logits, Tensor probs) {
+void CudaOps::softmax_forward(Tensor logits, Out probs) {
   launch(stream_, blocks_for(logits.dim(0), 64),
          SoftmaxRows{logits.f32(), probs.f32(), logits.dim(0), logits.dim(1)});
 }
 
-void CudaOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
-                                    Tensor hits) {
+void CudaOps::cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Out probs, Out loss,
+                                    Out hits) {
   launch(stream_, 1,
          CrossEntropyForward{logits.f32(), targets_of(labels, logits.dim(1)), weights.f32(), probs.f32(),
                              logits.dim(0), logits.dim(1), loss.f32(), hits.f32()});
 }
 
 void CudaOps::cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss,
-                                     Tensor dlogits, Write write) {
+                                     Grad dlogits) {
   launch(stream_, blocks_for(probs.numel(), kReduceThreads),
          CrossEntropyBackward{probs.f32(), targets_of(labels, probs.dim(1)), weights.f32(), dloss.f32(),
-                              dlogits.f32(), probs.dim(0), probs.dim(1), write == Write::accumulate});
+                              dlogits.tensor.f32(), probs.dim(0), probs.dim(1),
+                              dlogits.write == Write::accumulate});
 }
 
 void CudaOps::sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor weights, Tensor tag_weights,
-                                            Tensor probs, Tensor loss, Tensor hits) {
+                                            Out probs, Out loss, Out hits) {
   launch(stream_, 1,
          TaggingForward{logits.f32(), targets.f32(), weights.f32(), tag_weights.f32(), probs.f32(),
                         logits.dim(0), logits.dim(1), loss.f32(), hits.f32()});
 }
 
 void CudaOps::sigmoid_cross_entropy_backward(Tensor probs, Tensor targets, Tensor weights, Tensor tag_weights,
-                                             Tensor dloss, Tensor dlogits, Write write) {
-  launch(stream_, blocks_for(probs.numel(), kReduceThreads),
-         TaggingBackward{probs.f32(), targets.f32(), weights.f32(), tag_weights.f32(), dloss.f32(),
-                         dlogits.f32(), probs.dim(0), probs.dim(1), write == Write::accumulate});
+                                             Tensor dloss, Grad dlogits) {
+  launch(
+      stream_, blocks_for(probs.numel(), kReduceThreads),
+      TaggingBackward{probs.f32(), targets.f32(), weights.f32(), tag_weights.f32(), dloss.f32(),
+                      dlogits.tensor.f32(), probs.dim(0), probs.dim(1), dlogits.write == Write::accumulate});
 }
 
-void CudaOps::l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) {
+void CudaOps::l2_penalty_forward(Tensor w, float lambda, Grad loss) {
   workspace_.restart();
   auto* piece = static_cast<double*>(scratch({2 * sum_pieces(w.numel())}).data);
   launch_sum(stream_, w.numel(), SquareOf{w.f32()}, piece,
-             FinishPenalty{lambda, loss.f32(), write == Write::accumulate});
+             FinishPenalty{lambda, loss.tensor.f32(), loss.write == Write::accumulate});
 }
 
-void CudaOps::l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Tensor dw, Write write) {
-  launch_elements(stream_, dw.f32(), w.numel(), write, PenaltyGradient{w.f32(), dloss.f32(), lambda});
+void CudaOps::l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Grad dw) {
+  launch_elements(stream_, dw.tensor.f32(), w.numel(), dw.write,
+                  PenaltyGradient{w.f32(), dloss.f32(), lambda});
 }
 
 }  // namespace melgrad

@@ -119,8 +119,8 @@ ChannelGrid grid_over(Tensor x, Tensor gamma) { return {1, x.numel() / gamma.dim
 
 }  // namespace
 
-void CudaOps::batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Tensor y,
-                                 Tensor mean, Tensor scale, Tensor running_mean, Tensor running_variance) {
+void CudaOps::batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Out y, Out mean,
+                                 Out scale, InOut running_mean, InOut running_variance) {
   workspace_.restart();
   const ChannelGrid grid = grid_over(x, gamma);
   auto* maps = static_cast<NormMap*>(scratch({grid.channels, 3}).data);
@@ -138,7 +138,7 @@ void CudaOps::batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const Batc
 }
 
 void CudaOps::batch_norm_inference(Tensor x, Tensor gamma, Tensor beta, Tensor running_mean,
-                                   Tensor running_variance, float epsilon, Tensor y) {
+                                   Tensor running_variance, float epsilon, Out y) {
   const ChannelGrid grid = grid_over(x, gamma);
   const NormInference inference{gamma.f32(), beta.f32(), running_mean.f32(), running_variance.f32(), epsilon};
   with_type_of(x, [&](auto type) {
@@ -148,17 +148,18 @@ void CudaOps::batch_norm_inference(Tensor x, Tensor gamma, Tensor beta, Tensor r
   });
 }
 
-void CudaOps::batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor scale, Tensor dy, Tensor dx,
-                                  Write write_dx, Tensor dgamma, Tensor dbeta, Write write_params) {
+void CudaOps::batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor scale, Tensor dy, Grad dx,
+                                  Grad dgamma, Grad dbeta) {
   workspace_.restart();
   const ChannelGrid grid = grid_over(x, gamma);
   auto* maps = static_cast<NormGradient*>(scratch({grid.channels, 4}).data);
   const NormBackward backward{gamma.f32(),
                               mean.f32(),
                               scale.f32(),
-                              dgamma.f32(),
-                              dbeta.f32(),
-                              write_params == Write::accumulate,
+                              dgamma.tensor.f32(),
+                              dbeta.tensor.f32(),
+                              dgamma.write == Write::accumulate,
+                              dbeta.write == Write::accumulate,
                               static_cast<double>(grid.rows)};
   with_type_of(x, [&](auto type) {
     using T = decltype(type);
@@ -166,8 +167,8 @@ void CudaOps::batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor sc
     void* part = scratch({reduce_bytes<GradientSums<T>>(grid)}, DType::u8).data;
     launch_reduce(stream_, grid, GradientSums<T>{in, from, mean.f32(), grid.channels}, part,
                   FinishBackward{backward, maps});
-    if (dx) {
-      launch_map(stream_, grid, elements<T>(dx), write_dx,
+    if (dx.tensor) {
+      launch_map(stream_, grid, elements<T>(dx.tensor), dx.write,
                  NormaliseBackward<T>{maps, in, from, grid.channels});
     }
   });

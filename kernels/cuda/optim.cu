@@ -123,38 +123,38 @@ void launch_update(Stream stream, Tensor w, Tensor g, Tensor scale, const Update
 
 }  // namespace
 
-void CudaOps::sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum,
-                         bool nesterov, float l2) {
+void CudaOps::sgd_update(InOut w, Tensor g, InOut v, Tensor rate, Tensor scale, float momentum, bool nesterov,
+                         float l2) {
   launch_update(stream_, w, g, scale, Sgd{w.f32(), v.f32(), rate.f32(), momentum, nesterov, l2});
 }
 
-void CudaOps::adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Tensor scale, Tensor counter,
+void CudaOps::adam_update(InOut w, Tensor g, InOut m, InOut v, Tensor rate, Tensor scale, Tensor counter,
                           float beta1, float beta2, float epsilon, float decay, float l2) {
   launch(stream_, blocks_for(w.numel(), 256),
          AdamSlab{w.numel(), w.f32(), g.f32(), m.f32(), v.f32(), rate.f32(), scale.f32(), counter.i64(),
                   AdamSettings{beta1, beta2, epsilon, decay, l2, 1, 1}});
 }
 
-void CudaOps::adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate, Tensor scale, float rho,
+void CudaOps::adadelta_update(InOut w, Tensor g, InOut a, InOut d, Tensor rate, Tensor scale, float rho,
                               float epsilon) {
   launch_update(stream_, w, g, scale, Adadelta{w.f32(), a.f32(), d.f32(), rate.f32(), rho, epsilon});
 }
 
-void CudaOps::gradient_norm(Tensor g, float max_norm, Tensor norm) {
+void CudaOps::gradient_norm(Tensor g, float max_norm, Out norm) {
   workspace_.restart();
   auto* piece = static_cast<double*>(scratch({2 * sum_pieces(g.numel())}).data);
   launch_sum(stream_, g.numel(), SquareOf{g.f32()}, piece, FinishNorm{max_norm, norm.f32()});
 }
 
-void CudaOps::learning_rate(const Schedule& schedule, Tensor counter, Tensor rate) {
+void CudaOps::learning_rate(const Schedule& schedule, Tensor counter, Out rate) {
   launch(stream_, 1, Once<SetRate>{{schedule, counter.i64(), rate.f32()}});
 }
 
-void CudaOps::advance(Tensor counter, std::int64_t by) {
+void CudaOps::advance(InOut counter, std::int64_t by) {
   launch(stream_, 1, Once<Advance>{{counter.i64(), by}});
 }
 
-void CudaOps::record(Tensor x, Tensor counter, std::int64_t column, Tensor log) {
+void CudaOps::record(Tensor x, Tensor counter, std::int64_t column, InOut log) {
   launch(stream_, 1, Once<Record>{{x.f32(), counter.i64(), log.dim(0), log.dim(1), column, log.f32()}});
 }
 

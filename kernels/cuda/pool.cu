@@ -129,15 +129,14 @@ struct MaxPoolBackward {
 };
 
 template <typename T, int kN>
-void launch_max_pool_backward(Stream stream, Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx,
-                              Write write) {
-  const PoolShape s(dx.shape, pool);
+void launch_max_pool_backward(Stream stream, Tensor dy, Tensor argmax, const Pool2d& pool, Grad dx) {
+  const PoolShape s(dx.tensor.shape, pool);
   const std::uint32_t windows_t = (s.frames + s.pool_t - 1) / s.pool_t,
                       windows_f = (s.bands + s.pool_f - 1) / s.pool_f;
-  const std::int64_t n = dx.dim(0) * windows_t * windows_f * (s.channels / kN);
+  const std::int64_t n = dx.tensor.dim(0) * windows_t * windows_f * (s.channels / kN);
   launch(stream, blocks_for(n, 256),
-         MaxPoolBackward<T, kN>{s, windows_t, windows_f, elements<T>(dy), argmax.u8(), elements<T>(dx),
-                                write == Write::accumulate, n});
+         MaxPoolBackward<T, kN>{s, windows_t, windows_f, elements<T>(dy), argmax.u8(), elements<T>(dx.tensor),
+                                dx.write == Write::accumulate, n});
 }
 
 // A maximum and the first position that has it.
@@ -261,7 +260,7 @@ ChannelGrid grid_of(Tensor x) { return {x.dim(0), x.dim(1), x.dim(2)}; }
 
 }  // namespace
 
-void CudaOps::max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) {
+void CudaOps::max_pool_forward(Tensor x, const Pool2d& pool, Out y, Out argmax) {
   with_type_of(x, [&](auto type) {
     using T = decltype(type);
     const auto call =
@@ -270,16 +269,16 @@ void CudaOps::max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor ar
   });
 }
 
-void CudaOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) {
+void CudaOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Grad dx) {
   with_type_of(dy, [&](auto type) {
     using T = decltype(type);
-    const auto call =
-        in_packs({dy, argmax, dx}) ? launch_max_pool_backward<T, kWide> : launch_max_pool_backward<T, 1>;
-    call(stream_, dy, argmax, pool, dx, write);
+    const auto call = in_packs({dy, argmax, dx.tensor}) ? launch_max_pool_backward<T, kWide>
+                                                        : launch_max_pool_backward<T, 1>;
+    call(stream_, dy, argmax, pool, dx);
   });
 }
 
-void CudaOps::global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argmax) {
+void CudaOps::global_max_forward(Tensor x, Tensor lengths, Out y, Out argmax) {
   workspace_.restart();
   const ChannelGrid grid = grid_of(x);
   with_type_of(x, [&](auto type) {
@@ -290,16 +289,16 @@ void CudaOps::global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argm
   });
 }
 
-void CudaOps::global_max_backward(Tensor dy, Tensor argmax, Tensor dx, Write write) {
-  const ChannelGrid grid = grid_of(dx);
-  with_type_of(dx, [&](auto type) {
+void CudaOps::global_max_backward(Tensor dy, Tensor argmax, Grad dx) {
+  const ChannelGrid grid = grid_of(dx.tensor);
+  with_type_of(dx.tensor, [&](auto type) {
     using T = decltype(type);
-    launch_map(stream_, grid, elements<T>(dx), write,
+    launch_map(stream_, grid, elements<T>(dx.tensor), dx.write,
                GlobalMaxBackward<T>{elements<T>(dy), argmax.i32(), grid.rows, grid.channels});
   });
 }
 
-void CudaOps::global_mean_forward(Tensor x, Tensor lengths, Tensor y) {
+void CudaOps::global_mean_forward(Tensor x, Tensor lengths, Out y) {
   workspace_.restart();
   const ChannelGrid grid = grid_of(x);
   const Lengths counts(lengths, grid.rows);
@@ -311,11 +310,11 @@ void CudaOps::global_mean_forward(Tensor x, Tensor lengths, Tensor y) {
   });
 }
 
-void CudaOps::global_mean_backward(Tensor dy, Tensor lengths, Tensor dx, Write write) {
-  const ChannelGrid grid = grid_of(dx);
-  with_type_of(dx, [&](auto type) {
+void CudaOps::global_mean_backward(Tensor dy, Tensor lengths, Grad dx) {
+  const ChannelGrid grid = grid_of(dx.tensor);
+  with_type_of(dx.tensor, [&](auto type) {
     using T = decltype(type);
-    launch_map(stream_, grid, elements<T>(dx), write,
+    launch_map(stream_, grid, elements<T>(dx.tensor), dx.write,
                GlobalMeanBackward<T>{elements<T>(dy), grid.channels, {lengths, grid.rows}});
   });
 }

@@ -51,8 +51,8 @@ bool launch_persistent(Stream stream, const RecurrentArguments& a, Arguments... 
 
 }  // namespace
 
-void CudaOps::recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& recurrent, Tensor states,
-                                Tensor saved) {
+void CudaOps::recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& recurrent, Out states,
+                                Out saved) {
   workspace_.restart();
   const RecurrentSteps layer(recurrent, states);
   const Tensor v = scratch({layer.batch, u.dim(0)});
@@ -71,7 +71,7 @@ void CudaOps::recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& r
 }
 
 void CudaOps::recurrent_backward(Tensor u, const Recurrent& recurrent, Tensor states, Tensor saved,
-                                 Tensor dstates, Tensor dx, Tensor du, Tensor db, Write write) {
+                                 Tensor dstates, Out dx, Grad du, Grad db) {
   workspace_.restart();
   const RecurrentSteps layer(recurrent, states);
   const Tensor carried = scratch({2, layer.batch, layer.hidden});  // gradients of h and c
@@ -93,9 +93,9 @@ void CudaOps::recurrent_backward(Tensor u, const Recurrent& recurrent, Tensor st
     }
   });
   const Tensor all_dv = dv.reshape({layer.steps * layer.batch, u.dim(0)});
-  libraries_->gemm(all_dv, layer.all_before(states), {}, du,
-                   {.transpose_a = true, .beta = write == Write::accumulate ? 1.0F : 0.0F});
-  column_sums(all_dv, db, write);
+  libraries_->gemm(all_dv, layer.all_before(states), {}, du.tensor,
+                   {.transpose_a = true, .beta = du.write == Write::accumulate ? 1.0F : 0.0F});
+  column_sums(all_dv, db);
 }
 
 }  // namespace melgrad

@@ -212,11 +212,11 @@ struct StemBackward {
 struct StoreStemGradient {
   float *dw, *db;
   std::int64_t taps;
-  bool accumulate;
+  bool add_w, add_b;
   MELGRAD_DEVICE void operator()(std::int64_t /*piece*/, std::int64_t column, double total) const {
     const std::int64_t channel = column / (taps + 1), tap = column % (taps + 1);
     float* to = tap < taps ? dw + channel * taps + tap : db + channel;
-    *to = static_cast<float>(total) + (accumulate ? *to : 0.0F);
+    *to = static_cast<float>(total) + ((tap < taps ? add_w : add_b) ? *to : 0.0F);
   }
 };
 
@@ -254,7 +254,7 @@ void launch_backward(Stream stream, Tensor x, Tensor y, Tensor argmax, Tensor dy
 
 }  // namespace
 
-void CudaOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) {
+void CudaOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Out y, Out argmax) {
   with_type_of(y, [&](auto type) {
     using T = decltype(type);
     const auto call =
@@ -263,22 +263,22 @@ void CudaOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Ten
   });
 }
 
-void CudaOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool,
-                                   Tensor dw, Tensor db, Write write) {
+void CudaOps::stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Grad dw,
+                                   Grad db) {
   workspace_.restart();
-  const Division division(x, dw, pool, y);
-  const std::int64_t columns = dw.numel() + db.numel();
+  const Division division(x, dw.tensor, pool, y);
+  const std::int64_t columns = dw.tensor.numel() + db.tensor.numel();
   const Tensor part = scratch({x.dim(0) * division.blocks, columns});
   with_type_of(y, [&](auto type) {
     using T = decltype(type);
     const auto call =
-        has_shipped_sizes(dw, pool) ? launch_backward<T, 3, 3, 4, 2> : launch_backward<T, 0, 0, 0, 0>;
-    call(stream_, x, y, argmax, dy, pool, dw, division, part);
+        has_shipped_sizes(dw.tensor, pool) ? launch_backward<T, 3, 3, 4, 2> : launch_backward<T, 0, 0, 0, 0>;
+    call(stream_, x, y, argmax, dy, pool, dw.tensor, division, part);
   });
   auto* pieces = static_cast<double*>(scratch({column_pieces(part.dim(0)), columns, 2}).data);
-  launch_column_sums(
-      stream_, part.f32(), part.dim(0), columns, pieces,
-      StoreStemGradient{dw.f32(), db.f32(), dw.dim(1) * dw.dim(2), write == Write::accumulate});
+  launch_column_sums(stream_, part.f32(), part.dim(0), columns, pieces,
+                     StoreStemGradient{dw.tensor.f32(), db.tensor.f32(), dw.tensor.dim(1) * dw.tensor.dim(2),
+                                       dw.write == Write::accumulate, db.write == Write::accumulate});
 }
 
 }  // namespace melgrad

@@ -64,14 +64,14 @@ MELGRAD_HD inline float norm_gradient(float x, float dy, float mean, float facto
 struct NormBackward {
   const float *gamma, *mean, *scale;
   float *dgamma, *dbeta;
-  bool accumulate;
+  bool add_gamma, add_beta;  // to what the gradients hold
   double rows;
 
   // `sum` of dy, `product` of dy (x - mean)
   MELGRAD_HD NormGradient finish(std::int64_t c, double sum, double product) const {
     const double s = scale[c];
-    dbeta[c] = static_cast<float>(accumulate ? dbeta[c] + sum : sum);
-    dgamma[c] = static_cast<float>(accumulate ? dgamma[c] + s * product : s * product);
+    dbeta[c] = static_cast<float>(add_beta ? dbeta[c] + sum : sum);
+    dgamma[c] = static_cast<float>(add_gamma ? dgamma[c] + s * product : s * product);
     return {mean[c], static_cast<float>(gamma[c] * s), static_cast<float>(sum / rows),
             static_cast<float>(s * s * product / rows)};
   }

@@ -1,50 +1,16 @@
 // The steps of a recurrent layer, one element at a time; formulas and shapes stand at recurrent_forward in
-// kernels/ops.h. Exponentials are arithmetic on floats and their bits, with no call and no branch, so that
-// the CPU's loop over the elements of a state is a vector loop.
+// kernels/ops.h.
 #pragma once
 
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/math/exponentials.h"
 #include "kernels/math/qualifier.h"
 #include "kernels/ops.h"
 
 namespace melgrad {
-
-// e^x - 1 within 2 units in the last place, for x between -87 and 88; beyond, the value at that bound.
-// x = k ln 2 + r with |r| <= ln(2) / 2, where the Taylor series is exact to float after r^7, and
-// e^x - 1 = 2^k (e^r - 1) + (2^k - 1).
-MELGRAD_HD inline float exp_minus_1(float x) {
-  constexpr float kLog2E = 1.44269504F;
-  constexpr float kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;  // k kLn2High is exact
-  constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: a sum with it holds k in its lowest bits
-  x = x < -87.0F ? -87.0F : x;
-  x = x > 88.0F ? 88.0F : x;
-  const float sum = x * kLog2E + kRound, k = sum - kRound;
-  const float r = (x - k * kLn2High) - k * kLn2Low;
-  const float tail = 1.0F / 24 + r * (1.0F / 120 + r * (1.0F / 720 + r * (1.0F / 5040)));
-  const float series = r + r * r * (0.5F + r * (1.0F / 6 + r * tail));
-  const auto power = std::bit_cast<float>((std::bit_cast<std::uint32_t>(sum) << 23) + 0x3F800000U);  // 2^k
-  return power * series + (power - 1);
-}
-
-// a / b; on a GPU within 2 units in the last place, without the many instructions of an exact one.
-MELGRAD_HD inline float quotient(float a, float b) {
-#ifdef __CUDA_ARCH__
-  return __fdividef(a, b);  // 0 for b above 2^126
-#else
-  return a / b;
-#endif
-}
-
-MELGRAD_HD inline float sigmoid_of(float x) { return quotient(1, 2 + exp_minus_1(-x)); }
-
-MELGRAD_HD inline float tanh_of(float x) {
-  const float e = exp_minus_1(-2 * std::fabs(x));
-  return std::copysign(quotient(e, 2 + e), x);
-}
 
 // One element of one step. a [G]: the projected input; w [G]: the product with the state, bias included; h,
 // c: state before the step. Returns the state after it; kept [S]: what the backward pass needs.

@@ -105,7 +105,7 @@ std::string position(const Shape& shape, Index i) {
 
 ComparingOps::ComparingOps(Device& device) : device_(&device), reference_(make_reference_ops()) {}
 
-void ComparingOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) {
+void ComparingOps::stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Out y, Out argmax) {
   pool_ = pool;
   OpsDecorator::stem_forward(x, w, b, pool, y, argmax);
 }

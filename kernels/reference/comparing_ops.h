@@ -28,7 +28,7 @@ class ComparingOps final : public OpsDecorator {
   };
   const std::map<std::string, Finding>& findings() const { return findings_; }
 
-  void stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) override;
+  void stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Out y, Out argmax) override;
 
  private:
   using Bytes = std::vector<std::byte>;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "kernels/math/philox.h"
 #include "kernels/ops.h"
@@ -25,27 +26,67 @@ Array<R> relu_backward(const Array<R>& y, Array<R> dy) {
   return dy;
 }
 
-// The formulas of enum Activation (kernels/ops.h); the gradient is a function of y.
+// Phi(x) = (1 + erf(x / sqrt(2))) / 2, to all digits of small ones too.
+template <typename R>
+R normal_below(R x) {
+  return std::erfc(-x / std::sqrt(R{2})) / 2;
+}
+
+// The formulas of enum Activation (kernels/ops.h).
+template <typename R>
+R activated(R x, Activation f) {
+  switch (f) {
+    case Activation::relu:
+      return std::max(x, R{0});
+    case Activation::elu:
+      return x > 0 ? x : std::exp(x) - 1;
+    case Activation::sigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Activation::decibels:
+      return 10 * std::log10(std::max(x, static_cast<R>(1e-10)));
+    case Activation::tanh:
+      return std::tanh(x);
+    case Activation::gelu:
+      return x * normal_below(x);
+    case Activation::silu:
+      return x / (1 + std::exp(-x));
+  }
+  return std::numeric_limits<R>::quiet_NaN();
+}
+
+// f'(x), of which y is f(x)
+template <typename R>
+R slope(R x, R y, Activation f) {
+  switch (f) {
+    case Activation::relu:
+      return y > 0 ? R{1} : R{0};
+    case Activation::elu:
+      return y > 0 ? R{1} : y + 1;
+    case Activation::sigmoid:
+      return y * (1 - y);
+    case Activation::decibels:
+      return y > -100 ? static_cast<R>(10 / std::log(10.0)) * std::pow(R{10}, -y / 10) : R{0};
+    case Activation::tanh:
+      return 1 - y * y;
+    case Activation::gelu:
+      return normal_below(x) + x * std::exp(-x * x / 2) / static_cast<R>(std::sqrt(2 * std::acos(-1.0)));
+    case Activation::silu: {
+      const R s = 1 / (1 + std::exp(-x));
+      return s * (1 + x * (1 - s));
+    }
+  }
+  return std::numeric_limits<R>::quiet_NaN();
+}
+
 template <typename R>
 Array<R> activation_forward(Array<R> x, Activation f) {
-  for (R& e : x.v) {
-    if (f == Activation::relu) e = std::max(e, R{0});
-    if (f == Activation::elu) e = e > 0 ? e : std::exp(e) - 1;
-    if (f == Activation::sigmoid) e = 1 / (1 + std::exp(-e));
-    if (f == Activation::decibels) e = 10 * std::log10(std::max(e, static_cast<R>(1e-10)));
-  }
+  for (R& e : x.v) e = activated(e, f);
   return x;
 }
 
 template <typename R>
-Array<R> activation_backward(const Array<R>& y, Array<R> dy, Activation f) {
-  for (Index i = 0; i < y.size(); ++i) {
-    if (f == Activation::relu) dy[i] *= y[i] > 0 ? R{1} : R{0};
-    if (f == Activation::elu) dy[i] *= y[i] > 0 ? R{1} : y[i] + 1;
-    if (f == Activation::sigmoid) dy[i] *= y[i] * (1 - y[i]);
-    if (f == Activation::decibels)
-      dy[i] *= y[i] > -100 ? static_cast<R>(10 / std::log(10.0)) * std::pow(R{10}, -y[i] / 10) : R{0};
-  }
+Array<R> activation_backward(const Array<R>& x, const Array<R>& y, Array<R> dy, Activation f) {
+  for (Index i = 0; i < y.size(); ++i) dy[i] *= slope(x[i], y[i], f);
   return dy;
 }
 

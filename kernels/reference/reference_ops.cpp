@@ -52,7 +52,8 @@ std::int64_t integer(const Tensor& t) { return t.i64()[0]; }
 
 // t (+)= values
 template <typename R>
-void store(const Tensor& t, const Array<R>& values, Write write = Write::overwrite) {
+void store(const Grad& to, const Array<R>& values) {
+  const auto& [t, write] = to;
   require(values.size() == t.numel(), "the reference gives {}, the tensor is {}", values.shape.str(),
           t.shape.str());
   for (Index i = 0; i < values.size(); ++i) {
@@ -66,6 +67,11 @@ void store(const Tensor& t, const Array<R>& values, Write write = Write::overwri
       t.f32()[i] = rounded;
     }
   }
+}
+
+template <typename R>
+void store(const Tensor& t, const Array<R>& values) {
+  store(Grad{t, Write::overwrite}, values);
 }
 
 template <typename T>
@@ -86,70 +92,69 @@ reference::RecurrentLayer layer_of(const Recurrent& r) {
 
 class ReferenceOps final : public Ops {
  public:
-  void fill(Tensor y, float value) override { store(y, Array<float>(y.shape, value)); }
-  void add(Tensor x, Tensor y, Write write) override { store(y, read(x), write); }
-  void activation_forward(Tensor x, Activation f, Tensor y) override {
+  void fill(Out y, float value) override { store(y, Array<float>(y.shape, value)); }
+  void add(Tensor x, Grad y) override { store(y, read(x)); }
+  void activation_forward(Tensor x, Activation f, Out y) override {
     store(y, reference::activation_forward(read(x), f));
   }
-  void activation_backward(Tensor y, Tensor dy, Activation f, Tensor dx, Write write) override {
-    store(dx, reference::activation_backward(read(y), read(dy), f), write);
+  void activation_backward(Tensor x, Tensor y, Tensor dy, Activation f, Grad dx) override {
+    store(dx, reference::activation_backward(read(x), read(y), read(dy), f));
   }
-  void dropout_forward(Tensor x, const Dropout& dropout, Tensor y) override { store(y, dropped(x, dropout)); }
-  void dropout_backward(Tensor dy, const Dropout& dropout, Tensor dx, Write write) override {
-    store(dx, dropped(dy, dropout), write);
+  void dropout_forward(Tensor x, const Dropout& dropout, Out y) override { store(y, dropped(x, dropout)); }
+  void dropout_backward(Tensor dy, const Dropout& dropout, Grad dx) override {
+    store(dx, dropped(dy, dropout));
   }
 
-  void linear_forward(Tensor x, Tensor w, Tensor b, Tensor y) override {
+  void linear_forward(Tensor x, Tensor w, Tensor b, Out y) override {
     store(y, reference::linear_forward(read(x), read(w), read(b)));
   }
-  void linear_backward_input(Tensor dy, Tensor w, Tensor dx, Write write) override {
-    store(dx, reference::linear_backward_input(read(dy), read(w)), write);
+  void linear_backward_input(Tensor dy, Tensor w, Grad dx) override {
+    store(dx, reference::linear_backward_input(read(dy), read(w)));
   }
-  void linear_backward_params(Tensor x, Tensor dy, Tensor dw, Tensor db, Write write) override {
+  void linear_backward_params(Tensor x, Tensor dy, Grad dw, Grad db) override {
     const auto g = reference::linear_backward_params(read(x), read(dy));
-    store(dw, g.dw, write);
-    store(db, g.db, write);
+    store(dw, g.dw);
+    store(db, g.db);
   }
 
-  void conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Tensor y) override {
+  void conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Out y) override {
     store(y, reference::conv2d_forward(read(x), read(w), read(b), conv));
   }
-  void conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Tensor dx, Write write) override {
-    store(dx, reference::conv2d_backward_input(read(dy), read(w), conv, dx.shape), write);
+  void conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Grad dx) override {
+    store(dx, reference::conv2d_backward_input(read(dy), read(w), conv, dx.tensor.shape));
   }
-  void conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Tensor dw, Tensor db,
-                              Write write) override {
-    const auto g = reference::conv2d_backward_params(read(x), read(dy), conv, dw.shape);
-    store(dw, g.dw, write);
-    store(db, g.db, write);
+  void conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Grad dw, Grad db) override {
+    const auto g = reference::conv2d_backward_params(read(x), read(dy), conv, dw.tensor.shape);
+    store(dw, g.dw);
+    store(db, g.db);
   }
 
-  void max_pool_forward(Tensor x, const Pool2d& pool, Tensor y, Tensor argmax) override {
+  void max_pool_forward(Tensor x, const Pool2d& pool, Out y, Out argmax) override {
     const auto pooled = reference::max_pool_forward(read(x), pool);
     store(y, pooled.y);
     store_exactly(argmax, pooled.argmax);
   }
-  void max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Tensor dx, Write write) override {
-    store(dx, reference::max_pool_backward(read(dy), read_as<std::uint8_t>(argmax), pool, dx.shape), write);
+  void max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Grad dx) override {
+    store(dx, reference::max_pool_backward(read(dy), read_as<std::uint8_t>(argmax), pool, dx.tensor.shape));
   }
-  void stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Tensor y, Tensor argmax) override {
+  void stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Out y, Out argmax) override {
     const auto pooled = reference::stem_forward(read(x), read(w), read(b), pool);
     store(y, pooled.y);
     store_exactly(argmax, pooled.argmax);
   }
-  void stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Tensor dw,
-                            Tensor db, Write write) override {
+  void stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Grad dw,
+                            Grad db) override {
     const auto g = reference::stem_backward_params(read(x), read(y), read_as<std::uint8_t>(argmax), read(dy),
-                                                   pool, dw.shape);
-    store(dw, g.dw, write);
-    store(db, g.db, write);
+                                                   pool, dw.tensor.shape);
+    store(dw, g.dw);
+    store(db, g.db);
   }
 
-  void softmax_forward(Tensor logits, Tensor probs) override {
+  void softmax_forward(Tensor logits, Out probs) override {
     store(probs, reference::softmax_forward(read(logits)));
   }
-  void cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Tensor probs, Tensor loss,
-                             Tensor hits) override {
+  void cross_entropy_forward(Tensor logits, Tensor labels, Tensor weights, Out probs, Out loss,
+                             Out hits) override {
     const auto c =
         labels.dtype == DType::f32
             ? reference::cross_entropy_forward(read(logits), read(labels), read(weights))
@@ -158,17 +163,16 @@ class ReferenceOps final : public Ops {
     store(loss, c.loss);
     store(hits, c.hits);
   }
-  void cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss, Tensor dlogits,
-                              Write write) override {
+  void cross_entropy_backward(Tensor probs, Tensor labels, Tensor weights, Tensor dloss,
+                              Grad dlogits) override {
     store(dlogits,
           labels.dtype == DType::f32
               ? reference::cross_entropy_backward(read(probs), read(labels), read(weights), scalar(dloss))
               : reference::cross_entropy_backward(read(probs), read_as<std::int32_t>(labels), read(weights),
-                                                  scalar(dloss)),
-          write);
+                                                  scalar(dloss)));
   }
   void sigmoid_cross_entropy_forward(Tensor logits, Tensor targets, Tensor weights, Tensor tag_weights,
-                                     Tensor probs, Tensor loss, Tensor hits) override {
+                                     Out probs, Out loss, Out hits) override {
     const auto c = reference::sigmoid_cross_entropy_forward(read(logits), read(targets), read(weights),
                                                             read(tag_weights));
     store(probs, c.probs);
@@ -176,20 +180,18 @@ class ReferenceOps final : public Ops {
     store(hits, c.hits);
   }
   void sigmoid_cross_entropy_backward(Tensor probs, Tensor targets, Tensor weights, Tensor tag_weights,
-                                      Tensor dloss, Tensor dlogits, Write write) override {
-    store(dlogits,
-          reference::sigmoid_cross_entropy_backward(read(probs), read(targets), read(weights),
-                                                    read(tag_weights), scalar(dloss)),
-          write);
+                                      Tensor dloss, Grad dlogits) override {
+    store(dlogits, reference::sigmoid_cross_entropy_backward(read(probs), read(targets), read(weights),
+                                                             read(tag_weights), scalar(dloss)));
   }
-  void l2_penalty_forward(Tensor w, float lambda, Tensor loss, Write write) override {
-    store(loss, reference::l2_penalty_forward(read(w), static_cast<double>(lambda)), write);
+  void l2_penalty_forward(Tensor w, float lambda, Grad loss) override {
+    store(loss, reference::l2_penalty_forward(read(w), static_cast<double>(lambda)));
   }
-  void l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Tensor dw, Write write) override {
-    store(dw, reference::l2_penalty_backward(read(w), static_cast<double>(lambda), scalar(dloss)), write);
+  void l2_penalty_backward(Tensor w, float lambda, Tensor dloss, Grad dw) override {
+    store(dw, reference::l2_penalty_backward(read(w), static_cast<double>(lambda), scalar(dloss)));
   }
 
-  void sgd_update(Tensor w, Tensor g, Tensor v, Tensor rate, Tensor scale, float momentum, bool nesterov,
+  void sgd_update(InOut w, Tensor g, InOut v, Tensor rate, Tensor scale, float momentum, bool nesterov,
                   float l2) override {
     Doubles new_w = read(w), new_v = read(v);
     reference::sgd_update(new_w, read(g), new_v, scalar(rate), scalar(scale), static_cast<double>(momentum),
@@ -197,7 +199,7 @@ class ReferenceOps final : public Ops {
     store(w, new_w);
     store(v, new_v);
   }
-  void adam_update(Tensor w, Tensor g, Tensor m, Tensor v, Tensor rate, Tensor scale, Tensor counter,
+  void adam_update(InOut w, Tensor g, InOut m, InOut v, Tensor rate, Tensor scale, Tensor counter,
                    float beta1, float beta2, float epsilon, float decay, float l2) override {
     Doubles new_w = read(w), new_m = read(m), new_v = read(v);
     reference::adam_update<double>(new_w, read(g), new_m, new_v, scalar(rate), scalar(scale),
@@ -206,7 +208,7 @@ class ReferenceOps final : public Ops {
     store(m, new_m);
     store(v, new_v);
   }
-  void adadelta_update(Tensor w, Tensor g, Tensor a, Tensor d, Tensor rate, Tensor scale, float rho,
+  void adadelta_update(InOut w, Tensor g, InOut a, InOut d, Tensor rate, Tensor scale, float rho,
                        float epsilon) override {
     Doubles new_w = read(w), new_a = read(a), new_d = read(d);
     reference::adadelta_update(new_w, read(g), new_a, new_d, scalar(rate), scalar(scale),
@@ -215,20 +217,19 @@ class ReferenceOps final : public Ops {
     store(a, new_a);
     store(d, new_d);
   }
-  void gradient_norm(Tensor g, float max_norm, Tensor norm) override {
+  void gradient_norm(Tensor g, float max_norm, Out norm) override {
     store(norm, reference::gradient_norm(read(g), static_cast<double>(max_norm)));
   }
 
-  void learning_rate(const Schedule& schedule, Tensor counter, Tensor rate) override {
+  void learning_rate(const Schedule& schedule, Tensor counter, Out rate) override {
     store(rate, Doubles(rate.shape, reference::learning_rate(schedule, integer(counter))));
   }
-  void advance(Tensor counter, std::int64_t by) override { *counter.i64() += by; }
-  void record(Tensor x, Tensor counter, std::int64_t column, Tensor log) override {
+  void advance(InOut counter, std::int64_t by) override { *counter.i64() += by; }
+  void record(Tensor x, Tensor counter, std::int64_t column, InOut log) override {
     log.f32()[integer(counter) % log.dim(0) * log.dim(1) + column] = *x.f32();
   }
 
-  void pick_batch(const BatchPlan& plan, std::int64_t frames, Tensor first, Tensor labels,
-                  Tensor weights) override {
+  void pick_batch(const BatchPlan& plan, std::int64_t frames, Out first, Out labels, Out weights) override {
     const Index n = first.numel();
     const auto order = read_as<std::int32_t>(plan.order.span(integer(plan.step) * n, n, {n}));
     const auto picked = reference::pick_batch(
@@ -239,10 +240,10 @@ class ReferenceOps final : public Ops {
     store_exactly(labels, picked.labels);
     store(weights, picked.weights);
   }
-  void gather_segments(Tensor table, Tensor first, Tensor x) override {
+  void gather_segments(Tensor table, Tensor first, Out x) override {
     store(x, reference::gather_segments(read(table), read_as<std::int64_t>(first), x.dim(1)));
   }
-  void gather_labels(Tensor table, Tensor track, Tensor targets) override {
+  void gather_labels(Tensor table, Tensor track, Out targets) override {
     const auto tracks = read_as<std::int32_t>(track);
     const Index tags = table.dim(1);
     Doubles values(targets.shape);
@@ -250,25 +251,25 @@ class ReferenceOps final : public Ops {
     store(targets, values);
   }
   // In float: a difference and a product that round one after the other, to the same bits on every device.
-  void standardise(Tensor x, Tensor mean, Tensor scale, Tensor y) override {
+  void standardise(Tensor x, Tensor mean, Tensor scale, Out y) override {
     store(y, reference::standardise(read_as<float>(x), read_as<float>(mean), read_as<float>(scale)));
   }
-  void global_max_forward(Tensor x, Tensor lengths, Tensor y, Tensor argmax) override {
+  void global_max_forward(Tensor x, Tensor lengths, Out y, Out argmax) override {
     const auto g = reference::global_max_forward(read(x), read_lengths(lengths));
     store(y, g.y);
     store_exactly(argmax, g.argmax);
   }
-  void global_max_backward(Tensor dy, Tensor argmax, Tensor dx, Write write) override {
-    store(dx, reference::global_max_backward(read(dy), read_as<std::int32_t>(argmax), dx.shape), write);
+  void global_max_backward(Tensor dy, Tensor argmax, Grad dx) override {
+    store(dx, reference::global_max_backward(read(dy), read_as<std::int32_t>(argmax), dx.tensor.shape));
   }
-  void global_mean_forward(Tensor x, Tensor lengths, Tensor y) override {
+  void global_mean_forward(Tensor x, Tensor lengths, Out y) override {
     store(y, reference::global_mean_forward(read(x), read_lengths(lengths)));
   }
-  void global_mean_backward(Tensor dy, Tensor lengths, Tensor dx, Write write) override {
-    store(dx, reference::global_mean_backward(read(dy), read_lengths(lengths), dx.shape), write);
+  void global_mean_backward(Tensor dy, Tensor lengths, Grad dx) override {
+    store(dx, reference::global_mean_backward(read(dy), read_lengths(lengths), dx.tensor.shape));
   }
-  void batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Tensor y, Tensor mean,
-                          Tensor scale, Tensor running_mean, Tensor running_variance) override {
+  void batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Out y, Out mean,
+                          Out scale, InOut running_mean, InOut running_variance) override {
     const auto b = reference::batch_norm_forward(
         read(x), read(gamma), read(beta), static_cast<double>(norm.epsilon),
         static_cast<double>(norm.momentum), read(running_mean), read(running_variance));
@@ -279,64 +280,60 @@ class ReferenceOps final : public Ops {
     store(running_variance, b.running_variance);
   }
   void batch_norm_inference(Tensor x, Tensor gamma, Tensor beta, Tensor running_mean, Tensor running_variance,
-                            float epsilon, Tensor y) override {
+                            float epsilon, Out y) override {
     store(y, reference::batch_norm_inference(read(x), read(gamma), read(beta), read(running_mean),
                                              read(running_variance), static_cast<double>(epsilon)));
   }
-  void batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor scale, Tensor dy, Tensor dx,
-                           Write write_dx, Tensor dgamma, Tensor dbeta, Write write_params) override {
+  void batch_norm_backward(Tensor x, Tensor gamma, Tensor mean, Tensor scale, Tensor dy, Grad dx, Grad dgamma,
+                           Grad dbeta) override {
     const auto g = reference::batch_norm_backward(read(x), read(gamma), read(mean), read(scale), read(dy));
-    if (dx) store(dx, g.dx, write_dx);
-    store(dgamma, g.dgamma, write_params);
-    store(dbeta, g.dbeta, write_params);
+    if (dx.tensor) store(dx, g.dx);
+    store(dgamma, g.dgamma);
+    store(dbeta, g.dbeta);
   }
-  void scale_channels_forward(Tensor x, Tensor g, Tensor y) override {
+  void scale_channels_forward(Tensor x, Tensor g, Out y) override {
     store(y, reference::scale_channels_forward(read(x), read(g)));
   }
-  void scale_channels_backward(Tensor x, Tensor g, Tensor dy, Tensor dx, Write write_dx, Tensor dg,
-                               Write write_dg) override {
+  void scale_channels_backward(Tensor x, Tensor g, Tensor dy, Grad dx, Grad dg) override {
     const auto d = reference::scale_channels_backward(read(x), read(g), read(dy));
-    store(dx, d.dx, write_dx);
-    store(dg, d.dg, write_dg);
+    store(dx, d.dx);
+    store(dg, d.dg);
   }
-  void copy_columns(Tensor from, std::int64_t from_column, Tensor to, std::int64_t to_column,
+  void copy_columns(Tensor from, std::int64_t from_column, InOut to, std::int64_t to_column,
                     std::int64_t columns, Write write) override {
     store(to, reference::copy_columns(read(from), from_column, read(to), to_column, columns, write));
   }
-  void swap_axes(Tensor x, Tensor y, Write write) override { store(y, reference::swap_axes(read(x)), write); }
-  void recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& recurrent, Tensor states,
-                         Tensor saved) override {
+  void swap_axes(Tensor x, Grad y) override { store(y, reference::swap_axes(read(x))); }
+  void recurrent_forward(Tensor x, Tensor u, Tensor b, const Recurrent& recurrent, Out states,
+                         Out saved) override {
     const auto out = reference::recurrent_forward(read(x), read(u), read(b), layer_of(recurrent));
     store(states, out.states);
     store(saved, out.saved);
   }
   void recurrent_backward(Tensor u, const Recurrent& recurrent, Tensor states, Tensor saved, Tensor dstates,
-                          Tensor dx, Tensor du, Tensor db, Write write) override {
+                          Out dx, Grad du, Grad db) override {
     const auto g =
         reference::recurrent_backward(read(u), layer_of(recurrent), read(states), read(saved), read(dstates));
     store(dx, g.dx);
-    store(du, g.du, write);
-    store(db, g.db, write);
+    store(du, g.du);
+    store(db, g.db);
   }
-  void augment(Tensor x, const Augment& augment, Tensor y) override {
+  void augment(Tensor x, const Augment& augment, Out y) override {
     store(y, reference::augment(read(x), augment, integer(augment.counter)));
   }
-  void mix_examples(Tensor x, const Mixup& mixup, Tensor y) override {
+  void mix_examples(Tensor x, const Mixup& mixup, Out y) override {
     check_mixup(mixup);
     store(y, reference::mix_examples(read(x), mixup, integer(mixup.counter)));
   }
-  void harmonic_filters_forward(Tensor centres, Tensor q, float hz_per_bin, Tensor w) override {
+  void harmonic_filters_forward(Tensor centres, Tensor q, float hz_per_bin, Out w) override {
     store(w, reference::harmonic_filters_forward(read(centres), read(q), static_cast<double>(hz_per_bin),
                                                  w.dim(1)));
   }
-  void harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bin, Tensor dw, Tensor dq,
-                                 Write write) override {
-    store(dq,
-          reference::harmonic_filters_backward(read(centres), read(q), static_cast<double>(hz_per_bin),
-                                               read(dw)),
-          write);
+  void harmonic_filters_backward(Tensor centres, Tensor q, float hz_per_bin, Tensor dw, Grad dq) override {
+    store(dq, reference::harmonic_filters_backward(read(centres), read(q), static_cast<double>(hz_per_bin),
+                                                   read(dw)));
   }
-  void log_mel(Tensor pcm, const MelTables& mel, Tensor y) override {
+  void log_mel(Tensor pcm, const MelTables& mel, Out y) override {
     Doubles values(y.shape);
     Index i = 0;
     const Doubles samples = read(pcm);

@@ -196,7 +196,7 @@ TEST_F(Engine, StepsReachAMinimum) {
       const Var loss = cross_entropy(tape, linear(tape, tape.input(x), w, b), labels, weights).loss;
       tape.backward(loss, params);
       optimizer.update(counter);
-      device_->ops().add(tape.value(loss), loss_out, Write::overwrite);
+      device_->ops().add(tape.value(loss), {loss_out, Write::overwrite});
       device_->ops().advance(counter, 1);
     });
     step.run();

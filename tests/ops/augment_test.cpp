@@ -36,9 +36,9 @@ TEST_P(OpTest, augment) {
       Check c = check("augment"), in_place = check("augment");
       const Tensor from = c.input(x), to = c.output(expected, tolerance::kAugment);
       change.counter = c.input(Array<std::int64_t>({1}, counter));
-      c.run([&](Ops& ops, Write) { ops.augment(from, change, to); });
+      c.run([&](Ops& ops) { ops.augment(from, change, to); });
       const Tensor both = in_place.state(x, expected, tolerance::kAugment);
-      in_place.run([&](Ops& ops, Write) { ops.augment(both, change, both); });
+      in_place.run([&](Ops& ops) { ops.augment(both, change, both); });
     }
 }
 
@@ -49,7 +49,7 @@ TEST_P(OpTest, augment__off) {
   Augment change;
   change.counter = c.input(Array<std::int64_t>({1}, 7));
   const Tensor from = c.input(x), to = c.output_exact(x);
-  c.run([&](Ops& ops, Write) { ops.augment(from, change, to); });
+  c.run([&](Ops& ops) { ops.augment(from, change, to); });
 }
 
 // What the device makes of a tensor that holds `value` everywhere.
@@ -212,7 +212,7 @@ TEST_P(OpTest, mix_examples) {
         const Tensor x = c.input(x_), y = c.output(reference::mix_examples(x_.as<double>(), mixup, 9),
                                                    tolerance::kElementwise);
         mixup.counter = c.input(Array<std::int64_t>({1}, 9));
-        c.run([&](Ops& ops, Write) { ops.mix_examples(x, mixup, y); });
+        c.run([&](Ops& ops) { ops.mix_examples(x, mixup, y); });
       }
 }
 

@@ -11,7 +11,7 @@ TEST_P(OpTest, scale_channels_forward) {
     Check c = check("scale_channels_forward");
     const Tensor tx = c.input(x), tg = c.input(g),
                  y = c.output_exact(reference::scale_channels_forward(x, g));
-    c.run([&](Ops& ops, Write) { ops.scale_channels_forward(tx, tg, y); });
+    c.run([&](Ops& ops) { ops.scale_channels_forward(tx, tg, y); });
   }
 }
 
@@ -23,10 +23,10 @@ TEST_P(OpTest, scale_channels_backward) {
                dy = random.array<float>(p.x);
     const auto expected = reference::scale_channels_backward(x.as<double>(), g.as<double>(), dy.as<double>());
     Check c = check("scale_channels_backward");
-    const Tensor tx = c.input(x), tg = c.input(g), tdy = c.input(dy),
-                 dx = c.gradient(expected.dx, tolerance::kElementwise),
-                 dg = c.gradient(expected.dg, tolerance::kReduction);
-    c.run([&](Ops& ops, Write write) { ops.scale_channels_backward(tx, tg, tdy, dx, write, dg, write); });
+    const Tensor tx = c.input(x), tg = c.input(g), tdy = c.input(dy);
+    const Grad& dx = c.gradient(expected.dx, tolerance::kElementwise);
+    const Grad& dg = c.gradient(expected.dg, tolerance::kReduction);
+    c.run([&](Ops& ops) { ops.scale_channels_backward(tx, tg, tdy, dx, dg); });
   }
 }
 
@@ -41,8 +41,8 @@ TEST_P(OpTest, scale_channels_backward__writes) {
   const Tensor tx = c.input(x), tg = c.input(g), tdy = c.input(dy),
                dx = c.output(expected.dx, tolerance::kElementwise),
                dg = c.state(before, before.as<double>() + expected.dg, tolerance::kReduction);
-  c.run([&](Ops& ops, Write) {
-    ops.scale_channels_backward(tx, tg, tdy, dx, Write::overwrite, dg, Write::accumulate);
+  c.run([&](Ops& ops) {
+    ops.scale_channels_backward(tx, tg, tdy, {dx, Write::overwrite}, {dg, Write::accumulate});
   });
 }
 
@@ -60,9 +60,7 @@ TEST_P(OpTest, copy_columns) {
       const Tensor tfrom = c.input(from),
                    to = c.state_exact(before, reference::copy_columns(from, k.from_column, before,
                                                                       k.to_column, k.columns, write));
-      c.run([&](Ops& ops, Write) {
-        ops.copy_columns(tfrom, k.from_column, to, k.to_column, k.columns, write);
-      });
+      c.run([&](Ops& ops) { ops.copy_columns(tfrom, k.from_column, to, k.to_column, k.columns, write); });
     }
 }
 
@@ -72,8 +70,9 @@ TEST_P(OpTest, swap_axes) {
     SCOPED_TRACE(shape.str());
     const auto x = Random(1).array<float>(shape);
     Check c = check("swap_axes");
-    const Tensor tx = c.input(x), y = c.gradient(reference::swap_axes(x).as<double>(), tolerance::kExact);
-    c.run([&](Ops& ops, Write write) { ops.swap_axes(tx, y, write); });
+    const Tensor tx = c.input(x);
+    const Grad& y = c.gradient(reference::swap_axes(x).as<double>(), tolerance::kExact);
+    c.run([&](Ops& ops) { ops.swap_axes(tx, y); });
   }
 }
 

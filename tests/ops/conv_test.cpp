@@ -22,7 +22,7 @@ TEST_P(OpTest, conv2d_forward) {
     const auto expected =
         reference::conv2d_forward(in.x.as<double>(), in.w.as<double>(), in.b.as<double>(), k.conv);
     const Tensor y = c.output(expected, tolerance::kConv);
-    c.run([&](Ops& ops, Write) { ops.conv2d_forward(x, w, b, k.conv, y); });
+    c.run([&](Ops& ops) { ops.conv2d_forward(x, w, b, k.conv, y); });
   }
 }
 
@@ -57,8 +57,8 @@ TEST_P(OpTest, conv2d_backward_input) {
     const Tensor dy = c.input(in.dy), w = c.input(in.w);
     const auto expected =
         reference::conv2d_backward_input(in.dy.as<double>(), in.w.as<double>(), k.conv, k.x);
-    const Tensor dx = c.gradient(expected, tolerance::kConv);
-    c.run([&](Ops& ops, Write write) { ops.conv2d_backward_input(dy, w, k.conv, dx, write); });
+    const Grad& dx = c.gradient(expected, tolerance::kConv);
+    c.run([&](Ops& ops) { ops.conv2d_backward_input(dy, w, k.conv, dx); });
   }
 }
 
@@ -69,9 +69,9 @@ TEST_P(OpTest, conv2d_backward_params) {
     const Tensor x = c.input(in.x), dy = c.input(in.dy);
     const auto expected =
         reference::conv2d_backward_params(in.x.as<double>(), in.dy.as<double>(), k.conv, k.w);
-    const Tensor dw = c.gradient(expected.dw, tolerance::kConv),
-                 db = c.gradient(expected.db, tolerance::kConv);
-    c.run([&](Ops& ops, Write write) { ops.conv2d_backward_params(x, dy, k.conv, dw, db, write); });
+    const Grad& dw = c.gradient(expected.dw, tolerance::kConv);
+    const Grad& db = c.gradient(expected.db, tolerance::kConv);
+    c.run([&](Ops& ops) { ops.conv2d_backward_params(x, dy, k.conv, dw, db); });
   }
 }
 
@@ -85,7 +85,7 @@ TEST_P(OpTest, conv2d_forward__changing_shapes) {
     const auto expected =
         reference::conv2d_forward(in.x.as<double>(), in.w.as<double>(), in.b.as<double>(), k.conv);
     const Tensor y = c.output(expected, tolerance::kConv);
-    c.run([&](Ops& ops, Write) { ops.conv2d_forward(x, w, b, k.conv, y); });
+    c.run([&](Ops& ops) { ops.conv2d_forward(x, w, b, k.conv, y); });
   }
 }
 

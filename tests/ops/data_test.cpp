@@ -55,7 +55,7 @@ class Picker {
                          settings_.weighted ? c.input(array_of(kClassWeights, {10})) : Tensor{}};
     const Tensor labels = c.output_exact(expected.labels), weights = c.output_exact(expected.weights);
     std::vector<std::vector<std::int64_t>> seen;
-    c.run([&](Ops& ops, Write) {
+    c.run([&](Ops& ops) {
       ops.pick_batch(plan, kFrames, first.tensor(), labels, weights);
       expected.first = host_array<std::int64_t>(first);
       seen.push_back(expected.first.v);
@@ -188,7 +188,7 @@ TEST_P(OpTest, gather_segments) {
       Check c = check("gather_segments");
       const Tensor table = c.input(table_), first = c.input(first_);
       const Tensor x = c.output_exact(reference::gather_segments(table_, first_, frames));
-      c.run([&](Ops& ops, Write) { ops.gather_segments(table, first, x); });
+      c.run([&](Ops& ops) { ops.gather_segments(table, first, x); });
     }
 }
 
@@ -202,7 +202,7 @@ TEST_P(OpTest, gather_labels) {
     for (Index i = 0; i < expected.size(); ++i) expected[i] = table_(track_[i / tags], i % tags);
     Check c = check("gather_labels");
     const Tensor table = c.input(table_), track = c.input(track_), targets = c.output_exact(expected);
-    c.run([&](Ops& ops, Write) { ops.gather_labels(table, track, targets); });
+    c.run([&](Ops& ops) { ops.gather_labels(table, track, targets); });
   }
 }
 
@@ -214,7 +214,7 @@ TEST_P(OpTest, standardise) {
       Check c = check("standardise");
       const Tensor x = c.input(x_), mean = c.input(mean_), scale = c.input(scale_);
       const Tensor y = c.output_exact(reference::standardise(x_, mean_, scale_));
-      c.run([&](Ops& ops, Write) { ops.standardise(x, mean, scale, y); });
+      c.run([&](Ops& ops) { ops.standardise(x, mean, scale, y); });
     }
 }
 
@@ -235,7 +235,7 @@ TEST_P(OpTest, gather_segments__half) {
     Check c = check("gather_segments");
     const Tensor table = c.input(table_), from = c.input(first);
     const Tensor x = c.output_exact(reference::gather_segments(values, first, frames));
-    c.run([&](Ops& ops, Write) { ops.gather_segments(table, from, x); });
+    c.run([&](Ops& ops) { ops.gather_segments(table, from, x); });
   }
 }
 
@@ -247,7 +247,7 @@ TEST_P(OpTest, gather_segments__half_nan) {
   x.upload(bytes_of(Array<float>({1, 1, 2, 1})));
   Check c = check("gather_segments");
   const Tensor first = c.input(Array<std::int64_t>({1}, 0));
-  c.run([&](Ops& ops, Write) { ops.gather_segments(table.tensor(), first, x.tensor()); });
+  c.run([&](Ops& ops) { ops.gather_segments(table.tensor(), first, x.tensor()); });
   const auto got = host_array<float>(x);
   EXPECT_TRUE(std::isnan(got[0]) && std::isnan(got[1]));
 }

@@ -47,7 +47,7 @@ TEST_P(OpTest, dropout_forward) {
       const Tensor from = c.input(x), counter = c.input(Array<std::int64_t>({1}, draw.counter));
       const auto expected = reference::dropout(x.as<double>(), static_cast<double>(draw.rate), keep(draw));
       const Tensor to = c.output(expected, tolerance::kElementwise);
-      c.run([&](Ops& ops, Write) { ops.dropout_forward(from, dropout_of(draw, counter), to); });
+      c.run([&](Ops& ops) { ops.dropout_forward(from, dropout_of(draw, counter), to); });
     }
 }
 
@@ -59,8 +59,8 @@ TEST_P(OpTest, dropout_backward) {
       Check c = check("dropout_backward");
       const Tensor from = c.input(dy), counter = c.input(Array<std::int64_t>({1}, draw.counter));
       const auto expected = reference::dropout(dy.as<double>(), static_cast<double>(draw.rate), keep(draw));
-      const Tensor to = c.gradient(expected, tolerance::kElementwise);
-      c.run([&](Ops& ops, Write write) { ops.dropout_backward(from, dropout_of(draw, counter), to, write); });
+      const Grad& to = c.gradient(expected, tolerance::kElementwise);
+      c.run([&](Ops& ops) { ops.dropout_backward(from, dropout_of(draw, counter), to); });
     }
 }
 

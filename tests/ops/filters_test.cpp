@@ -21,7 +21,7 @@ TEST_P(OpTest, harmonic_filters_forward) {
     Check c = check("harmonic_filters_forward");
     const Tensor centres = c.input(centres_), q = c.input(q_),
                  w = c.output(expected, tolerance::kElementwise);
-    c.run([&](Ops& ops, Write) { ops.harmonic_filters_forward(centres, q, f.hz_per_bin, w); });
+    c.run([&](Ops& ops) { ops.harmonic_filters_forward(centres, q, f.hz_per_bin, w); });
   }
 }
 
@@ -33,11 +33,9 @@ TEST_P(OpTest, harmonic_filters_backward) {
     const auto expected = reference::harmonic_filters_backward(
         centres_.as<double>(), q_.as<double>(), static_cast<double>(f.hz_per_bin), dw_.as<double>());
     Check c = check("harmonic_filters_backward");
-    const Tensor centres = c.input(centres_), q = c.input(q_), dw = c.input(dw_),
-                 dq = c.gradient(expected, tolerance::kReduction);
-    c.run([&](Ops& ops, Write write) {
-      ops.harmonic_filters_backward(centres, q, f.hz_per_bin, dw, dq, write);
-    });
+    const Tensor centres = c.input(centres_), q = c.input(q_), dw = c.input(dw_);
+    const Grad& dq = c.gradient(expected, tolerance::kReduction);
+    c.run([&](Ops& ops) { ops.harmonic_filters_backward(centres, q, f.hz_per_bin, dw, dq); });
   }
 }
 

@@ -21,7 +21,7 @@ TEST_P(OpTest, linear_forward) {
     const Tensor x = c.input(in.x), w = c.input(in.w), b = c.input(in.b);
     const auto expected = reference::linear_forward(in.x.as<double>(), in.w.as<double>(), in.b.as<double>());
     const Tensor y = c.output(expected, tolerance::kGemm);
-    c.run([&](Ops& ops, Write) { ops.linear_forward(x, w, b, y); });
+    c.run([&](Ops& ops) { ops.linear_forward(x, w, b, y); });
   }
 }
 
@@ -32,8 +32,8 @@ TEST_P(OpTest, linear_backward_input) {
     Check c = check("linear_backward_input");
     const Tensor dy = c.input(in.dy), w = c.input(in.w);
     const auto expected = reference::linear_backward_input(in.dy.as<double>(), in.w.as<double>());
-    const Tensor dx = c.gradient(expected, tolerance::kGemm);
-    c.run([&](Ops& ops, Write write) { ops.linear_backward_input(dy, w, dx, write); });
+    const Grad& dx = c.gradient(expected, tolerance::kGemm);
+    c.run([&](Ops& ops) { ops.linear_backward_input(dy, w, dx); });
   }
 }
 
@@ -44,9 +44,9 @@ TEST_P(OpTest, linear_backward_params) {
     Check c = check("linear_backward_params");
     const Tensor x = c.input(in.x), dy = c.input(in.dy);
     const auto expected = reference::linear_backward_params(in.x.as<double>(), in.dy.as<double>());
-    const Tensor dw = c.gradient(expected.dw, tolerance::kGemm),
-                 db = c.gradient(expected.db, tolerance::kGemm);
-    c.run([&](Ops& ops, Write write) { ops.linear_backward_params(x, dy, dw, db, write); });
+    const Grad& dw = c.gradient(expected.dw, tolerance::kGemm);
+    const Grad& db = c.gradient(expected.db, tolerance::kGemm);
+    c.run([&](Ops& ops) { ops.linear_backward_params(x, dy, dw, db); });
   }
 }
 

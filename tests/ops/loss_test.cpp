@@ -35,10 +35,10 @@ TEST_P(OpTest, softmax_forward) {
       const auto expected = reference::softmax_forward(logits.as<double>());
       Check c = check("softmax_forward");
       const Tensor x = c.input(logits), y = c.output(expected, tolerance::kSoftmax);
-      c.run([&](Ops& ops, Write) { ops.softmax_forward(x, y); });
+      c.run([&](Ops& ops) { ops.softmax_forward(x, y); });
       Check in_place = check("softmax_forward");
       const Tensor both = in_place.state(logits, expected, tolerance::kSoftmax);
-      in_place.run([&](Ops& ops, Write) { ops.softmax_forward(both, both); });
+      in_place.run([&](Ops& ops) { ops.softmax_forward(both, both); });
     }
 }
 
@@ -54,7 +54,7 @@ TEST_P(OpTest, cross_entropy_forward) {
       const Tensor probs = c.output(expected.probs, tolerance::kSoftmax);
       const Tensor loss = c.output(expected.loss, tolerance::kLoss);
       const Tensor hits = c.output(expected.hits, tolerance::kReduction);
-      c.run([&](Ops& ops, Write) { ops.cross_entropy_forward(logits, labels, weights, probs, loss, hits); });
+      c.run([&](Ops& ops) { ops.cross_entropy_forward(logits, labels, weights, probs, loss, hits); });
     }
 }
 
@@ -65,7 +65,7 @@ TEST_P(OpTest, cross_entropy_forward__no_weight) {
                weights = c.input(Array<float>({3}, 0));
   const Tensor probs = c.output(reference::softmax_forward(logits_.as<double>()), tolerance::kSoftmax);
   const Tensor loss = c.output_exact(Array<float>({1}, 0)), hits = c.output_exact(Array<float>({1}, 0));
-  c.run([&](Ops& ops, Write) { ops.cross_entropy_forward(logits, labels, weights, probs, loss, hits); });
+  c.run([&](Ops& ops) { ops.cross_entropy_forward(logits, labels, weights, probs, loss, hits); });
 }
 
 // Equal logits: the first class is the one chosen, as in the reference.
@@ -77,7 +77,7 @@ TEST_P(OpTest, cross_entropy_forward__ties) {
     const Tensor probs = c.output(Array<double>({1, 4}, 0.25), tolerance::kSoftmax);
     const Tensor loss = c.output(Array<double>({1}, std::log(4.0)), tolerance::kLoss);
     const Tensor hits = c.output_exact(Array<float>({1}, label == 0 ? 1.0F : 0.0F));
-    c.run([&](Ops& ops, Write) { ops.cross_entropy_forward(logits, labels, weights, probs, loss, hits); });
+    c.run([&](Ops& ops) { ops.cross_entropy_forward(logits, labels, weights, probs, loss, hits); });
   }
 }
 
@@ -91,10 +91,8 @@ TEST_P(OpTest, cross_entropy_backward) {
     Check c = check("cross_entropy_backward");
     const Tensor probs = c.input(probs_), labels = c.input(in.labels), weights = c.input(in.weights),
                  dloss = c.input(Array<float>({1}, -1.75F));
-    const Tensor dlogits = c.gradient(expected, tolerance::kSoftmax);
-    c.run([&](Ops& ops, Write write) {
-      ops.cross_entropy_backward(probs, labels, weights, dloss, dlogits, write);
-    });
+    const Grad& dlogits = c.gradient(expected, tolerance::kSoftmax);
+    c.run([&](Ops& ops) { ops.cross_entropy_backward(probs, labels, weights, dloss, dlogits); });
   }
 }
 
@@ -124,7 +122,7 @@ TEST_P(OpTest, cross_entropy_forward__shares) {
       const Tensor probs = c.output(expected.probs, tolerance::kSoftmax);
       const Tensor loss = c.output(expected.loss, tolerance::kLoss);
       const Tensor hits = c.output(expected.hits, tolerance::kReduction);
-      c.run([&](Ops& ops, Write) { ops.cross_entropy_forward(logits, labels, weights, probs, loss, hits); });
+      c.run([&](Ops& ops) { ops.cross_entropy_forward(logits, labels, weights, probs, loss, hits); });
     }
 }
 
@@ -138,10 +136,8 @@ TEST_P(OpTest, cross_entropy_backward__shares) {
     Check c = check("cross_entropy_backward");
     const Tensor probs = c.input(probs_), labels = c.input(shares_), weights = c.input(in.weights),
                  dloss = c.input(Array<float>({1}, -1.75F));
-    const Tensor dlogits = c.gradient(expected, tolerance::kSoftmax);
-    c.run([&](Ops& ops, Write write) {
-      ops.cross_entropy_backward(probs, labels, weights, dloss, dlogits, write);
-    });
+    const Grad& dlogits = c.gradient(expected, tolerance::kSoftmax);
+    c.run([&](Ops& ops) { ops.cross_entropy_backward(probs, labels, weights, dloss, dlogits); });
   }
 }
 
@@ -150,10 +146,8 @@ TEST_P(OpTest, cross_entropy_backward__no_weight) {
   const Tensor probs = c.input(Array<float>({2, 3}, 1.0F / 3)),
                labels = c.input(Array<std::int32_t>({2}, 99)), weights = c.input(Array<float>({2}, 0)),
                dloss = c.input(Array<float>({1}, 1));
-  const Tensor dlogits = c.gradient(Array<double>({2, 3}), tolerance::kExact);
-  c.run([&](Ops& ops, Write write) {
-    ops.cross_entropy_backward(probs, labels, weights, dloss, dlogits, write);
-  });
+  const Grad& dlogits = c.gradient(Array<double>({2, 3}), tolerance::kExact);
+  c.run([&](Ops& ops) { ops.cross_entropy_backward(probs, labels, weights, dloss, dlogits); });
 }
 
 struct Tagging {
@@ -185,7 +179,7 @@ TEST_P(OpTest, sigmoid_cross_entropy_forward) {
       const Tensor probs = c.output(expected.probs, tolerance::kActivation);
       const Tensor loss = c.output(expected.loss, tolerance::kActivation);
       const Tensor hits = c.output(expected.hits, tolerance::kReduction);
-      c.run([&](Ops& ops, Write) {
+      c.run([&](Ops& ops) {
         ops.sigmoid_cross_entropy_forward(logits, targets, weights, tag_weights, probs, loss, hits);
       });
     }
@@ -202,9 +196,9 @@ TEST_P(OpTest, sigmoid_cross_entropy_backward) {
     Check c = check("sigmoid_cross_entropy_backward");
     const Tensor probs = c.input(probs_), targets = c.input(in.targets), weights = c.input(in.weights),
                  tag_weights = c.input(in.tag_weights), dloss = c.input(Array<float>({1}, -1.75F));
-    const Tensor dlogits = c.gradient(expected, tolerance::kSoftmax);  // targets between 0 and 1 cancel
-    c.run([&](Ops& ops, Write write) {
-      ops.sigmoid_cross_entropy_backward(probs, targets, weights, tag_weights, dloss, dlogits, write);
+    const Grad& dlogits = c.gradient(expected, tolerance::kSoftmax);  // targets between 0 and 1 cancel
+    c.run([&](Ops& ops) {
+      ops.sigmoid_cross_entropy_backward(probs, targets, weights, tag_weights, dloss, dlogits);
     });
   }
 }
@@ -218,7 +212,7 @@ TEST_P(OpTest, sigmoid_cross_entropy_forward__no_weight) {
   const Tensor probs = c.output(reference::activation_forward(in.logits.as<double>(), Activation::sigmoid),
                                 tolerance::kActivation);
   const Tensor loss = c.output_exact(Array<float>({1}, 0)), hits = c.output_exact(Array<float>({1}, 0));
-  c.run([&](Ops& ops, Write) {
+  c.run([&](Ops& ops) {
     ops.sigmoid_cross_entropy_forward(logits, targets, weights, tag_weights, probs, loss, hits);
   });
 }
@@ -231,8 +225,8 @@ TEST_P(OpTest, l2_penalty_forward) {
     Check c = check("l2_penalty_forward");
     const Tensor w = c.input(w_);
     const auto expected = reference::l2_penalty_forward(w_.as<double>(), static_cast<double>(kLambda));
-    const Tensor loss = c.gradient(expected, tolerance::kReduction);
-    c.run([&](Ops& ops, Write write) { ops.l2_penalty_forward(w, kLambda, loss, write); });
+    const Grad& loss = c.gradient(expected, tolerance::kReduction);
+    c.run([&](Ops& ops) { ops.l2_penalty_forward(w, kLambda, loss); });
   }
 }
 
@@ -243,8 +237,8 @@ TEST_P(OpTest, l2_penalty_backward) {
     const Tensor w = c.input(w_), dloss = c.input(Array<float>({1}, 0.3F));
     const auto expected = reference::l2_penalty_backward(w_.as<double>(), static_cast<double>(kLambda),
                                                          static_cast<double>(0.3F));
-    const Tensor dw = c.gradient(expected, tolerance::kElementwise);
-    c.run([&](Ops& ops, Write write) { ops.l2_penalty_backward(w, kLambda, dloss, dw, write); });
+    const Grad& dw = c.gradient(expected, tolerance::kElementwise);
+    c.run([&](Ops& ops) { ops.l2_penalty_backward(w, kLambda, dloss, dw); });
   }
 }
 

@@ -36,7 +36,7 @@ void check_forward(Check c, const Arguments& a, double limit = tolerance::kEleme
                running_mean = c.state(a.running_mean, expected.running_mean, tolerance::kReduction),
                running_variance =
                    c.state(a.running_variance, expected.running_variance, tolerance::kReduction);
-  c.run([&](Ops& ops, Write) {
+  c.run([&](Ops& ops) {
     ops.batch_norm_forward(x, gamma, beta, kNorm, y, mean, scale, running_mean, running_variance);
   });
 }
@@ -81,7 +81,7 @@ TEST_P(OpTest, batch_norm_forward__not_finite) {
                  running_mean = c.state(a.running_mean, expected.running_mean, tolerance::kReduction),
                  running_variance =
                      c.state(a.running_variance, expected.running_variance, tolerance::kReduction);
-    c.run([&](Ops& ops, Write) {
+    c.run([&](Ops& ops) {
       ops.batch_norm_forward(x, gamma, beta, kNorm, y.tensor(), mean.tensor(), scale.tensor(), running_mean,
                              running_variance);
     });
@@ -99,8 +99,7 @@ TEST_P(OpTest, batch_norm_inference) {
     const Tensor x = c.input(a.x), gamma = c.input(a.gamma), beta = c.input(a.beta),
                  mean = c.input(a.running_mean), variance = c.input(a.running_variance),
                  y = c.output(expected, tolerance::kElementwise);
-    c.run(
-        [&](Ops& ops, Write) { ops.batch_norm_inference(x, gamma, beta, mean, variance, kNorm.epsilon, y); });
+    c.run([&](Ops& ops) { ops.batch_norm_inference(x, gamma, beta, mean, variance, kNorm.epsilon, y); });
   }
 }
 
@@ -126,13 +125,11 @@ TEST_P(OpTest, batch_norm_backward) {
     const Backward b(p.x);
     Check c = check("batch_norm_backward");
     const Tensor x = c.input(b.a.x), gamma = c.input(b.a.gamma), mean = c.input(b.mean),
-                 scale = c.input(b.scale), dy = c.input(b.dy),
-                 dx = c.gradient(b.expected.dx, tolerance::kElementwise),
-                 dgamma = c.gradient(b.expected.dgamma, tolerance::kReduction),
-                 dbeta = c.gradient(b.expected.dbeta, tolerance::kReduction);
-    c.run([&](Ops& ops, Write write) {
-      ops.batch_norm_backward(x, gamma, mean, scale, dy, dx, write, dgamma, dbeta, write);
-    });
+                 scale = c.input(b.scale), dy = c.input(b.dy);
+    const Grad& dx = c.gradient(b.expected.dx, tolerance::kElementwise);
+    const Grad& dgamma = c.gradient(b.expected.dgamma, tolerance::kReduction);
+    const Grad& dbeta = c.gradient(b.expected.dbeta, tolerance::kReduction);
+    c.run([&](Ops& ops) { ops.batch_norm_backward(x, gamma, mean, scale, dy, dx, dgamma, dbeta); });
   }
 }
 
@@ -147,9 +144,9 @@ TEST_P(OpTest, batch_norm_backward__params) {
                  dx = with_dx ? check.output(b.expected.dx, tolerance::kElementwise) : Tensor{},
                  dgamma = check.state(before, before.as<double>() + b.expected.dgamma, tolerance::kReduction),
                  dbeta = check.state(before, before.as<double>() + b.expected.dbeta, tolerance::kReduction);
-    check.run([&](Ops& ops, Write) {
-      ops.batch_norm_backward(x, gamma, mean, scale, dy, dx, Write::overwrite, dgamma, dbeta,
-                              Write::accumulate);
+    check.run([&](Ops& ops) {
+      ops.batch_norm_backward(x, gamma, mean, scale, dy, {dx, Write::overwrite}, {dgamma, Write::accumulate},
+                              {dbeta, Write::accumulate});
     });
   };
   run(c, true);

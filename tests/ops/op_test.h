@@ -1,12 +1,14 @@
 // The bench of every op test. Buffer: device memory between guard words. Check: one call of one op, tried
 // several times over: outputs hold NaN before, guards and inputs must come through unchanged, a second call
-// must give the same bits, and a gradient is written with Write::overwrite and then with Write::accumulate.
+// must give the same bits, and gradients are overwritten, then added to, then every second one alone is.
+// Memory comes as the type of argument it is for, so that a gradient given for an output does not compile.
 // OpTest: the fixture; a test carries the name of its op, and a test that checks nothing fails.
 //
 // Device memory is reached only through Device, so the same tests serve every device.
 #pragma once
 
 #include <cstddef>
+#include <deque>
 #include <functional>
 #include <gtest/gtest.h>
 #include <memory>
@@ -78,29 +80,29 @@ class Check {
     return add({Role::input, bytes_of(content), {}, {}, 0}, content.shape, dtype_of<T>());
   }
   // Written as a whole; what it holds before must not matter.
-  Tensor output(const Array<double>& expected, double limit) {
+  Out output(const Array<double>& expected, double limit) {
     return add({Role::output, {}, {}, expected.v, limit}, expected.shape, DType::f32);
   }
   template <typename T>
-  Tensor output_exact(const Array<T>& expected) {
+  Out output_exact(const Array<T>& expected) {
     return add({Role::output, {}, bytes_of(expected), {}, 0}, expected.shape, dtype_of<T>());
   }
-  // Written, then accumulated into.
-  Tensor gradient(const Array<double>& expected, double limit) {
-    has_gradient_ = true;
-    return add({Role::gradient, {}, {}, expected.v, limit}, expected.shape, DType::f32);
+  // Overwritten or added to: `run` sets which, so the call takes this very reference.
+  const Grad& gradient(const Array<double>& expected, double limit) {
+    add({Role::gradient, {}, {}, expected.v, limit}, expected.shape, DType::f32);
+    return operands_.back().grad;
   }
   // Changed in place.
-  Tensor state(const Array<float>& before, const Array<double>& after, double limit) {
+  InOut state(const Array<float>& before, const Array<double>& after, double limit) {
     return add({Role::state, bytes_of(before), {}, after.v, limit}, before.shape, DType::f32);
   }
   template <typename T>
-  Tensor state_exact(const Array<T>& before, const Array<T>& after) {
+  InOut state_exact(const Array<T>& before, const Array<T>& after) {
     return add({Role::state, bytes_of(before), bytes_of(after), {}, 0}, before.shape, dtype_of<T>());
   }
 
-  // `call` calls the op; ops without a Write ignore the second argument.
-  void run(const std::function<void(Ops&, Write)>& call);
+  // `call` calls the op.
+  void run(const std::function<void(Ops&)>& call);
 
  private:
   enum class Role { input, output, gradient, state };
@@ -111,17 +113,18 @@ class Check {
     std::vector<double> expected;  // expected within `limit`
     double limit;
     std::unique_ptr<Buffer> buffer{};
+    Grad grad{};
   };
 
   Tensor add(Operand operand, Shape shape, DType dtype);
-  Bytes initial(const Operand& operand, Write write) const;
-  std::vector<Bytes> call_once(const std::function<void(Ops&, Write)>& call, Write write);
+  Bytes initial(const Operand& operand) const;
+  std::vector<Bytes> call_once(const std::function<void(Ops&)>& call);
+  void try_twice(const std::function<void(Ops&)>& call);
   void compare(const Operand& operand, const Bytes& before, const Bytes& after) const;
 
   Device& device_;
   std::string op_;
-  bool has_gradient_ = false;
-  std::vector<Operand> operands_;
+  std::deque<Operand> operands_;  // none moves when another is added
 };
 
 // Device memory back in a host array.

@@ -43,7 +43,7 @@ TEST_P(OpTest, sgd_update__dropped) {
   for (const Index n : cases::lengths()) {
     Check c = check("sgd_update");
     const Dropped d(c, n);
-    c.run([&](Ops& ops, Write) { ops.sgd_update(d.w, d.g, d.m, d.rate, d.scale, 0.9F, true, 0.05F); });
+    c.run([&](Ops& ops) { ops.sgd_update(d.w, d.g, d.m, d.rate, d.scale, 0.9F, true, 0.05F); });
   }
 }
 
@@ -52,7 +52,7 @@ TEST_P(OpTest, adam_update__dropped) {
     Check c = check("adam_update");
     const Dropped d(c, n);
     const Tensor v = c.state_exact(d.slabs.v, d.slabs.v), counter = c.input(Array<std::int64_t>({1}, 7));
-    c.run([&](Ops& ops, Write) {
+    c.run([&](Ops& ops) {
       ops.adam_update(d.w, d.g, d.m, v, d.rate, d.scale, counter, 0.9F, 0.999F, 1e-8F, 0.01F, 0.1F);
     });
   }
@@ -63,7 +63,7 @@ TEST_P(OpTest, adadelta_update__dropped) {
     Check c = check("adadelta_update");
     const Dropped d(c, n);
     const Tensor v = c.state_exact(d.slabs.v, d.slabs.v);
-    c.run([&](Ops& ops, Write) { ops.adadelta_update(d.w, d.g, d.m, v, d.rate, d.scale, 0.95F, 1e-7F); });
+    c.run([&](Ops& ops) { ops.adadelta_update(d.w, d.g, d.m, v, d.rate, d.scale, 0.95F, 1e-7F); });
   }
 }
 
@@ -79,7 +79,7 @@ TEST_P(OpTest, sgd_update) {
         const Scalars in(c);
         const Tensor g = c.input(s.g), tw = c.state(s.w, w, tolerance::kOptimizer),
                      tv = c.state(s.m, v, tolerance::kOptimizer);
-        c.run([&](Ops& ops, Write) { ops.sgd_update(tw, g, tv, in.rate, in.scale, momentum, nesterov, l2); });
+        c.run([&](Ops& ops) { ops.sgd_update(tw, g, tv, in.rate, in.scale, momentum, nesterov, l2); });
       }
 }
 
@@ -98,7 +98,7 @@ TEST_P(OpTest, adam_update) {
         const Tensor g = c.input(s.g), counter = c.input(Array<std::int64_t>({1}, step));
         const Tensor tw = c.state(s.w, w, tolerance::kOptimizer), tm = c.state(s.m, m, tolerance::kOptimizer),
                      tv = c.state(s.v, v, tolerance::kOptimizer);
-        c.run([&](Ops& ops, Write) {
+        c.run([&](Ops& ops) {
           ops.adam_update(tw, g, tm, tv, in.rate, in.scale, counter, kBeta1, kBeta2, kEpsilon, decay, l2);
         });
       }
@@ -114,7 +114,7 @@ TEST_P(OpTest, adadelta_update) {
     const Scalars in(c);
     const Tensor g = c.input(s.g), tw = c.state(s.w, w, tolerance::kOptimizer),
                  ta = c.state(s.m, a, tolerance::kOptimizer), td = c.state(s.v, d, tolerance::kOptimizer);
-    c.run([&](Ops& ops, Write) { ops.adadelta_update(tw, g, ta, td, in.rate, in.scale, kRho, kEpsilon); });
+    c.run([&](Ops& ops) { ops.adadelta_update(tw, g, ta, td, in.rate, in.scale, kRho, kEpsilon); });
   }
 }
 

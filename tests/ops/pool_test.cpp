@@ -27,7 +27,7 @@ TEST_P(OpTest, max_pool_forward) {
       Check c = check("max_pool_forward");
       const Tensor x = c.input(values), y = c.output_exact(expected.y),
                    argmax = c.output_exact(expected.argmax);
-      c.run([&](Ops& ops, Write) { ops.max_pool_forward(x, p.pool, y, argmax); });
+      c.run([&](Ops& ops) { ops.max_pool_forward(x, p.pool, y, argmax); });
     }
   }
 }
@@ -40,8 +40,8 @@ TEST_P(OpTest, max_pool_backward) {
     Check c = check("max_pool_backward");
     const Tensor tdy = c.input(dy), argmax = c.input(pooled.argmax);
     const auto expected = reference::max_pool_backward(dy, pooled.argmax, p.pool, p.x).as<double>();
-    const Tensor dx = c.gradient(expected, tolerance::kElementwise);
-    c.run([&](Ops& ops, Write write) { ops.max_pool_backward(tdy, argmax, p.pool, dx, write); });
+    const Grad& dx = c.gradient(expected, tolerance::kElementwise);
+    c.run([&](Ops& ops) { ops.max_pool_backward(tdy, argmax, p.pool, dx); });
   }
 }
 
@@ -73,7 +73,7 @@ TEST_P(OpTest, global_max_forward) {
       Check c = check("global_max_forward");
       const Tensor tx = c.input(x), counts = input_of(c, lengths), y = c.output_exact(expected.y),
                    argmax = c.output_exact(expected.argmax);
-      c.run([&](Ops& ops, Write) { ops.global_max_forward(tx, counts, y, argmax); });
+      c.run([&](Ops& ops) { ops.global_max_forward(tx, counts, y, argmax); });
     }
   });
 }
@@ -85,8 +85,8 @@ TEST_P(OpTest, global_max_backward) {
     Check c = check("global_max_backward");
     const Tensor tdy = c.input(dy), argmax = c.input(pooled.argmax);
     const auto expected = reference::global_max_backward(dy.as<double>(), pooled.argmax, x.shape);
-    const Tensor dx = c.gradient(expected, tolerance::kExact);
-    c.run([&](Ops& ops, Write write) { ops.global_max_backward(tdy, argmax, dx, write); });
+    const Grad& dx = c.gradient(expected, tolerance::kExact);
+    c.run([&](Ops& ops) { ops.global_max_backward(tdy, argmax, dx); });
   });
 }
 
@@ -95,7 +95,7 @@ TEST_P(OpTest, global_mean_forward) {
     Check c = check("global_mean_forward");
     const Tensor tx = c.input(x), counts = input_of(c, lengths);
     const Tensor y = c.output(reference::global_mean_forward(x.as<double>(), lengths), tolerance::kReduction);
-    c.run([&](Ops& ops, Write) { ops.global_mean_forward(tx, counts, y); });
+    c.run([&](Ops& ops) { ops.global_mean_forward(tx, counts, y); });
   });
 }
 
@@ -104,9 +104,9 @@ TEST_P(OpTest, global_mean_backward) {
     const auto dy = Random(4).array<float>({x.shape[0], x.shape[2]});
     Check c = check("global_mean_backward");
     const Tensor tdy = c.input(dy), counts = input_of(c, lengths);
-    const Tensor dx = c.gradient(reference::global_mean_backward(dy.as<double>(), lengths, x.shape),
-                                 tolerance::kElementwise);
-    c.run([&](Ops& ops, Write write) { ops.global_mean_backward(tdy, counts, dx, write); });
+    const Grad& dx = c.gradient(reference::global_mean_backward(dy.as<double>(), lengths, x.shape),
+                                tolerance::kElementwise);
+    c.run([&](Ops& ops) { ops.global_mean_backward(tdy, counts, dx); });
   });
 }
 

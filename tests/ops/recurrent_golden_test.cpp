@@ -165,12 +165,12 @@ Floats RecurrentGolden::backward_layer(Index layer, const Floats& dy) {
     const Unit& unit = units_[static_cast<std::size_t>(k)];
     const Tensor dx = place({steps_, batch_, unit.u.dim(0)}), du = place(unit.u.shape),
                  db = place(unit.b.shape), dw = place(unit.w.shape), db_input = place(unit.b.shape);
-    ops.recurrent_backward(unit.u, unit.recurrent, unit.states, unit.saved, put(dstates_of(k, dy)), dx, du,
-                           db, Write::overwrite);
-    ops.linear_backward_params(rows(unit.input), rows(dx), dw, db_input, Write::overwrite);
+    ops.recurrent_backward(unit.u, unit.recurrent, unit.states, unit.saved, put(dstates_of(k, dy)), dx, {du},
+                           {db});
+    ops.linear_backward_params(rows(unit.input), rows(dx), {dw}, {db_input});
     const Write write = dinput ? Write::accumulate : Write::overwrite;
     if (!dinput) dinput = place(unit.input.shape);
-    ops.linear_backward_input(rows(dx), unit.w, rows(dinput), write);
+    ops.linear_backward_input(rows(dx), unit.w, {rows(dinput), write});
     device_->synchronise();
     expect("d " + unit.name + ".w", get(dw));
     expect("d " + unit.name + ".u", get(du));

@@ -56,7 +56,7 @@ TEST_P(OpTest, recurrent_forward) {
     const Tensor x = c.input(in.x), u = c.input(in.u), b = c.input(in.b),
                  states = c.output(expected.states, tolerance::kRecurrent),
                  saved = layer.cell == Cell::rnn ? Tensor{} : c.output(expected.saved, tolerance::kRecurrent);
-    c.run([&](Ops& ops, Write) { ops.recurrent_forward(x, u, b, recurrent, states, saved); });
+    c.run([&](Ops& ops) { ops.recurrent_forward(x, u, b, recurrent, states, saved); });
   });
 }
 
@@ -70,18 +70,16 @@ TEST_P(OpTest, recurrent_backward) {
     const Recurrent recurrent = settings(c, layer);
     const Tensor u = c.input(in.u), states = c.input(forward.states),
                  saved = layer.cell == Cell::rnn ? Tensor{} : c.input(forward.saved),
-                 dstates = c.input(in.dstates), dx = c.output(expected.dx, tolerance::kRecurrentGradient),
-                 du = c.gradient(expected.du, tolerance::kRecurrentGradient),
-                 db = c.gradient(expected.db, tolerance::kRecurrentGradient);
-    c.run([&](Ops& ops, Write write) {
-      ops.recurrent_backward(u, recurrent, states, saved, dstates, dx, du, db, write);
-    });
+                 dstates = c.input(in.dstates), dx = c.output(expected.dx, tolerance::kRecurrentGradient);
+    const Grad& du = c.gradient(expected.du, tolerance::kRecurrentGradient);
+    const Grad& db = c.gradient(expected.db, tolerance::kRecurrentGradient);
+    c.run([&](Ops& ops) { ops.recurrent_backward(u, recurrent, states, saved, dstates, dx, du, db); });
   });
 }
 
 // The exponentials, from the smallest floats to beyond saturation: relative to their values in double.
 TEST(Recurrent, exponentials_are_accurate) {
-  double worst_tanh = 0, worst_sigmoid = 0, worst_exp = 0;
+  double worst_tanh = 0, worst_sigmoid = 0, worst_exp = 0, worst_decay = 0;
   const auto relative = [](float got, double want) {
     return want == 0 ? std::abs(static_cast<double>(got)) : std::abs(static_cast<double>(got) / want - 1);
   };
@@ -89,13 +87,16 @@ TEST(Recurrent, exponentials_are_accurate) {
     const auto x = static_cast<float>(std::copysign(std::expm1(std::abs(i) * 1.12e-4), i));  // -87 ... 87
     const auto exact = static_cast<double>(x);
     worst_exp = std::max(worst_exp, relative(exp_minus_1(x), std::expm1(exact)));
+    if (x >= 0 && x <= 87) worst_decay = std::max(worst_decay, relative(decay(x), std::exp(-exact)));
     worst_tanh = std::max(worst_tanh, relative(tanh_of(x), std::tanh(exact)));
     worst_sigmoid = std::max(worst_sigmoid, relative(sigmoid_of(x), 1 / (1 + std::exp(-exact))));
   }
   constexpr double kUlp = 0x1p-23;
-  std::cout << "largest relative error in units of 2^-23: e^x - 1 " << worst_exp / kUlp << ", tanh "
-            << worst_tanh / kUlp << ", sigmoid " << worst_sigmoid / kUlp << "\n";
+  std::cout << "largest relative error in units of 2^-23: e^x - 1 " << worst_exp / kUlp << ", e^-x "
+            << worst_decay / kUlp << ", tanh " << worst_tanh / kUlp << ", sigmoid " << worst_sigmoid / kUlp
+            << "\n";
   EXPECT_LE(worst_exp, 2 * kUlp);
+  EXPECT_LE(worst_decay, 2 * kUlp);
   EXPECT_LE(worst_tanh, 3 * kUlp);
   EXPECT_LE(worst_sigmoid, 3 * kUlp);
   for (const float x : {1e-30F, -1e-30F, 1e-10F}) EXPECT_EQ(tanh_of(x), x);
@@ -103,6 +104,9 @@ TEST(Recurrent, exponentials_are_accurate) {
   EXPECT_EQ(tanh_of(-1000), -1);
   EXPECT_EQ(sigmoid_of(1000), 1);
   EXPECT_LT(sigmoid_of(-INFINITY), 1e-37F);
+  EXPECT_EQ(decay(0), 1);
+  EXPECT_EQ(decay(INFINITY), 0);
+  EXPECT_TRUE(std::isnan(decay(NAN)));
   EXPECT_TRUE(std::isnan(tanh_of(NAN)));
   EXPECT_TRUE(std::isnan(sigmoid_of(NAN)));
 }

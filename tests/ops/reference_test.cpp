@@ -34,15 +34,25 @@ void expect_gradient(const std::function<double(const Doubles&)>& f, const Doubl
 // A layer is made a scalar function by a fixed random direction: f(x) = dy . layer(x), so that df/dx =
 // backward(dy).
 TEST(ReferenceGradient, activation) {
-  for (const Activation f : {Activation::relu, Activation::elu, Activation::sigmoid, Activation::decibels}) {
+  for (const Activation f : kActivations) {
+    SCOPED_TRACE(name_of(f));
     Random random(1);
     auto x = random.array_off_zero<double>({33}, 0.1);
     if (f == Activation::decibels)
       for (double& e : x.v) e = e > 0 ? e : -1;  // below the floor
     const auto dy = random.array<double>({33});
     expect_gradient([&](const Doubles& a) { return dot(dy, reference::activation_forward(a, f)); }, x,
-                    reference::activation_backward(reference::activation_forward(x, f), dy, f));
+                    reference::activation_backward(x, reference::activation_forward(x, f), dy, f));
   }
+}
+
+// Phi(1) and Phi(-2) from a table of the normal distribution.
+TEST(Reference, activations_by_hand) {
+  constexpr double kPhiOf1 = 0.841344746068543, kPhiOfMinus2 = 0.022750131948179;
+  EXPECT_NEAR(reference::activated(1.0, Activation::gelu), kPhiOf1, 1e-14);
+  EXPECT_NEAR(reference::activated(-2.0, Activation::gelu), -2 * kPhiOfMinus2, 1e-14);
+  EXPECT_NEAR(reference::activated(1.0, Activation::silu), std::exp(1) / (std::exp(1) + 1), 1e-14);
+  EXPECT_NEAR(reference::activated(1.0, Activation::tanh), 1 - 2 / (std::exp(2) + 1), 1e-14);
 }
 
 TEST(ReferenceGradient, dropout) {

@@ -38,7 +38,7 @@ TEST_P(OpTest, stem_forward) {
     Check c = check("stem_forward");
     const Tensor x = c.input(in.x), w = c.input(in.w), b = c.input(in.b);
     const Tensor y = c.output_exact(expected.y), argmax = c.output_exact(expected.argmax);
-    c.run([&](Ops& ops, Write) { ops.stem_forward(x, w, b, s.pool, y, argmax); });
+    c.run([&](Ops& ops) { ops.stem_forward(x, w, b, s.pool, y, argmax); });
   }
 }
 
@@ -58,9 +58,8 @@ TEST_P(OpTest, stem_forward__rounding) {
     argmax.fill_with_nan();
     Check c = check("stem_forward");
     const Tensor y = c.output(expected.y, tolerance::kConv);
-    c.run([&](Ops& ops, Write) {
-      ops.stem_forward(x.tensor(), w.tensor(), b.tensor(), s.pool, y, argmax.tensor());
-    });
+    c.run(
+        [&](Ops& ops) { ops.stem_forward(x.tensor(), w.tensor(), b.tensor(), s.pool, y, argmax.tensor()); });
 
     const auto got = host_array<std::uint8_t>(argmax);
     double off = 0;
@@ -90,7 +89,7 @@ TEST_P(OpTest, stem_forward__not_a_number) {
     argmax.fill_with_nan();
     Check c = check("stem_forward");
     const Tensor x = c.input(in.x), w = c.input(in.w), b = c.input(in.b);
-    c.run([&](Ops& ops, Write) { ops.stem_forward(x, w, b, s.pool, y.tensor(), argmax.tensor()); });
+    c.run([&](Ops& ops) { ops.stem_forward(x, w, b, s.pool, y.tensor(), argmax.tensor()); });
     const auto got = host_array<float>(y);
     for (Index i = 0; i < got.size(); ++i) ASSERT_EQ(std::isnan(got[i]), i % shape[3] == 0) << i;
   }
@@ -108,7 +107,7 @@ TEST_P(OpTest, stem_forward__not_a_number_in_a_place) {
     Check c = check("stem_forward");
     const Tensor x = c.input(in.x), w = c.input(in.w), b = c.input(in.b),
                  argmax = c.output_exact(expected.argmax);
-    c.run([&](Ops& ops, Write) { ops.stem_forward(x, w, b, s.pool, y.tensor(), argmax); });
+    c.run([&](Ops& ops) { ops.stem_forward(x, w, b, s.pool, y.tensor(), argmax); });
     const auto got = host_array<float>(y);
     for (Index i = 0; i < got.size(); ++i)
       ASSERT_TRUE(std::isnan(expected.y[i]) ? std::isnan(got[i]) : got[i] == expected.y[i]) << i;
@@ -125,9 +124,9 @@ TEST_P(OpTest, stem_backward_params) {
     const Tensor x = c.input(in.x), y = c.input(pooled.y), argmax = c.input(pooled.argmax), tdy = c.input(dy);
     const auto expected = reference::stem_backward_params(in.x.as<double>(), pooled.y.as<double>(),
                                                           pooled.argmax, dy.as<double>(), s.pool, s.w);
-    const Tensor dw = c.gradient(expected.dw, tolerance::kConv),
-                 db = c.gradient(expected.db, tolerance::kConv);
-    c.run([&](Ops& ops, Write write) { ops.stem_backward_params(x, y, argmax, tdy, s.pool, dw, db, write); });
+    const Grad& dw = c.gradient(expected.dw, tolerance::kConv);
+    const Grad& db = c.gradient(expected.db, tolerance::kConv);
+    c.run([&](Ops& ops) { ops.stem_backward_params(x, y, argmax, tdy, s.pool, dw, db); });
   }
 }
 

@@ -13,7 +13,7 @@ TEST_P(OpTest, gradient_norm) {
       const auto expected = reference::gradient_norm(g_.as<double>(), static_cast<double>(max_norm));
       Check c = check("gradient_norm");
       const Tensor g = c.input(g_), norm = c.output(expected, tolerance::kReduction);
-      c.run([&](Ops& ops, Write) { ops.gradient_norm(g, max_norm, norm); });
+      c.run([&](Ops& ops) { ops.gradient_norm(g, max_norm, norm); });
     }
 }
 
@@ -23,7 +23,7 @@ TEST_P(OpTest, gradient_norm__zero) {
   Array<float> expected({2});
   expected[1] = 1;
   const Tensor g = c.input(Array<float>({33})), norm = c.output_exact(expected);
-  c.run([&](Ops& ops, Write) { ops.gradient_norm(g, 1.0F, norm); });
+  c.run([&](Ops& ops) { ops.gradient_norm(g, 1.0F, norm); });
 }
 
 // What is no number, or too long for one, is left out of the update.
@@ -37,7 +37,7 @@ TEST_P(OpTest, gradient_norm__not_finite) {
         content[at] = value;
         expected[0] = kInfinity;
         const Tensor g = c.input(content), norm = c.output_exact(expected);
-        c.run([&](Ops& ops, Write) { ops.gradient_norm(g, max_norm, norm); });
+        c.run([&](Ops& ops) { ops.gradient_norm(g, max_norm, norm); });
       }
 }
 
@@ -75,7 +75,7 @@ TEST_P(OpTest, learning_rate) {
     Check c = check("learning_rate");
     const Tensor counter = c.input(Array<std::int64_t>({1}, k.t));
     const Tensor rate = c.output(Array<double>({1}, k.rate), tolerance::kElementwise);
-    c.run([&](Ops& ops, Write) { ops.learning_rate(k.schedule, counter, rate); });
+    c.run([&](Ops& ops) { ops.learning_rate(k.schedule, counter, rate); });
   }
 }
 
@@ -85,7 +85,7 @@ TEST_P(OpTest, learning_rate__factor) {
   schedule.factor = c.input(Array<float>({1}, 0.5F));
   const Tensor counter = c.input(Array<std::int64_t>({1}, 3));
   const Tensor rate = c.output(Array<double>({1}, 0.125), tolerance::kElementwise);
-  c.run([&](Ops& ops, Write) { ops.learning_rate(schedule, counter, rate); });
+  c.run([&](Ops& ops) { ops.learning_rate(schedule, counter, rate); });
 }
 
 TEST_P(OpTest, advance) {
@@ -93,7 +93,7 @@ TEST_P(OpTest, advance) {
   for (const std::int64_t by : {std::int64_t{1}, std::int64_t{0}, std::int64_t{-3}, kLarge}) {
     Check c = check("advance");
     const Tensor counter = c.state_exact(Array<std::int64_t>({1}, 41), Array<std::int64_t>({1}, 41 + by));
-    c.run([&](Ops& ops, Write) { ops.advance(counter, by); });
+    c.run([&](Ops& ops) { ops.advance(counter, by); });
   }
 }
 
@@ -104,7 +104,7 @@ TEST_P(OpTest, record) {
     Check c = check("record");
     const Tensor x = c.input(Array<float>({1}, 4.25F)), counter = c.input(Array<std::int64_t>({1}, step));
     const Tensor log = c.state_exact(before, after);
-    c.run([&](Ops& ops, Write) { ops.record(x, counter, 2, log); });
+    c.run([&](Ops& ops) { ops.record(x, counter, 2, log); });
   }
 }
 
