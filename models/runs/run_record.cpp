@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-std::string now() {
+std::string utc_now() {
   const std::time_t time = std::time(nullptr);
   std::tm utc{};
   gmtime_r(&time, &utc);
@@ -75,7 +75,7 @@ void rename_if_there(const RunFolder& folder, const std::string& from, const std
 
 ordered_json session_record() {
   return {{"melgrad", MELGRAD_VERSION}, {"commit", commit()}, {"command", command_line()}, {"host", host()},
-          {"processor", processor()},   {"started", now()}};
+          {"processor", processor()},   {"started", utc_now()}};
 }
 
 void record_resumption(const RunFolder& folder, std::optional<std::int64_t> step) {
@@ -90,7 +90,7 @@ void record_end(const RunFolder& folder, const std::string& outcome) {
   reading_json(folder.file("run.json"), [&] {
     ordered_json& session = last_session(run);
     if (session.value("outcome", std::string()).starts_with("finished")) return;
-    session["ended"] = now();
+    session["ended"] = utc_now();
     session["outcome"] = as_utf8(outcome);
     folder.write_json("run.json", run);
   });

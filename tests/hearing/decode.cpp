@@ -1,6 +1,6 @@
 // What melgrad hears of each file: decode FILE.EXT... writes FILE.EXT.f32, mono samples at the file's own
 // rate, and prints a line of rate, channels, seconds, 1 if it was cut short, and its notes.
-// tests/hearing/run.sh compares.
+// tests/hearing/run.py compares.
 #include <fstream>
 
 #include "io/audio/flaws.h"
