@@ -50,8 +50,8 @@ class RunTraining : public ::testing::Test {
 };
 
 TEST_F(RunTraining, FromSoundToAnAnswerWithoutAWord) {
-  testing::internal::CaptureStdout();
-  testing::internal::CaptureStderr();
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
   std::int64_t files = 0;
   EXPECT_EQ(extract_features({[&](std::int64_t done) { files = done; }, {}, {}}).items, 18);
   EXPECT_EQ(files, 18);
@@ -87,8 +87,8 @@ TEST_F(RunTraining, FromSoundToAnAnswerWithoutAWord) {
   Predictor predictor(*device_, scratch_ / "stopped");
   const Prediction answer = predictor(read_audio(scratch_ / "music/tone1/0.wav", kRate), "tone1");
   EXPECT_EQ(answer.mean.size(), 3U);
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "");
-  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "");
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }
 
 TEST_F(RunTraining, NotesAndTheWishToStopAreTheCallers) {
