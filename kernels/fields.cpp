@@ -47,11 +47,11 @@ std::string as_text(const FieldValue& value) {
 }
 
 std::string text_from(const FieldValue& value, const std::string& where) {
-  const auto* text = std::get_if<std::string>(&value);
-  if (text == nullptr)
+  if (!std::holds_alternative<std::string>(value))
     fail(ErrorKind::usage, "{}: {} is no text; write \"{}\"", where, as_text(value), as_text(value));
-  if (as_utf8(*text) != *text) fail(ErrorKind::usage, "{}: '{}' is not UTF-8", where, printable(*text));
-  return *text;
+  const auto& text = std::get<std::string>(value);
+  if (as_utf8(text) != text) fail(ErrorKind::usage, "{}: '{}' is not UTF-8", where, printable(text));
+  return text;
 }
 
 bool bool_from(const FieldValue& value, const std::string& where) {

@@ -21,7 +21,7 @@ concept Named = std::is_enum_v<Enum> && !std::is_same_v<decltype(kNamesOf<Enum>)
 
 template <Named Enum>
 constexpr const char* name_of(Enum value) {
-  return kNamesOf<Enum>[static_cast<std::size_t>(value)];
+  return std::data(kNamesOf<Enum>)[static_cast<std::size_t>(value)];
 }
 template <Named Enum>
 std::vector<std::string> names_of() {

@@ -106,9 +106,9 @@ void apply_table(Recipe& recipe, const toml::table& table, const std::string& pr
     if (const auto* inner = node.as_table()) {
       apply_table(recipe, *inner, name + ".", source, stated);
     } else if (name != "features.preset") {
-      const Recipe before = recipe;
+      const auto before = recipe_fields(recipe);
       set(name, node);
-      if (stated != nullptr && recipe_fields(recipe) != recipe_fields(before)) stated->push_back(name);
+      if (stated != nullptr && recipe_fields(recipe) != before) stated->push_back(name);
     }
   }
 }
