@@ -168,10 +168,7 @@ bool train_shown(TrainingRun& run, const RunFolder& folder, const std::string& l
     say("{}: {}; the steps since {} are done again to find the operation", label, diverged.what(),
         from_checkpoint ? "the checkpoint" : "the beginning");
   };
-  watcher.notes = [&](const std::string& line) {
-    progress.reset();
-    say_line(line);
-  };
+  watcher.notes = [&](const std::string& line) { progress->message(line); };
   return train_in_folder(run, folder, label, saving, watcher);
 }
 

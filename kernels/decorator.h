@@ -122,6 +122,7 @@ class DeviceDecorator : public Device {
   std::string name() const override { return inner_->name(); }
   std::string description() const override { return inner_->description(); }
   Precision precision() const override { return inner_->precision(); }
+  bool is_host() const override { return inner_->is_host(); }
   void* allocate(std::size_t bytes) override { return inner_->allocate(bytes); }
   void release(void* memory) noexcept override { inner_->release(memory); }
   void poison(void* memory, std::size_t bytes) override { inner_->poison(memory, bytes); }

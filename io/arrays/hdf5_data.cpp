@@ -1,8 +1,7 @@
-// Datasets and attributes of io/arrays/hdf5.h.
+// Datasets of io/arrays/hdf5.h.
 #include <algorithm>
-#include <array>
 
-#include "io/arrays/hdf5.h"
+#include "io/arrays/hdf5_types.h"
 
 namespace melgrad {
 namespace {
@@ -11,63 +10,7 @@ constexpr std::int64_t kChunkBytes = 1 << 20;
 // Four chunks. HDF5 1.10 never gives up a chunk that was read in part if their weight is 1.
 constexpr std::size_t kCacheSlots = 521, kCacheBytes = 4 * kChunkBytes;
 constexpr double kCacheWeight = 0.75;
-constexpr std::size_t kMaxTextBytes = 1 << 16;
 constexpr int kMaxRank = 8;
-
-H5Id text_type(std::size_t bytes) {
-  H5Id type(H5Tcopy(H5T_C_S1), H5Tclose);
-  H5Tset_size(type.get(), bytes);
-  H5Tset_cset(type.get(), H5T_CSET_UTF8);
-  H5Tset_strpad(type.get(), H5T_STR_NULLPAD);
-  return type;
-}
-
-H5Id half_type() {
-  H5Id type(H5Tcopy(H5T_IEEE_F32LE), H5Tclose);
-  H5Tset_fields(type.get(), 15, 10, 5, 0, 10);
-  H5Tset_size(type.get(), 2);
-  H5Tset_ebias(type.get(), 15);
-  return type;
-}
-
-// The same type in the file and in memory: melgrad runs on little-endian machines, so nothing is converted.
-H5Id make_type(H5Type type) {
-  using Kind = H5Type::Kind;
-  switch (type.kind) {
-    case Kind::f16:
-      return half_type();
-    case Kind::f32:
-      return {H5Tcopy(H5T_IEEE_F32LE), H5Tclose};
-    case Kind::f64:
-      return {H5Tcopy(H5T_IEEE_F64LE), H5Tclose};
-    case Kind::i32:
-      return {H5Tcopy(H5T_STD_I32LE), H5Tclose};
-    case Kind::i64:
-      return {H5Tcopy(H5T_STD_I64LE), H5Tclose};
-    case Kind::u8:
-      return {H5Tcopy(H5T_STD_U8LE), H5Tclose};
-    case Kind::u64:
-      return {H5Tcopy(H5T_STD_U64LE), H5Tclose};
-    case Kind::text:
-      return text_type(type.bytes);
-  }
-  return {};
-}
-
-// False when the stored type is none of melgrad's.
-bool recognise(hid_t stored, H5Type& type) {
-  using Kind = H5Type::Kind;
-  if (H5Tget_class(stored) == H5T_STRING) {
-    if (H5Tis_variable_str(stored) != 0 || H5Tget_size(stored) > kMaxTextBytes) return false;
-    type = H5Type(Kind::text, H5Tget_size(stored));
-    return true;
-  }
-  for (Kind kind : {Kind::f16, Kind::f32, Kind::f64, Kind::i32, Kind::i64, Kind::u8, Kind::u64}) {
-    type = H5Type(kind);
-    if (H5Tequal(stored, make_type(type).get()) > 0) return true;
-  }
-  return false;
-}
 
 // About 1 MiB, whole rows where they fit, of equal size so that little of the last chunk is wasted.
 std::vector<hsize_t> chunk_of(const std::vector<std::int64_t>& shape, std::size_t element_bytes) {
@@ -87,53 +30,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-std::string up_to_zero(std::string text) {
-  text.resize(std::min(text.find('\0'), text.size()));
-  return text;
-}
-
 }  // namespace
-
-// ---- H5Type -----------------------------------------------------------------------------------------------
-
-H5Type::H5Type(Kind k, std::size_t text_bytes) : kind(k) {
-  constexpr std::array<std::size_t, 7> kSizes = {2, 4, 8, 4, 8, 1, 8};
-  bytes = k == Kind::text ? std::max<std::size_t>(1, text_bytes) : kSizes.at(static_cast<std::size_t>(k));
-}
-
-H5Type::H5Type(DType dtype) {
-  switch (dtype) {
-    case DType::f16:
-      *this = H5Type(Kind::f16);
-      break;
-    case DType::f32:
-      *this = H5Type(Kind::f32);
-      break;
-    case DType::bf16:  // lives on devices only
-      fail(ErrorKind::internal, "HDF5: bf16 is not written to files");
-    case DType::i32:
-      *this = H5Type(Kind::i32);
-      break;
-    case DType::i64:
-      *this = H5Type(Kind::i64);
-      break;
-    case DType::u8:
-      *this = H5Type(Kind::u8);
-      break;
-  }
-}
-
-std::string H5Type::str() const {
-  constexpr std::array<const char*, 7> kNames = {"f16", "f32", "f64", "i32", "i64", "u8", "u64"};
-  return kind == Kind::text ? fmt::format("text[{}]", bytes) : kNames.at(static_cast<std::size_t>(kind));
-}
-
-DType H5Type::dtype() const {
-  for (DType d : {DType::f32, DType::f16, DType::i32, DType::i64, DType::u8}) {
-    if (H5Type(d) == *this) return d;
-  }
-  fail(ErrorKind::internal, "H5Type: {} is no type of a tensor", str());
-}
 
 // ---- H5Dataset --------------------------------------------------------------------------------------------
 
@@ -331,88 +228,6 @@ std::vector<std::string> H5File::read_text(const std::string& name, std::int64_t
     values.push_back(up_to_zero(table.substr(at, d.type().bytes)));
   }
   return values;
-}
-
-// ---- attributes -------------------------------------------------------------------------------------------
-
-void H5File::write_attribute(const std::string& owner, const std::string& name, H5Type type,
-                             const void* value) {
-  const H5Id object(H5Oopen(id_.get(), owner.c_str(), H5P_DEFAULT), H5Oclose);
-  const H5Id stored = make_type(type), space(H5Screate(H5S_SCALAR), H5Sclose);
-  const H5Id attribute(
-      H5Acreate2(object.get(), name.c_str(), stored.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT), H5Aclose);
-  if (attribute.get() < 0 || H5Awrite(attribute.get(), stored.get(), value) < 0) {
-    h5_failure(kind_, shown_, fmt::format("attribute {} of {} cannot be written", name, owner));
-  }
-}
-
-void H5File::read_attribute(const std::string& owner, const std::string& name, H5Type type,
-                            void* value) const {
-  check_links(owner);
-  const std::string label = fmt::format("attribute {} of {}", name, owner);
-  const H5Id attribute(H5Aopen_by_name(id_.get(), owner.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
-                       H5Aclose);
-  if (attribute.get() < 0) broken(label, "is missing");
-  const H5Id stored(H5Aget_type(attribute.get()), H5Tclose), space(H5Aget_space(attribute.get()), H5Sclose);
-  H5Type found;
-  const bool single = H5Sget_simple_extent_npoints(space.get()) == 1;
-  if (!single || !recognise(stored.get(), found) || found.kind != type.kind) {
-    broken(label, "is not a single " + type.str());
-  }
-  if (type.kind == H5Type::Kind::text) {
-    auto& text = *static_cast<std::string*>(value);
-    text.resize(found.bytes);
-    value = text.data();
-  }
-  if (H5Aread(attribute.get(), make_type(found).get(), value) < 0) {
-    h5_failure(kind_, shown_, label + " cannot be read");
-  }
-}
-
-void H5File::set_attribute(const std::string& owner, const std::string& name, const std::string& value) {
-  const H5Type type(H5Type::Kind::text, value.size());
-  write_attribute(owner, name, type, value.c_str());
-}
-
-void H5File::set_attribute(const std::string& owner, const std::string& name, std::int64_t value) {
-  write_attribute(owner, name, H5Type(H5Type::Kind::i64), &value);
-}
-
-void H5File::set_attribute(const std::string& owner, const std::string& name, std::uint64_t value) {
-  write_attribute(owner, name, H5Type(H5Type::Kind::u64), &value);
-}
-
-void H5File::set_attribute(const std::string& owner, const std::string& name, double value) {
-  write_attribute(owner, name, H5Type(H5Type::Kind::f64), &value);
-}
-
-bool H5File::has_attribute(const std::string& owner, const std::string& name) const {
-  check_links(owner);
-  return H5Aexists_by_name(id_.get(), owner.c_str(), name.c_str(), H5P_DEFAULT) > 0;
-}
-
-std::string H5File::text_attribute(const std::string& owner, const std::string& name) const {
-  std::string text;
-  read_attribute(owner, name, H5Type(H5Type::Kind::text), &text);
-  return up_to_zero(text);
-}
-
-std::int64_t H5File::i64_attribute(const std::string& owner, const std::string& name) const {
-  std::int64_t value = 0;
-  read_attribute(owner, name, H5Type(H5Type::Kind::i64), &value);
-  return value;
-}
-
-std::uint64_t H5File::u64_attribute(const std::string& owner, const std::string& name) const {
-  std::uint64_t value = 0;
-  read_attribute(owner, name, H5Type(H5Type::Kind::u64), &value);
-  return value;
-}
-
-double H5File::f64_attribute(const std::string& owner, const std::string& name) const {
-  double value = 0;
-  read_attribute(owner, name, H5Type(H5Type::Kind::f64), &value);
-  return value;
 }
 
 }  // namespace melgrad

@@ -105,10 +105,12 @@ void apply_table(Recipe& recipe, const toml::table& table, const std::string& pr
     if (name == "base") continue;
     if (const auto* inner = node.as_table()) {
       apply_table(recipe, *inner, name + ".", source, stated);
+    } else if (name != "features.preset" && stated == nullptr) {
+      set(name, node);
     } else if (name != "features.preset") {
       const auto before = recipe_fields(recipe);
       set(name, node);
-      if (stated != nullptr && recipe_fields(recipe) != before) stated->push_back(name);
+      if (recipe_fields(recipe) != before) stated->push_back(name);
     }
   }
 }

@@ -74,7 +74,7 @@ void rename_if_there(const RunFolder& folder, const std::string& from, const std
 }  // namespace
 
 ordered_json session_record() {
-  return {{"melgrad", MELGRAD_VERSION}, {"commit", commit()}, {"command", command_line()}, {"host", host()},
+  return {{"melgrad", MELGRAD_VERSION}, {"commit", commit()},  {"command", command_line()}, {"host", host()},
           {"processor", processor()},   {"started", utc_now()}};
 }
 

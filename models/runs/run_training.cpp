@@ -117,7 +117,7 @@ void train_and_save(TrainingRun& run, const RunFolder& folder, const SaveOptions
 
 bool train_in_folder(TrainingRun& run, const RunFolder& folder, const std::string& label,
                      const SaveOptions& saving, const Watcher& watcher) {
-  if (watcher.stop) watcher.stop();  // from the first step on who asks is saved before it ends
+  if (watcher.stop) watcher.stop();  // the answer counts from the first step on (run_training.h)
   try {
     train_and_save(run, folder, saving, watcher);
   } catch (const Diverged& diverged) {

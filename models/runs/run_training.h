@@ -36,7 +36,8 @@ struct Watcher {
   std::function<void(std::int64_t steps)> step;  // finished steps
   std::function<void(const TrainingRun::Epoch&)> epoch;
   std::function<void(const TrainingRun::Incident&)> incident;
-  // Asked before the first step and after each: whether to save and leave.
+  // Asked after each step: whether to save and leave. Asked once before the first as well, where the answer
+  // does not count yet: who handles a signal then knows that somebody will save.
   std::function<bool()> stop;
   // The run has diverged; the steps since the last checkpoint, or since the beginning, will be done again to
   // find the operation.

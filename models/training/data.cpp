@@ -12,6 +12,7 @@
 #include "kernels/text.h"
 
 namespace melgrad {
+
 TrainingData::TrainingData(Device& device, const std::string& path, const Recipe& recipe, Hold hold,
                            Notes notes)
     : notes_(std::move(notes)), path_(path), task_(&task_of(recipe)), file_(path) {

@@ -100,7 +100,7 @@ void TrainingRun::read_state(const nlohmann::json& state, TrainingSchedule::Stat
   loss_watch_ = {count_of(usual.at("steps")), usual.at("mean"), usual.at("variance")};
 }
 
-// Until 0.1.0 the same stood in texts of numbers, the last two of which the first checkpoints did not have.
+// melgrad 0.1.0 wrote the same as texts of numbers, the last two of which its first checkpoints did not have.
 void TrainingRun::read_state_of_version_1(const Checkpoint& in, const std::string& path,
                                           TrainingSchedule::State& seen) {
   const auto scan = [&](const char* name, auto... numbers) {

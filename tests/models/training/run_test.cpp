@@ -5,6 +5,7 @@
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "tests/devices.h"
 #include "tests/io/scratch.h"
@@ -123,6 +124,30 @@ TEST_F(Training, WeighedBalancedAndMixedGenresResumeToTheSameBits) {
   check(balanced, "sampling");
   balanced.augment.mixup = 0.4;
   check(balanced, "sampling and mixup");
+}
+
+// What melgrad 0.1.0 wrote instead of "state", at a step in the middle of an epoch and before any validation.
+TEST_F(Training, ACheckpointOfVersion1GoesOnToTheSameBits) {
+  const Checkpoint straight = run(recipe_, nullptr, 0);
+  for (const std::int64_t stop : {3, 13}) {
+    Checkpoint old = run(recipe_, nullptr, stop);
+    const auto state = nlohmann::json::parse(old.text.at("state"));
+    old.text.erase("state");
+    const nlohmann::json &best = state.at("best_score"), &usual = state.at("usual_loss");
+    const auto number = [](const nlohmann::json& json) { return json.get<double>(); };
+    old.text["sums"] = fmt::format("{} {} {}", number(state.at("loss_sum")), number(state.at("hit_sum")),
+                                   best.is_null() ? "-inf" : fmt::format("{}", number(best)));
+    old.text["plateau"] = fmt::format("{} {}", number(state.at("rate_factor")), state.at("last_drop").dump());
+    old.text["watch"] =
+        fmt::format("{} {} {} {} {} {}", state.at("summed").dump(), state.at("skipped").dump(),
+                    state.at("skipped_in_a_row").dump(), usual.at("steps").dump(), number(usual.at("mean")),
+                    number(usual.at("variance")));
+    const Checkpoint resumed = run(recipe_, &old, 0);
+    EXPECT_EQ(resumed.arrays, straight.arrays) << stop;
+    EXPECT_EQ(resumed.text, straight.text) << stop;
+    old.text["watch"] = "1 2 x 4 5 6";
+    EXPECT_EQ(error_of(ErrorKind::input, [&] { run(recipe_, &old, 0); }), "state: watch cannot be read");
+  }
 }
 
 TEST_F(Training, AFinishedRunGoesOnWhenItsRecipeGrows) {
