@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <unistd.h>
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 #include "io/files/atomic_file.h"
 #include "kernels/error.h"
 

@@ -3,8 +3,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli.h"
 #include "apps/data_set.h"
+#include "apps/terminal/cli.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/datasets/scan.h"

@@ -4,7 +4,7 @@
 // (kernels/error.h).
 #pragma once
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 
 namespace melgrad {
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "apps/terminal/screen.h"
+#include "io/datasets/open_data_set.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 

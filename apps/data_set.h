@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 #include "io/datasets/mtat.h"
 
 namespace melgrad {

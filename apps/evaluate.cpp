@@ -10,6 +10,8 @@
 #include "io/files/atomic_file.h"
 #include "kernels/text.h"
 #include "models/runs/run_record.h"
+#include "models/runs/run_training.h"
+#include "models/training/run.h"
 
 namespace melgrad {
 namespace {

@@ -1,5 +1,5 @@
 // melgrad export: a trained network as safetensors, for other programs. predict takes such a file too.
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 #include "io/arrays/safetensors.h"
 #include "models/runs/run_record.h"
 

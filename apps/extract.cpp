@@ -7,7 +7,6 @@
 #include "apps/data_set.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
-#include "apps/train.h"
 #include "models/recipes/recipe_use.h"
 
 namespace melgrad {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 #include "models/training/extraction.h"
 
 namespace melgrad {

@@ -12,7 +12,7 @@
 #include <optional>
 #include <unordered_set>
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/arrays/cache.h"

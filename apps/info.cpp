@@ -2,8 +2,9 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 #include "apps/train.h"
+#include "kernels/devices/make_device.h"
 
 namespace melgrad {
 namespace {

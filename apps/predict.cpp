@@ -18,6 +18,7 @@
 #include "kernels/text.h"
 #include "models/runs/predictor.h"
 #include "models/runs/run_record.h"
+#include "models/training/task.h"
 
 namespace melgrad {
 namespace {

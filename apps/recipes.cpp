@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 #include "apps/terminal/screen.h"
 #include "models/recipes/recipe.h"
 

@@ -10,6 +10,7 @@
 #include "engine/layers.h"
 #include "kernels/math/half.h"
 #include "kernels/math/philox.h"
+#include "models/networks/networks.h"
 #include "models/training/evaluator.h"
 #include "models/training/step.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 #include "kernels/reference/comparing_ops.h"
 #include "models/recipes/recipe.h"
 

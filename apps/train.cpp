@@ -15,6 +15,7 @@
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
 #include "models/runs/run_record.h"
+#include "models/runs/run_training.h"
 
 namespace melgrad {
 namespace {
@@ -130,14 +131,6 @@ void start_or_resume(Settings& settings, TrainRequest request, const std::string
         fmt::format("step {} is saved; go on with: melgrad train --resume {}", run.steps(), where)};
   }
 }
-
-}  // namespace
-
-std::unique_ptr<Device> open_device(const Settings& settings) {
-  return make_device(settings.device, {settings.threads, precision_of(settings.precision)});
-}
-
-namespace {
 
 std::string describe(const std::string& label, const TrainingRun::Incident& i) {
   if (i.skipped) return fmt::format("{}: step {} skipped: its gradient is no number", label, i.step);

@@ -4,11 +4,14 @@
 #include <optional>
 #include <string>
 
-#include "apps/cli.h"
 #include "apps/data_set.h"
-#include "models/runs/run_training.h"
+#include "apps/terminal/cli.h"
+#include "models/runs/run_checkpoints.h"
+#include "models/training/data.h"
 
 namespace melgrad {
+
+class TrainingRun;
 
 struct TrainRequest {
   std::string data;    // as given by the user
@@ -24,8 +27,6 @@ struct TrainRequest {
   TrainingData::Hold hold = TrainingData::Hold::automatic;
   SaveOptions saving;
 };
-
-std::unique_ptr<Device> open_device(const Settings& settings);
 
 // ---- what a run begins with (train_choices.cpp) ----
 

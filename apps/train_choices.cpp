@@ -9,6 +9,7 @@
 #include "io/datasets/csv.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
+#include "models/training/task.h"
 
 namespace melgrad {
 namespace {

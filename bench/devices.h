@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/device.h"
+#include "kernels/devices/make_device.h"
 #include "kernels/error.h"
 
 namespace melgrad {

@@ -12,6 +12,7 @@
 #include "bench/devices.h"
 #include "io/audio/audio.h"
 #include "io/audio/mpeg_parts.h"
+#include "io/datasets/open_data_set.h"
 #include "io/files/workers.h"
 
 namespace melgrad {

@@ -6,10 +6,14 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include "kernels/feature_extractor.h"
 #include "io/arrays/cache.h"
 #include "io/datasets/dataset.h"
+#include "io/datasets/open_data_set.h"
 #include "io/datasets/split.h"
+#include "kernels/devices/feature_extractor.h"
+#include "kernels/devices/make_device.h"
+#include "models/networks/networks.h"
+#include "models/recipes/recipe.h"
 #include "models/training/step.h"
 
 namespace melgrad {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "engine/memory.h"
-#include "kernels/decorator.h"
+#include "kernels/decorators/decorator.h"
 
 namespace melgrad {
 namespace {

@@ -10,6 +10,8 @@
 #include "bench/lab.h"
 #include "engine/memory.h"
 #include "kernels/math/half.h"
+#include "kernels/mel.h"
+#include "kernels/ops.h"
 
 namespace melgrad {
 namespace {

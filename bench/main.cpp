@@ -4,6 +4,7 @@
 
 #include "apps/terminal/screen.h"
 #include "bench/devices.h"
+#include "kernels/devices/make_device.h"
 #include "models/runs/version.h"
 
 int main(int argc, char** argv) {

@@ -6,6 +6,7 @@
 
 #include "bench/lab.h"
 #include "engine/memory.h"
+#include "kernels/ops.h"
 
 namespace melgrad {
 namespace {

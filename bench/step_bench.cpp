@@ -3,6 +3,9 @@
 #include <benchmark/benchmark.h>
 
 #include "bench/lab.h"
+#include "kernels/mel.h"
+#include "models/networks/networks.h"
+#include "models/recipes/recipe.h"
 #include "models/training/step.h"
 
 namespace melgrad {

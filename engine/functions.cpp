@@ -1,5 +1,7 @@
 #include "engine/functions.h"
 
+#include "engine/param.h"
+
 namespace melgrad {
 namespace {
 

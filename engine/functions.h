@@ -7,6 +7,7 @@
 #pragma once
 
 #include "engine/tape.h"
+#include "kernels/ops.h"
 
 namespace melgrad {
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "engine/param.h"
+
 namespace melgrad {
 
 RecurrentLayer::RecurrentLayer(ParamStore& params, const std::string& name, Cell cell, std::int64_t in,

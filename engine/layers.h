@@ -3,6 +3,7 @@
 #pragma once
 
 #include "engine/functions.h"
+#include "engine/param.h"
 
 namespace melgrad {
 

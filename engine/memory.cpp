@@ -1,5 +1,7 @@
 #include "engine/memory.h"
 
+#include "kernels/ops.h"
+
 namespace melgrad {
 
 Slab::Slab(Device& device, std::int64_t bytes) : block_(device, aligned_bytes(bytes)) {

@@ -1,5 +1,7 @@
 #include "engine/optimizer.h"
 
+#include "engine/param.h"
+
 namespace melgrad {
 
 Optimizer::Optimizer(Device& device, const ParamStore& params, const OptimizerOptions& options)

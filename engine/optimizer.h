@@ -4,9 +4,12 @@
 
 #include <string>
 
-#include "engine/param.h"
+#include "engine/memory.h"
+#include "kernels/ops.h"
 
 namespace melgrad {
+
+class ParamStore;
 
 enum class OptimizerKind { sgd, adam, adadelta };
 

@@ -3,9 +3,9 @@
 //
 // The first run grows the arena, the second runs on its final block; from then on the arena is sealed and
 // every run must issue the same operations on the same addresses. So the third run is recorded, and it and
-// all later ones are replayed as a whole (a CUDA graph), where the device can; kernels/trace.h lets a test
-// check on any machine that it could. The program therefore reads nothing back, branches on no data, and
-// keeps what changes (rate, counter, batch) in device memory.
+// all later ones are replayed as a whole (a CUDA graph), where the device can; kernels/decorators/trace.h
+// lets a test check on any machine that it could. The program therefore reads nothing back, branches on no
+// data, and keeps what changes (rate, counter, batch) in device memory.
 #pragma once
 
 #include <functional>

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "engine/param.h"
+#include "kernels/ops.h"
+
 namespace melgrad {
 
 void Tape::reset(bool training) {
@@ -10,6 +13,8 @@ void Tape::reset(bool training) {
   nodes_.clear();
   arena_->reset();
 }
+
+Tensor Tape::take(Shape shape, DType dtype) { return arena_->take(shape, dtype); }
 
 Var Tape::push(Slot s) {
   slots_.push_back(s);

@@ -10,9 +10,14 @@
 #include <functional>
 #include <vector>
 
-#include "engine/param.h"
+#include "kernels/device.h"
 
 namespace melgrad {
+
+class Arena;
+class ParamStore;
+struct Grad;
+struct Param;
 
 struct Var {
   std::int32_t index = -1;
@@ -46,7 +51,7 @@ class Tape {
   // What large activations are stored as.
   DType activation_type() const { return device_->precision() == Precision::bf16 ? DType::bf16 : DType::f32; }
   Ops& ops() const { return device_->ops(); }
-  Tensor take(Shape shape, DType dtype = DType::f32) { return arena_->take(shape, dtype); }
+  Tensor take(Shape shape, DType dtype = DType::f32);
 
  private:
   struct Slot {

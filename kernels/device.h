@@ -7,10 +7,11 @@
 #include <memory>
 #include <string>
 
-#include "kernels/ops.h"
 #include "kernels/tensor.h"
 
 namespace melgrad {
+
+class Ops;  // kernels/ops.h
 
 // Of matrix products and convolutions. How far each may be from the reference, as normalised mean square
 // error: f32 5e-12, tf32 4e-6, bf16 3e-5 (kernels/reference/tolerance.h). Everything else is f32 always, and
@@ -97,13 +98,5 @@ struct DeviceOptions {
   int threads = 0;                       // CPU threads; 0 = all cores; never more than OMP_THREAD_LIMIT
   Precision precision = Precision::f32;  // the CPU has f32 only
 };
-
-// "cpu", "cuda:N", "cuda" (cuda:0), or "auto": cuda:0 if this build and this machine have one, else cpu.
-// Throws Error (device) that says why when there is none.
-std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions& options = {});
-
-// One line on CUDA for people: what this build was made for, driver and devices of this machine, or why there
-// are none.
-std::string cuda_report();
 
 }  // namespace melgrad

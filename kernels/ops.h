@@ -20,10 +20,11 @@
 
 #include <cstdint>
 
-#include "kernels/mel.h"
 #include "kernels/tensor.h"
 
 namespace melgrad {
+
+class MelTables;  // kernels/mel.h
 
 enum class Write { overwrite, accumulate };
 

@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "kernels/devices/make_device.h"
 #include "kernels/error.h"
 #include "tests/sim/sim_device.h"
 

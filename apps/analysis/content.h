@@ -24,7 +24,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/feature_extractor.h"
+#include "kernels/devices/feature_extractor.h"
 
 namespace melgrad {
 

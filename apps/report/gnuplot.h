@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/report/page.h"
+#include "apps/report/plot.h"
 
 namespace melgrad {
 

@@ -8,20 +8,9 @@
 #include <variant>
 #include <vector>
 
-#include "apps/terminal/text_table.h"
+#include "apps/report/plot.h"
 
 namespace melgrad {
-
-// The commands draw what is in `data`; they never contain text from a user's files, which reaches gnuplot
-// only through the data.
-struct Plot {
-  std::string name;     // of its files, unique in a page: "confusion-dong2018"
-  std::string caption;  // below the picture
-  std::string alt;      // what one would say of it on the telephone
-  TextRows data;        // the first row names the columns
-  std::string commands;
-  int width = 460, height = 320;  // CSS pixels; a phone shows 360 of them
-};
 
 class Page {
  public:

@@ -2,12 +2,12 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "apps/cli.h"
 #include "apps/report/analysis.h"
 #include "apps/report/runs.h"
 #include "apps/report/sections.h"
 #include "apps/report/spaces.h"
 #include "apps/report/track.h"
+#include "apps/terminal/cli.h"
 #include "apps/train.h"
 #include "kernels/error.h"
 

@@ -8,6 +8,8 @@
 #include "models/metrics/statistics.h"
 #include "models/recipes/recipe_use.h"
 #include "models/runs/run_record.h"
+#include "models/runs/run_training.h"
+#include "models/training/run.h"
 
 namespace melgrad {
 namespace {

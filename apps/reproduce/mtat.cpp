@@ -12,6 +12,8 @@
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
 #include "models/runs/run_record.h"
+#include "models/runs/run_training.h"
+#include "models/training/run.h"
 
 namespace melgrad {
 namespace {
@@ -133,8 +135,8 @@ class MtatReproduction {
     tell_of_features(recipe.features);
     if (!data_set_) data_set_ = open_data_set(asked_.data, *settings_);
     const auto store = feature_store(*settings_);
-    const ExtractResult r = extract_shown(*data_set_, recipe.features, dtype, *device_, settings_->threads, path,
-                                    store ? &*store : nullptr);
+    const ExtractResult r = extract_shown(*data_set_, recipe.features, dtype, *device_, settings_->threads,
+                                          path, store ? &*store : nullptr);
     if (r.interrupted) interrupt();
     if (r.skipped > 0) settings_->exit_code = kExitProblemsFound;
     return path;

@@ -1,7 +1,7 @@
 // The experiments of `melgrad reproduce`, a file each.
 #pragma once
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 
 namespace melgrad {
 

@@ -7,9 +7,9 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "apps/cli.h"
 #include "apps/synth/music.h"
 #include "apps/synth/tags.h"
+#include "apps/terminal/cli.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/audio/audio.h"

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <unistd.h>
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 #include "io/files/atomic_file.h"
 
 namespace melgrad {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/cli.h"
+#include "apps/terminal/cli.h"
 
 namespace melgrad {
 

@@ -6,6 +6,7 @@
 
 #include "engine/memory.h"
 #include "kernels/cuda/cudnn_graph.h"
+#include "kernels/devices/make_device.h"
 
 namespace melgrad {
 namespace {

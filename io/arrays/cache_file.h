@@ -5,7 +5,7 @@
 #include <deque>
 #include <functional>
 
-#include "io/arrays/cache.h"
+#include "io/arrays/cache_content.h"
 #include "io/arrays/hdf5.h"
 
 namespace melgrad {

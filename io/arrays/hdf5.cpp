@@ -80,7 +80,7 @@ H5File H5File::create(const std::string& path, const std::string& shown) {
   file.kind_ = ErrorKind::output;
   file.output_ = std::make_unique<H5Output>(H5Output{shown});
   const H5Id access = access_list(), creation = h5_property_list(H5P_FILE_CREATE);
-  h5_write_through(access, *file.output_);
+  h5_write_through(access.get(), *file.output_);
   H5Pset_obj_track_times(creation.get(), false);
   H5Pset_attr_phase_change(creation.get(), 64, 32);  // up to 64 attributes in the plain, compact form
   file.id_ = H5Id(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()), H5Fclose);

@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernels/error.h"
+
 namespace melgrad {
 namespace {
 
@@ -130,9 +132,9 @@ hid_t driver() {
 
 }  // namespace
 
-void h5_write_through(const H5Id& access, H5Output& output) {
+void h5_write_through(hid_t access, H5Output& output) {
   H5Output* info = &output;
-  if (H5Pset_driver(access.get(), driver(), &info) < 0)
+  if (H5Pset_driver(access, driver(), &info) < 0)
     fail(ErrorKind::internal, "HDF5: the driver for writing cannot be installed");
 }
 

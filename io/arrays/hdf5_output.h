@@ -3,7 +3,8 @@
 // failed first for H5File, which asks after every dataset and at the end.
 #pragma once
 
-#include "io/arrays/hdf5.h"
+#include <hdf5.h>
+#include <string>
 
 namespace melgrad {
 
@@ -13,6 +14,6 @@ struct H5Output {
 };
 
 // Makes files of this access list go through the driver. `output` must outlive them.
-void h5_write_through(const H5Id& access, H5Output& output);
+void h5_write_through(hid_t access, H5Output& output);
 
 }  // namespace melgrad

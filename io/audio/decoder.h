@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "io/audio/audio.h"
+#include "io/audio/audio_options.h"
 #include "io/files/byte_range.h"
 #include "kernels/error.h"
 

@@ -64,10 +64,6 @@ struct DataSetOptions {
 // Columns of a manifest that are taken along, for splits.
 inline constexpr const char* kColumns[] = {"fold", "group", "artist", "album"};
 
-// Throws Error (input) that names the folder, class or manifest line: nothing there, a class without audio,
-// no audio at all, a row that cannot be read, folders that are no classes.
-DataSet open_data_set(const std::filesystem::path& path, const DataSetOptions& options = {});
-
 // Throws Error (input) if there is none of its files at all, as when a table names them from another place.
 void expect_files(const DataSet& set);
 

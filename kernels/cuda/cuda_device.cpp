@@ -6,7 +6,7 @@
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/nvidia_libraries.h"
-#include "kernels/trace.h"
+#include "kernels/decorators/trace.h"
 
 namespace melgrad {
 namespace {
@@ -278,7 +278,7 @@ std::unique_ptr<Device> make_cuda_device(int index, const DeviceOptions& options
   return std::make_unique<CudaDevice>(index, options);
 }
 
-std::string cuda_report() {
+std::string describe_cuda() {
   int runtime = 0;
   cudaRuntimeGetVersion(&runtime);
   const std::string reason = why_not(0);

@@ -15,4 +15,7 @@ int cuda_device_count();
 // failed.
 std::unique_ptr<Device> make_cuda_device(int index, const DeviceOptions& options);
 
+// cuda_report (kernels/devices/make_device.h).
+std::string describe_cuda();
+
 }  // namespace melgrad

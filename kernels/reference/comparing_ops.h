@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/decorator.h"
+#include "kernels/decorators/decorator.h"
 
 namespace melgrad {
 

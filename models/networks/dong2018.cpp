@@ -10,6 +10,7 @@
 //   dropout, dense 32, ReLU           32              (input 12,544)
 //   dropout, dense 10                 10
 //   parameters                        432,874 / 463,914 / 494,954 for c = 32 / 64 / 96
+#include "engine/param.h"
 #include "models/networks/extents.h"
 #include "models/networks/networks.h"
 

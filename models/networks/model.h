@@ -1,12 +1,12 @@
-// Model: a network with its parameters. One file per architecture; make_model knows their names.
+// Model: a network with its parameters. One file per architecture; networks.h knows their names.
 #pragma once
 
-#include <memory>
-#include <string>
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "engine/functions.h"
-#include "models/recipes/recipe.h"
+#include "engine/param.h"
 
 namespace melgrad {
 
@@ -55,10 +55,5 @@ class Model {
   std::optional<Slab> input_;
   Tensor mean_, scale_;
 };
-
-// Throws Error (usage) for an unknown architecture or an input that is too small for it. Parameters are
-// declared, not yet allocated.
-std::unique_ptr<Model> make_model(const ModelOptions& options, const InputShape& input, std::int64_t classes);
-std::vector<std::string> model_names();
 
 }  // namespace melgrad

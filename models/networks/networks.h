@@ -1,10 +1,19 @@
-// The networks by name; each file opens with its table of shapes. They throw Error (usage) for an input that
-// does not fit.
+// The networks by name; each file opens with its table of shapes.
 #pragma once
 
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "models/networks/model.h"
+#include "models/networks/options.h"
 
 namespace melgrad {
+
+// Throws Error (usage) for an unknown architecture or an input that is too small for it. Parameters are
+// declared, not yet allocated.
+std::unique_ptr<Model> make_model(const ModelOptions& options, const InputShape& input, std::int64_t classes);
+std::vector<std::string> model_names();
 
 std::unique_ptr<Model> make_dong2018(const ModelOptions&, const InputShape&, std::int64_t classes);
 

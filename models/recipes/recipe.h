@@ -12,6 +12,8 @@
 #include "engine/optimizer.h"
 #include "kernels/fields.h"
 #include "kernels/mel.h"
+#include "kernels/ops.h"
+#include "models/networks/options.h"
 
 namespace melgrad {
 
@@ -44,14 +46,6 @@ template <>
 inline constexpr const char* kNamesOf<OptimizerKind>[] = {"sgd", "adam", "adadelta"};
 template <>
 inline constexpr const char* kNamesOf<Schedule::Kind>[] = {"constant", "inverse_time", "step", "cosine"};
-
-struct ModelOptions {
-  std::string architecture = "dong2018";  // of model_names() in models/networks/model.h
-  std::int64_t filters = 64;
-  double dropout = 0.2;
-  double width = 1;
-  double l2_conv = 0.01, l2_dense = 0.02;
-};
 
 struct InputOptions {
   Standardise standardise = Standardise::none;

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "kernels/text.h"
-#include "models/networks/model.h"
+#include "models/networks/networks.h"
 #include "models/recipes/recipe_table.h"
 
 namespace melgrad {

@@ -5,6 +5,7 @@
 
 #include "kernels/error.h"
 #include "models/runs/run_record.h"
+#include "models/training/task.h"
 
 namespace melgrad {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "io/audio/audio.h"
-#include "kernels/feature_extractor.h"
+#include "kernels/devices/feature_extractor.h"
 #include "models/training/evaluator.h"
 #include "models/training/model_file.h"
 

@@ -37,6 +37,11 @@ class RunCheckpoints {
   int keep_;
 };
 
+struct SaveOptions {
+  double every = 60;                 // seconds between checkpoints
+  int keep = RunCheckpoints::kKeep;  // of the last
+};
+
 // Finished steps of a checkpoint that a run has saved.
 std::int64_t steps_of(const Checkpoint& state, const std::string& path);
 

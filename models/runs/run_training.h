@@ -26,11 +26,6 @@ void resume_in_folder(TrainingRun& run, const RunFolder& folder, const Notes& no
 // session.
 void note_resumption(TrainingRun& run, const RunFolder& folder, const Notes& notes = {});
 
-struct SaveOptions {
-  double every = 60;                 // seconds between checkpoints
-  int keep = RunCheckpoints::kKeep;  // of the last
-};
-
 // Who looks on. All are called on the thread that trains; empty ones are left out.
 struct Watcher {
   std::function<void(std::int64_t steps)> step;  // finished steps

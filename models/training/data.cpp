@@ -10,6 +10,7 @@
 #include "kernels/host_memory.h"
 #include "kernels/math/half.h"
 #include "kernels/text.h"
+#include "models/training/task.h"
 
 namespace melgrad {
 

@@ -9,10 +9,11 @@
 #include "io/datasets/split.h"
 #include "models/recipes/recipe.h"
 #include "models/training/notes.h"
-#include "models/training/task.h"
 #include "models/training/track_table.h"
 
 namespace melgrad {
+
+class Task;
 
 class TrainingData {
  public:

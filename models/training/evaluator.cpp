@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "models/training/task.h"
+
 namespace melgrad {
 
 Evaluator::Evaluator(Device& device, Model& model, const Task& task, std::int64_t frames, std::int64_t batch)

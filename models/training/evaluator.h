@@ -4,12 +4,15 @@
 #include <functional>
 #include <vector>
 
+#include "engine/memory.h"
 #include "engine/tape.h"
 #include "models/networks/model.h"
-#include "models/training/task.h"
+#include "models/recipes/recipe.h"
 #include "models/training/track_table.h"
 
 namespace melgrad {
+
+class Task;
 
 class Evaluator {
  public:

@@ -10,7 +10,7 @@
 #include "io/audio/flaws.h"
 #include "io/files/hash.h"
 #include "io/files/workers.h"
-#include "kernels/feature_extractor.h"
+#include "kernels/devices/feature_extractor.h"
 #include "kernels/text.h"
 
 namespace melgrad {

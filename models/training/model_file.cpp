@@ -2,6 +2,7 @@
 
 #include "io/arrays/safetensors.h"
 #include "io/files/json.h"
+#include "models/networks/networks.h"
 
 namespace melgrad {
 namespace {

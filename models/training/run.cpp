@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "io/files/hash.h"
-#include "kernels/finite_ops.h"
+#include "kernels/decorators/finite_ops.h"
 #include "kernels/text.h"
 #include "models/training/epoch_order.h"
 #include "models/training/model_file.h"

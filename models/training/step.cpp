@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "kernels/math/segments.h"
+#include "kernels/ops.h"
+#include "models/recipes/recipe.h"
 
 namespace melgrad {
 namespace {

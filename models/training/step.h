@@ -9,7 +9,9 @@
 
 #include "engine/optimizer.h"
 #include "engine/step.h"
+#include "kernels/ops.h"
 #include "models/networks/model.h"
+#include "models/recipes/recipe.h"
 #include "models/training/task.h"
 #include "models/training/track_table.h"
 

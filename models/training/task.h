@@ -8,17 +8,20 @@
 #include <utility>
 #include <vector>
 
-#include "engine/functions.h"
 #include "engine/memory.h"
-#include "models/recipes/recipe.h"
 
 namespace melgrad {
 
 class Evaluator;
+class Tape;
 class TrainingData;
 class TrainingRun;
 struct CacheItem;
+struct CrossEntropy;
+struct Recipe;
 struct Split;
+struct TrainOptions;
+struct Var;
 
 // What a loss compares with, on the device, beside the track table's labels.
 struct Targets {

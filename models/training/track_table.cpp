@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "kernels/ops.h"
+
 namespace melgrad {
 namespace {
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "kernels/devices/make_device.h"
 #include "tests/declared_ops.h"
 #include "tests/sim/sim_device.h"
 

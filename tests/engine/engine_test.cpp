@@ -3,7 +3,9 @@
 
 #include "engine/functions.h"
 #include "engine/optimizer.h"
+#include "engine/param.h"
 #include "engine/step.h"
+#include "kernels/devices/make_device.h"
 #include "kernels/math/philox.h"
 
 namespace melgrad {

@@ -21,6 +21,7 @@
 #include "io/audio/audio.h"
 #include "io/datasets/dataset.h"
 #include "io/datasets/mtat_tables.h"
+#include "io/datasets/open_data_set.h"
 #include "io/datasets/split.h"
 #include "models/recipes/recipe.h"
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/math/philox.h"
+#include "models/networks/networks.h"
 #include "models/training/step.h"
 
 namespace melgrad::testing {

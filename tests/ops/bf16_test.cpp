@@ -3,6 +3,7 @@
 // input.
 #include "kernels/math/bf16.h"
 
+#include "kernels/devices/make_device.h"
 #include "tests/ops/op_test.h"
 
 namespace melgrad {

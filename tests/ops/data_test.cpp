@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "kernels/devices/make_device.h"
 #include "tests/ops/op_test.h"
 
 namespace melgrad {

@@ -15,10 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "kernels/decorators/trace.h"
 #include "kernels/device.h"
 #include "kernels/reference/reference.h"
 #include "kernels/reference/tolerance.h"
-#include "kernels/trace.h"
 #include "tests/cases.h"
 #include "tests/devices.h"
 

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernels/device.h"
+#include "kernels/devices/make_device.h"
 #include "tests/golden.h"
 #include "tests/io/fixtures.h"
 

@@ -6,6 +6,7 @@
 
 #include "apps/synth/music.h"
 #include "io/audio/audio.h"
+#include "io/datasets/open_data_set.h"
 #include "io/datasets/scan.h"
 #include "tests/apps/command.h"
 #include "tests/io/fixtures.h"

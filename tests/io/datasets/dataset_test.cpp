@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "io/datasets/csv.h"
+#include "io/datasets/open_data_set.h"
 #include "tests/io/fixtures.h"
 
 namespace melgrad {

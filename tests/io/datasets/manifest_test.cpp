@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "io/datasets/csv.h"
+#include "io/datasets/open_data_set.h"
 #include "tests/io/fixtures.h"
 
 namespace melgrad {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "io/datasets/mtat_tags.h"
+#include "io/datasets/open_data_set.h"
 #include "io/datasets/tsv.h"
 #include "tests/io/datasets/mtat_rows.h"
 

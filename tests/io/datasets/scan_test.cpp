@@ -5,6 +5,7 @@
 #include <limits>
 #include <sndfile.h>
 
+#include "io/datasets/open_data_set.h"
 #include "tests/io/fixtures.h"
 
 namespace melgrad {

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
-#include "kernels/trace.h"
+#include "kernels/decorators/trace.h"
+#include "kernels/devices/make_device.h"
+#include "models/networks/networks.h"
 #include "models/training/evaluator.h"
 #include "tests/devices.h"
 #include "tests/models/synthetic.h"

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 
-#include "models/networks/model.h"
+#include "engine/optimizer.h"
+#include "engine/param.h"
+#include "kernels/ops.h"
+#include "models/networks/networks.h"
 #include "tests/devices.h"
 #include "tests/places.h"
 

@@ -2,8 +2,11 @@
 // them.
 #include <gtest/gtest.h>
 
+#include "kernels/devices/make_device.h"
+#include "kernels/ops.h"
 #include "kernels/text.h"
-#include "models/networks/model.h"
+#include "models/networks/networks.h"
+#include "models/recipes/recipe.h"
 #include "tests/devices.h"
 #include "tests/golden_tagging.h"
 #include "tests/places.h"

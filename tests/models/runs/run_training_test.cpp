@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "io/audio/audio.h"
+#include "io/datasets/open_data_set.h"
 #include "models/runs/predictor.h"
 #include "models/training/extraction.h"
 #include "tests/devices.h"

@@ -1,8 +1,8 @@
 // OpsDecorator: an Ops whose every call goes through one function of a derived class, as an OpCall that can
 // be run on another Ops, written down, and asked for its tensors. What watches or checks a device is derived
-// from it (kernels/trace.h, kernels/reference/comparing_ops.h). Nothing here names an operation: each is
-// passed on as kernels/op_overrides.h declares it, and what it does with a tensor is in the type of the
-// parameter.
+// from it (kernels/decorators/trace.h, kernels/reference/comparing_ops.h). Nothing here names an operation:
+// each is passed on as kernels/op_overrides.h declares it, and what it does with a tensor is in the type of
+// the parameter.
 #pragma once
 
 #include <functional>

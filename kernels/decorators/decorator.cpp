@@ -1,4 +1,6 @@
-#include "kernels/decorator.h"
+#include "kernels/decorators/decorator.h"
+
+#include "kernels/mel.h"
 
 namespace melgrad {
 

@@ -1,8 +1,9 @@
-#include "kernels/feature_extractor.h"
+#include "kernels/devices/feature_extractor.h"
 
 #include <cstring>
 
 #include "kernels/cpu/log_mel.h"
+#include "kernels/ops.h"
 
 namespace melgrad {
 

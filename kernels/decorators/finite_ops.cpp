@@ -1,4 +1,4 @@
-#include "kernels/finite_ops.h"
+#include "kernels/decorators/finite_ops.h"
 
 #include <cmath>
 #include <vector>

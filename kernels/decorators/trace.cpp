@@ -1,4 +1,4 @@
-#include "kernels/trace.h"
+#include "kernels/decorators/trace.h"
 
 namespace melgrad {
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "kernels/decorator.h"
+#include "kernels/decorators/decorator.h"
 
 namespace melgrad {
 

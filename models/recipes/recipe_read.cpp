@@ -1,5 +1,3 @@
-#include "models/recipes/recipe.h"
-
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -8,6 +6,7 @@
 #include "io/files/text_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
+#include "models/recipes/recipe.h"
 #include "models/recipes/recipe_keys.h"
 #include "models/recipes/recipe_table.h"
 #include "models/recipes/recipes.h"

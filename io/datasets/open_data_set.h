@@ -1,0 +1,14 @@
+// Opens whatever names a data set: a folder of a known one, of class folders, or a table.
+#pragma once
+
+#include <filesystem>
+
+#include "io/datasets/dataset.h"
+
+namespace melgrad {
+
+// Throws Error (input) that names the folder, class or manifest line: nothing there, a class without audio,
+// no audio at all, a row that cannot be read, folders that are no classes.
+DataSet open_data_set(const std::filesystem::path& path, const DataSetOptions& options = {});
+
+}  // namespace melgrad
