@@ -8,7 +8,7 @@
 #include "kernels/device.h"
 #include "kernels/host_memory.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MELGRAD_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -51,7 +51,7 @@ class HostDevice : public Device {
   Precision precision() const override { return Precision::f32; }
   void* allocate(std::size_t bytes) override { return aligned_host_memory(bytes); }
   void release(void* memory) noexcept override { std::free(memory); }
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MELGRAD_ADDRESS_SANITIZER
   void poison(void* memory, std::size_t bytes) override { __asan_poison_memory_region(memory, bytes); }
   void unpoison(void* memory, std::size_t bytes) override { __asan_unpoison_memory_region(memory, bytes); }
 #else

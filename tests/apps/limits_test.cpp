@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MELGRAD_ADDRESS_SANITIZER
 constexpr bool kSanitized = true;  // which takes terabytes of address space, and longer
 #else
 constexpr bool kSanitized = false;

@@ -58,7 +58,7 @@ TEST_F(Engine, SealedArenaRefusesToGrow) {
   EXPECT_THROW(arena.take({100'000'000}), Error);
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MELGRAD_ADDRESS_SANITIZER
 TEST_F(Engine, DeadViewsAreCaught) {
   Arena arena(*device_);
   const Tensor dead = arena.take({10});

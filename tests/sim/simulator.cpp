@@ -9,7 +9,7 @@
 
 #include "kernels/error.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MELGRAD_ADDRESS_SANITIZER
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -22,7 +22,7 @@ constexpr std::byte kGuardByte{0xA5}, kNanByte{0xFF};
 
 // AddressSanitizer must be told of every change of stacks, and forgets nothing of memory that was unmapped.
 struct StackSwitch {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MELGRAD_ADDRESS_SANITIZER
   static void begin(const void* bottom, std::size_t size) { __asan_unpoison_memory_region(bottom, size); }
   void leave(const void* bottom, std::size_t size) { __sanitizer_start_switch_fiber(&fake_, bottom, size); }
   void arrive(const void** from_bottom, std::size_t* from_size) {
@@ -135,7 +135,7 @@ void* Block::shared(std::size_t request, std::int64_t bytes, std::int64_t padded
     require(shared_used_ <= shared_bytes_, "simulator: {} bytes of shared memory used, {} declared",
             shared_used_, shared_bytes_);
     // Under AddressSanitizer the allocation ends with the piece; else guard bytes follow it.
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MELGRAD_ADDRESS_SANITIZER
     const std::int64_t guard = 0;
 #else
     const std::int64_t guard = kGuard;
@@ -150,7 +150,7 @@ void* Block::shared(std::size_t request, std::int64_t bytes, std::int64_t padded
 }
 
 void Block::check_guards() const {
-#ifndef __SANITIZE_ADDRESS__
+#ifndef MELGRAD_ADDRESS_SANITIZER
   for (const Piece& piece : pieces_) {
     const std::byte* guard = piece.memory.get() + piece.bytes;
     require(std::all_of(guard, guard + kGuard, [](std::byte b) { return b == kGuardByte; }),

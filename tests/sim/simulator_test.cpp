@@ -52,7 +52,7 @@ TEST(Simulator, finds_a_missing_barrier) {
 }
 
 TEST(SimulatorDeathTest, finds_an_overrun_by_one) {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef MELGRAD_ADDRESS_SANITIZER
   EXPECT_DEATH((reverse<Reverse<true, 1>>(sim::Order::forward)), "heap-buffer-overflow");
 #else
   EXPECT_THROW((reverse<Reverse<true, 1>>(sim::Order::forward)), Error);

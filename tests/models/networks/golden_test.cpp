@@ -7,6 +7,7 @@
 #include "engine/param.h"
 #include "kernels/ops.h"
 #include "models/networks/networks.h"
+#include "models/recipes/recipe.h"
 #include "tests/devices.h"
 #include "tests/places.h"
 

@@ -1,0 +1,38 @@
+# cmake --install: bin/melgrad, include/melgrad, the static libraries, and what CMake (find_package(melgrad), target
+# melgrad::melgrad) and pkg-config (melgrad) are asked by those who build on them. apps/examples are such programs.
+include(CMakePackageConfigHelpers)
+set(melgrad_package ${CMAKE_INSTALL_LIBDIR}/cmake/melgrad)
+
+# One name for all of them; the others come with it.
+add_library(melgrad_melgrad INTERFACE)
+add_library(melgrad::melgrad ALIAS melgrad_melgrad)
+target_link_libraries(melgrad_melgrad INTERFACE melgrad_training)
+
+set(melgrad_libraries melgrad_kernels melgrad_engine melgrad_networks melgrad_io melgrad_training melgrad_melgrad)
+foreach(library IN LISTS melgrad_libraries)
+  string(REPLACE melgrad_ "" name ${library})
+  set_target_properties(${library} PROPERTIES EXPORT_NAME ${name})
+endforeach()
+install(TARGETS ${melgrad_libraries} EXPORT melgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS melgrad RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(MELGRAD_TESTS)
+  install(TARGETS melgrad_bench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})  # which `melgrad bench` starts
+endif()
+# Not what the devices, the files' formats and the tests are made of inside.
+install(DIRECTORY kernels engine models io DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/melgrad FILES_MATCHING PATTERN "*.h"
+  REGEX "kernels/(cpu|cuda|math|reference)$" EXCLUDE REGEX "io/(arrays/(hdf5|cache_file)|audio/(decoder|flac_|mpeg_|ogg_))" EXCLUDE)
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+install(EXPORT melgrad NAMESPACE melgrad:: FILE melgradTargets.cmake DESTINATION ${melgrad_package})
+configure_package_config_file(apps/install/melgradConfig.cmake.in ${CMAKE_BINARY_DIR}/melgradConfig.cmake
+  INSTALL_DESTINATION ${melgrad_package})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/melgradConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/melgradConfig.cmake ${CMAKE_BINARY_DIR}/melgradConfigVersion.cmake
+  DESTINATION ${melgrad_package})
+
+set(melgrad_pc_libraries "-ldnnl ${OpenMP_CXX_FLAGS}")
+if(melgrad_cuda_found)
+  string(APPEND melgrad_pc_libraries " -L${CUDAToolkit_LIBRARY_DIR} -lcublasLt -lcufft -lcudart ${cudnn_library}")
+endif()
+configure_file(apps/install/melgrad.pc.in ${CMAKE_BINARY_DIR}/melgrad.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/melgrad.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
