@@ -30,6 +30,7 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/melgradConfigVersion.cmake 
 install(FILES ${CMAKE_BINARY_DIR}/melgradConfig.cmake ${CMAKE_BINARY_DIR}/melgradConfigVersion.cmake
   DESTINATION ${melgrad_package})
 
+file(RELATIVE_PATH melgrad_pc_to_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 set(melgrad_pc_libraries "-ldnnl ${OpenMP_CXX_FLAGS}")
 if(melgrad_cuda_found)
   string(APPEND melgrad_pc_libraries " -L${CUDAToolkit_LIBRARY_DIR} -lcublasLt -lcufft -lcudart ${cudnn_library}")
