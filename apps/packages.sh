@@ -32,12 +32,10 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# configure_and_build PRESET [TARGET...]: build/PRESET, on all cores, with ccache if it is there.
+# configure_and_build PRESET [TARGET...]: build/PRESET, on all cores.
 configure_and_build() {
-  local launcher=()
-  command -v ccache >/dev/null && launcher=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
-  [ ${#launcher[@]} -gt 0 ] && [ "$1" = cuda ] && launcher+=(-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache)
-  cmake --preset "$1" "${launcher[@]}" | sed -n '/^-- melgrad/,/^-- $/p'  # errors go to stderr all the same
+  ! [[ $1 =~ asan|lint ]] || install_packages clang-14 libclang-rt-14-dev libomp-14-dev
+  cmake --preset "$1" | sed -n '/^-- melgrad/,/^-- $/p'  # errors go to stderr all the same
   local targets=("${@:2}")
   cmake --build --preset "$1" --target "${targets[@]:-all}"
 }

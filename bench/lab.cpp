@@ -104,7 +104,7 @@ Limits measure(Device& device) {
   Product product(device);
   limits.product_seconds = 1e9;
   for (int k = 0; k < kTries; ++k) {
-    const double copy = device.seconds_of([&] { device.ops().add(from, {to, Write::overwrite}); });
+    const double copy = device.seconds_of([&] { device.ops().copy(from, to); });
     limits.bytes_per_second = std::max(limits.bytes_per_second, 2 * static_cast<double>(from.bytes()) / copy);
     limits.product_seconds = std::min(limits.product_seconds, product.seconds());
   }

@@ -117,7 +117,7 @@ Var add(Tape& tape, Var a, Var b) {
   require(tape.value(a).shape == tape.value(b).shape && tape.value(a).dtype == tape.value(b).dtype,
           "add: {} and {}", tape.value(a).shape.str(), tape.value(b).shape.str());
   const Tensor y = tape.take(tape.value(a).shape, tape.value(a).dtype);
-  tape.ops().add(tape.value(a), {y, Write::overwrite});
+  tape.ops().copy(tape.value(a), y);
   tape.ops().add(tape.value(b), {y, Write::accumulate});
   return tape.result(y, {a, b}, [&tape, a, b](Tensor dy) {
     for (const Var v : {a, b}) {

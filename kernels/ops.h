@@ -214,6 +214,8 @@ class Ops {
   virtual void fill(Out y, float value) = 0;
   // y (+)= x
   virtual void add(Tensor x, Grad y) = 0;
+  // y = x
+  void copy(Tensor x, Out y) { add(x, {y, Write::overwrite}); }
   // y = f(x); y may be x, which a gradient_needs_x does not survive
   virtual void activation_forward(Tensor x, Activation f, Out y) = 0;
   // dx (+)= dy f'(x), y = f(x); x may be y if the gradient needs no x

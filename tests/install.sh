@@ -2,10 +2,10 @@
 # What others build on: installs a build, compiles apps/examples against it from a folder outside the source, with CMake's
 # package and once more with pkg-config, and runs them on synthetic music. Every installed header is compiled as its users
 # would, but for kernels/op_overrides.h, which is a part of others.
-#   bash tests/install.sh [BUILD]     build/cpu if not said
+#   bash tests/install.sh     MELGRAD is the program of the build that is installed, build/cpu's if not said
 set -euo pipefail
 cd "$(dirname "$0")/.."
-build=$(realpath "${1:-build/cpu}")
+build=$(realpath "$(dirname "${MELGRAD:-build/cpu/bin/melgrad}")/..")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 quietly() { "$@" > "$work/log" 2>&1 || { cat "$work/log" >&2; return 1; }; }

@@ -1,21 +1,27 @@
 #!/usr/bin/env bash
-# Installs the packages, builds, runs all tests, runs them again under AddressSanitizer and UBSan; then valgrind over short
-# runs (tests/memcheck.sh), 20 s of fuzzing for every reader (tests/fuzz/run.sh), and in their quick forms
-# ThreadSanitizer (tests/races.sh), clang-tidy and cppcheck (tests/lint.sh).
-# With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would.
+# Installs the packages, builds, runs all tests, runs them again under AddressSanitizer and UBSan; then programs on the
+# installed library (tests/install.sh), 20 s of fuzzing for every reader (tests/fuzz/run.sh), valgrind over short runs
+# (tests/memcheck.sh), and in their quick forms ThreadSanitizer (tests/races.sh), formatting, clang-tidy and cppcheck
+# (tests/lint.sh). With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would.
 # Closes with the count of passed, failed and skipped over all; skips are listed with their cause.
 #   bash tests/run.sh            all of it
-#   bash tests/run.sh cpu        the tests of one preset
+#   bash tests/run.sh quick      while working: formatting, the tests of every folder in the CPU build but those of the
+#                                program as a process, and one round of training, evaluation and prediction with it
+#   bash tests/run.sh PRESET     the tests of one preset
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
 install_packages "${melgrad_packages[@]}" python3-h5py
 
-presets=("$@") others=()
+presets=("$@") others=() few=()
 if [ ${#presets[@]} -eq 0 ]; then
-  others=(memcheck.sh "fuzz/run.sh 20" "races.sh --quick" "lint.sh --quick")
+  # What stands in one line uses one core and runs side by side.
+  others=(install.sh "fuzz/run.sh 20" "memcheck.sh & races.sh --quick" "lint.sh --quick")
   command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=$PATH:/usr/local/cuda/bin
   presets=("$(command -v nvcc >/dev/null && echo cuda || echo cpu)" cpu-asan)
+elif [ "${presets[0]}" = quick ]; then
+  presets=(cpu) others=(format.sh)
+  few=(-E '^(Crash|Faults|Limits|StrangeFiles|LongRuns|Records|ReproduceMtat|Selftest|Names|Pipeline\.([^E]|Ex))')
 fi
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=1:strict_string_checks=1}
 export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
@@ -25,12 +31,14 @@ attribute() { sed -n "s/.*<testsuite .*\b$1=\"\([0-9]*\)\".*/\1/p; s/^[[:space:]
 
 for preset in "${presets[@]}"; do
   printf '\n== %s\n' "$preset"
+  start=$SECONDS
   configure_and_build "$preset" | { grep -v '^\[' || true; }  # a failed build ends this script
+  echo "$preset: built in $((SECONDS - start)) s"
   report=build/$preset/tests.xml
   rm -f "$report"
   start=$SECONDS
   status=0
-  ctest --preset "$preset" -j "$(nproc)" --output-junit "$PWD/$report" |
+  ctest --preset "$preset" -j "$(nproc)" "${few[@]}" --output-junit "$PWD/$report" |
     { grep -vE ' Passed |^ *Start |^Test project' || true; } || status=$?
   [ -f "$report" ] || { echo "$preset: no test ran" >&2; exit 1; }
   tests=$(attribute tests "$report") failures=$(attribute failures "$report") skips=$(attribute skipped "$report")
@@ -45,12 +53,26 @@ for preset in "${presets[@]}"; do
   passed=$((passed + tests - failures - skips)) failed=$((failed + failures)) skipped=$((skipped + skips))
 done
 
-for script in "${others[@]}"; do
-  printf '\n== tests/%s\n' "$script"
-  start=$SECONDS
+export MELGRAD=build/${presets[0]}/bin/melgrad
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+timed() {  # SCRIPT AND OPTIONS: what it says, when it ends
+  local start=$SECONDS code=0
   # shellcheck disable=SC2086 -- a script and its option
-  if MELGRAD=build/${presets[0]}/bin/melgrad bash tests/$script; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
-  echo "in $((SECONDS - start)) s"
+  bash tests/$1 > "$logs/${1%%.*}" 2>&1 || code=1
+  printf '\n== tests/%s\n%s\nin %d s\n' "$1" "$(cat "$logs/${1%%.*}")" $((SECONDS - start))
+  return $code
+}
+mkdir "$logs/fuzz"
+for line in "${others[@]}"; do
+  running=()
+  while read -r script; do
+    timed "$script" &
+    running+=($!)
+  done <<< "${line// & /$'\n'}"
+  for one in "${running[@]}"; do
+    if wait "$one"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+  done
 done
 
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"

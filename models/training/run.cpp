@@ -148,7 +148,7 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
   }
   ending_ = schedule_.ending_after(epoch);
   if (!finished() && schedule_.enters_phase(epoch)) {  // from the best weights, with an optimizer of its own
-    if (best_epoch() > 0) device_->ops().add(best_.all(), {model_->params().everything(), Write::overwrite});
+    if (best_epoch() > 0) device_->ops().copy(best_.all(), model_->params().everything());
     step_.begin_phase(schedule_.phase(), epoch * steps_per_epoch_);
   }
   go_on = after_epoch(report);
@@ -158,7 +158,7 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
 void TrainingRun::follow_validation(std::int64_t epoch, double score) {
   switch (schedule_.validated(epoch, score)) {
     case TrainingSchedule::Change::best:
-      device_->ops().add(model_->params().everything(), {best_.all(), Write::overwrite});
+      device_->ops().copy(model_->params().everything(), best_.all());
       break;
     case TrainingSchedule::Change::slower:
       step_.optimizer().set_factor(schedule_.state().rate_factor);
@@ -228,10 +228,10 @@ void TrainingRun::with_weights(bool best, const std::function<void(Evaluator&)>&
   Slab current = model_->params().like_everything(*device_);
   Ops& ops = device_->ops();
   const Tensor values = model_->params().everything();
-  ops.add(values, {current.all(), Write::overwrite});
-  if (best && best_epoch() > 0) ops.add(best_.all(), {values, Write::overwrite});
+  ops.copy(values, current.all());
+  if (best && best_epoch() > 0) ops.copy(best_.all(), values);
   work(evaluator_);
-  ops.add(current.all(), {values, Write::overwrite});
+  ops.copy(current.all(), values);
 }
 
 std::uint64_t TrainingRun::weights_digest() {

@@ -16,7 +16,7 @@ if [ "${1:-}" = keep ]; then
   for reader in build/fuzz/corpus/*/; do
     reader=$(basename "$reader")
     mkdir "$least/$reader"
-    MELGRAD_FUZZ=$reader OMP_NUM_THREADS=1 build/fuzz/bin/fuzz -set_cover_merge=1 -max_len=262144 "$least/$reader" \
+    MELGRAD_FUZZ=$reader OMP_NUM_THREADS=1 build/cpu-asan/bin/fuzz -set_cover_merge=1 -max_len=262144 "$least/$reader" \
       "build/fuzz/corpus/$reader" > "build/fuzz/$reader.log" 2>&1 || { tail -n 30 "build/fuzz/$reader.log" >&2; exit 1; }
     echo "$reader: $(find "$least/$reader" -type f | wc -l) of $(find "build/fuzz/corpus/$reader" -type f | wc -l) files"
   done
@@ -27,7 +27,7 @@ seconds=${1:-60} program=$(realpath "${MELGRAD:-build/cpu/bin/melgrad}")
 readers=("${@:2}")
 [ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy recipe manifest annotations clip-info split result metrics analysis)
 install_packages clang-14 libclang-rt-14-dev libomp-14-dev xz-utils
-configure_and_build fuzz fuzz | { grep -v '^\[' || true; }  # a failed build ends this script
+configure_and_build cpu-asan fuzz | { grep -v '^\[' || true; }  # a failed build ends this script
 
 export work=$PWD/build/fuzz/work corpus=$PWD/build/fuzz/corpus found=$PWD/build/fuzz/found seconds
 rm -rf "$work"
@@ -93,7 +93,7 @@ seed analysis "$work"/music.json "$work"/mtat.json
 fuzz() {  # READER
   mkdir -p "$found/$1"
   local log=build/fuzz/$1.log code=0
-  MELGRAD_FUZZ=$1 OMP_NUM_THREADS=1 build/fuzz/bin/fuzz -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
+  MELGRAD_FUZZ=$1 OMP_NUM_THREADS=1 build/cpu-asan/bin/fuzz -max_total_time="$seconds" -rss_limit_mb=4096 -timeout=20 \
     -max_len=262144 -print_final_stats=1 -artifact_prefix="$found/$1/" "$corpus/$1" > "$log" 2>&1 || code=1
   printf '%-12s %s executions, %s edges, %s files kept\n' "$1" \
     "$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")" "$(grep -o 'cov: [0-9]*' "$log" | tail -n 1 | cut -c6-)" \
