@@ -65,52 +65,53 @@ void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
     say("train.epochs={}: train.phases is \"{}\"", recipe.train.epochs, recipe.train.phases);
 }
 
-void start_or_resume(Settings& settings, TrainRequest request, const std::string& out,
-                     const std::string& resume) {
-  const auto device = open_device(settings);
+// What a run works with, begun or gone on with.
+struct Opened {
   Recipe recipe;
-  std::optional<RunFolder> folder;
+  RunFolder folder;
   std::string cache;
   std::vector<std::string> notes;
-  if (resume.empty()) {
-    // Before the folder, which would stay behind if they are refused.
-    const std::optional<DataSet> audio = audio_of(data_request(request), settings);
-    recipe = recipe_of(request, audio ? &*audio : nullptr);
-    if (audio) expect_classes(request.data, audio->classes, recipe);
-    folder = RunFolder::create(out, recipe.name);
-    notes = tell_of_features(recipe.features);
-    cache = audio ? folder->file("features.h5") : request.data;
-    if (audio) extract_to(cache, *audio, recipe.features, *device, settings);
-  } else {
-    folder = RunFolder::resume(resume);
-    const RunOrigin run = origin_of(*folder);
-    recipe = load_recipe(folder->file("recipe.toml"));
-    set_ending(recipe, request.set);
-    cache = run.cache;
-    request.seed = run.seed;
-    notes = tell_of_features(recipe.features);
-    compare_devices(run, *device, say_line);
-  }
-  const TrainingData data(*device, cache, recipe, request.hold, say_line);
-  if (resume.empty() && data.features().preset == "imported")
-    expect_none_of("features.", request.set, cache + " has imported features");
-  Split split;
-  if (resume.empty()) {
-    expect_classes(request.data, data.classes(), recipe);
-    split = choose_split(data, recipe, request);
-    begin_in_folder(*folder, recipe, data, request.data, split, request.seed, *device, split_record(request));
-  } else {
-    split = read_split(folder->file("splits.json"), data.names());
-  }
-  TrainingRun run(*device, data, split, recipe, request.seed);
-  resume_in_folder(run, *folder, say_line);
-  expect_no_fewer(run, recipe, *folder);
-  if (!resume.empty()) note_resumption(run, *folder, say_line);
-  if (!request.set.empty()) write_file_atomically(folder->file("recipe.toml"), as_toml(run.recipe()));
-  print_plan(run, data, recipe);
-  const bool done = train_shown(run, *folder, recipe.name, request.saving);
-  const std::string where = folder->path().string();
-  if (settings.json) {
+};
+
+Opened open_new(const TrainRequest& request, const std::string& out, Device& device, Settings& settings) {
+  // Before the folder, which would stay behind if they are refused.
+  const std::optional<DataSet> audio = audio_of(data_request(request), settings);
+  const Recipe recipe = recipe_of(request, audio ? &*audio : nullptr);
+  if (audio) expect_classes(request.data, audio->classes, recipe);
+  const RunFolder folder = RunFolder::create(out, recipe.name);
+  const std::vector<std::string> notes = tell_of_features(recipe.features);
+  if (!audio) return {recipe, folder, request.data, notes};
+  const std::string cache = folder.file("features.h5");
+  extract_to(cache, *audio, recipe.features, device, settings);
+  return {recipe, folder, cache, notes};
+}
+
+// The seed too is the run's.
+Opened open_begun(TrainRequest& request, const std::string& path, const Device& device) {
+  const RunFolder folder = RunFolder::resume(path);
+  const RunOrigin run = origin_of(folder);
+  Recipe recipe = load_recipe(folder.file("recipe.toml"));
+  set_ending(recipe, request.set);
+  request.seed = run.seed;
+  const std::vector<std::string> notes = tell_of_features(recipe.features);
+  compare_devices(run, device, say_line);
+  return {recipe, folder, run.cache, notes};
+}
+
+Split begin(const Opened& opened, const TrainingData& data, const TrainRequest& request,
+            const Device& device) {
+  if (data.features().preset == "imported")
+    expect_none_of("features.", request.set, opened.cache + " has imported features");
+  expect_classes(request.data, data.classes(), opened.recipe);
+  const Split split = choose_split(data, opened.recipe, request);
+  begin_in_folder(opened.folder, opened.recipe, data, request.data, split, request.seed, device,
+                  split_record(request));
+  return split;
+}
+
+void tell(TrainingRun& run, const Opened& opened, bool done, bool json) {
+  const std::string where = opened.folder.path().string();
+  if (json) {
     const nlohmann::ordered_json result = {{"run", where},
                                            {"finished", done},
                                            {"steps", run.steps()},
@@ -118,18 +119,37 @@ void start_or_resume(Settings& settings, TrainRequest request, const std::string
                                            {"best_epoch", run.best_epoch()},
                                            {"skipped", run.skipped()},
                                            {"weights", fmt::format("{:016x}", run.weights_digest())},
-                                           {"notes", notes}};
+                                           {"notes", opened.notes}};
     print_json(result);
   } else if (done) {
     print(
         "{}: {} steps, {}; {}; weights {:016x}\n"
         "next: melgrad evaluate {}\n",
-        where, run.steps(), run.ending(), best_of(run, recipe), run.weights_digest(), where);
+        where, run.steps(), run.ending(), best_of(run, opened.recipe), run.weights_digest(), where);
   }
   if (!done) {
     throw Interrupted{
         fmt::format("step {} is saved; go on with: melgrad train --resume {}", run.steps(), where)};
   }
+}
+
+void start_or_resume(Settings& settings, TrainRequest request, const std::string& out,
+                     const std::string& resume) {
+  const auto device = open_device(settings);
+  const bool begins = resume.empty();
+  const Opened opened =
+      begins ? open_new(request, out, *device, settings) : open_begun(request, resume, *device);
+  const auto& [recipe, folder, cache, notes] = opened;
+  const TrainingData data(*device, cache, recipe, request.hold, say_line);
+  const Split split =
+      begins ? begin(opened, data, request, *device) : read_split(folder.file("splits.json"), data.names());
+  TrainingRun run(*device, data, split, recipe, request.seed);
+  resume_in_folder(run, folder, say_line);
+  expect_no_fewer(run, recipe, folder);
+  if (!begins) note_resumption(run, folder, say_line);
+  if (!request.set.empty()) write_file_atomically(folder.file("recipe.toml"), as_toml(run.recipe()));
+  print_plan(run, data, recipe);
+  tell(run, opened, train_shown(run, folder, recipe.name, request.saving), settings.json);
 }
 
 std::string describe(const std::string& label, const TrainingRun::Incident& i) {
@@ -165,6 +185,35 @@ bool train_shown(TrainingRun& run, const RunFolder& folder, const std::string& l
   return train_in_folder(run, folder, label, saving, watcher);
 }
 
+namespace {
+
+// How the tracks are divided; returns --split.
+CLI::Option* add_split_options(CLI::App& command, TrainRequest& request) {
+  CLI::Option* split = command.add_option("--split", request.split, "number of the random stratified split")
+                           ->check(CLI::NonNegativeNumber)
+                           ->capture_default_str();
+  command
+      .add_option("--split-lists", request.split_lists, "folder with *train*, *valid* and *test* name lists")
+      ->excludes(split);
+  command
+      .add_option(
+          "--fold", request.fold,
+          "test on this fold of the data set's column \"fold\" and validate on the next (after the last "
+          "comes the first); all others train")
+      ->excludes("--split-lists")
+      ->excludes(split);
+  command
+      .add_option(
+          "--group", request.group,
+          "column of the data set (artist, group, album, ...): tracks that have the same there stay on one "
+          "side of the random split")
+      ->excludes("--split-lists")
+      ->excludes("--fold");
+  return split;
+}
+
+}  // namespace
+
 void register_train(CLI::App& root, Settings& settings) {
   auto* command = root.add_subcommand("train", "train a network by a recipe");
   auto request = std::make_shared<TrainRequest>();
@@ -183,27 +232,7 @@ void register_train(CLI::App& root, Settings& settings) {
           "lr, batch_size and the like are understood)")
       ->allow_extra_args(false);
   command->add_option("--seed", request->seed, "of weights, order, crops and dropout")->capture_default_str();
-  auto* split = command->add_option("--split", request->split, "number of the random stratified split")
-                    ->check(CLI::NonNegativeNumber)
-                    ->capture_default_str();
-  command
-      ->add_option("--split-lists", request->split_lists,
-                   "folder with *train*, *valid* and *test* name lists")
-      ->excludes(split);
-  command
-      ->add_option(
-          "--fold", request->fold,
-          "test on this fold of the data set's column \"fold\" and validate on the next (after the last "
-          "comes the first); all others train")
-      ->excludes("--split-lists")
-      ->excludes(split);
-  command
-      ->add_option(
-          "--group", request->group,
-          "column of the data set (artist, group, album, ...): tracks that have the same there stay on one "
-          "side of the random split")
-      ->excludes("--split-lists")
-      ->excludes("--fold");
+  auto* split = add_split_options(*command, *request);
   using Hold = TrainingData::Hold;
   const std::map<std::string, Hold> holds = {
       {"auto", Hold::automatic}, {"device", Hold::device}, {"memory", Hold::memory}, {"file", Hold::file}};

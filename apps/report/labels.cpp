@@ -107,84 +107,104 @@ Plot together_plot(const TagStatistics& labels) {
   return plot;
 }
 
-// Tags on a circle, so that no name lies on another; neighbours on it are tags that come together.
-Plot graph_plot(const TagStatistics& labels) {
-  std::vector<TagPair> edges;
+// Tags that come together, in an order in which neighbours do.
+struct TagGraph {
+  std::vector<TagPair> edges;  // the strongest first
   std::vector<std::size_t> nodes;
+
+  double phi(std::size_t a, std::size_t b) const {
+    const auto found = std::find_if(edges.begin(), edges.end(), [&](const TagPair& pair) {
+      return (pair.a == a && pair.b == b) || (pair.a == b && pair.b == a);
+    });
+    return found == edges.end() ? 0 : found->phi;
+  }
+};
+
+TagGraph graph_of(const TagStatistics& labels) {
+  TagGraph graph;
+  std::vector<std::size_t>& nodes = graph.nodes;
   for (const TagPair& pair : labels.pairs) {
-    if (pair.phi < kEdge || edges.size() == kEdges) break;
+    if (pair.phi < kEdge || graph.edges.size() == kEdges) break;
     std::vector<std::size_t> with = nodes;
     for (const std::size_t tag : {pair.a, pair.b})
       if (std::find(with.begin(), with.end(), tag) == with.end()) with.push_back(tag);
     if (with.size() > kNodes) continue;
     nodes = std::move(with);
-    edges.push_back(pair);
+    graph.edges.push_back(pair);
   }
   // From each tag to the one not yet placed that is most like it.
-  const auto phi = [&](std::size_t a, std::size_t b) {
-    const auto found = std::find_if(edges.begin(), edges.end(), [&](const TagPair& pair) {
-      return (pair.a == a && pair.b == b) || (pair.a == b && pair.b == a);
-    });
-    return found == edges.end() ? 0 : found->phi;
-  };
   for (std::size_t i = 1; i < nodes.size(); ++i) {
-    const auto next =
-        std::max_element(nodes.begin() + static_cast<std::ptrdiff_t>(i), nodes.end(),
-                         [&](auto a, auto b) { return phi(nodes[i - 1], a) < phi(nodes[i - 1], b); });
+    const auto next = std::max_element(
+        nodes.begin() + static_cast<std::ptrdiff_t>(i), nodes.end(),
+        [&](auto a, auto b) { return graph.phi(nodes[i - 1], a) < graph.phi(nodes[i - 1], b); });
     std::rotate(nodes.begin() + static_cast<std::ptrdiff_t>(i), next, next + 1);
   }
+  return graph;
+}
+
+// Rows of tags, whose names stand along the radius and never on their heads; then rows of pairs.
+TextRows graph_rows(const TagGraph& graph, const std::vector<std::string>& tags) {
   const auto place = [&](std::size_t tag) {
-    const auto i = std::find(nodes.begin(), nodes.end(), tag) - nodes.begin();
-    return 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(nodes.size());
+    const auto i = std::find(graph.nodes.begin(), graph.nodes.end(), tag) - graph.nodes.begin();
+    return 2 * std::numbers::pi * static_cast<double>(i) / static_cast<double>(graph.nodes.size());
   };
   const auto at = [](double value) { return fmt::format("{:.4f}", value); };
-  Plot plot;
-  // Rows of tags, whose names stand along the radius and never on their heads; then rows of pairs.
-  plot.data = {
+  TextRows rows = {
       {"tag", "x", "y", "name right of it", "degrees", "name left of it", "degrees", "to x", "to y", "phi"}};
-  for (const std::size_t tag : nodes) {
+  for (const std::size_t tag : graph.nodes) {
     const double angle = place(tag);
     const bool right = std::cos(angle) > -1e-9;
     const std::string turn = at(angle * 180 / std::numbers::pi - (right ? 0 : 180));
-    plot.data.push_back({labels.tags[tag], at(std::cos(angle)), at(std::sin(angle)),
-                         right ? labels.tags[tag] : "", right ? turn : "", right ? "" : labels.tags[tag],
-                         right ? "" : turn, "", "", ""});
+    rows.push_back({tags[tag], at(std::cos(angle)), at(std::sin(angle)), right ? tags[tag] : "",
+                    right ? turn : "", right ? "" : tags[tag], right ? "" : turn, "", "", ""});
   }
-  for (const TagPair& pair : edges) {
+  for (const TagPair& pair : graph.edges) {
     const double a = place(pair.a), b = place(pair.b);
-    plot.data.push_back({labels.tags[pair.a] + " + " + labels.tags[pair.b], at(std::cos(a)), at(std::sin(a)),
-                         "", "", "", "", at(std::cos(b)), at(std::sin(b)), at(pair.phi)});
+    rows.push_back({tags[pair.a] + " + " + tags[pair.b], at(std::cos(a)), at(std::sin(a)), "", "", "", "",
+                    at(std::cos(b)), at(std::sin(b)), at(pair.phi)});
   }
-  plot.name = "tag-graph";
-  plot.caption = fmt::format(
-      "Tags that come together: the {} strongest pairs with a correlation (phi) of {} and more; thicker from "
-      "0.2, 0.4 and 0.6 on.",
-      edges.size(), kEdge);
-  plot.alt = fmt::format("Graph of {} tags on a circle, {} lines between those that come together.",
-                         nodes.size(), edges.size());
-  if (!edges.empty())
-    plot.alt += fmt::format(" The strongest line joins {} and {}, phi {:.2f}.", labels.tags[edges[0].a],
-                            labels.tags[edges[0].b], edges[0].phi);
-  plot.commands = R"(unset border
+  return rows;
+}
+
+std::string graph_commands() {
+  std::string commands = R"(unset border
 unset tics
 unset grid
 set size ratio -1
 set margins 0, 0, 0, 0
 set xrange [-2:2]
 set yrange [-2:2]
-)";
-  plot.commands += "plot ";
+plot )";
   for (const auto& [from, to, width] :
        {std::array{kEdge, 0.2, 0.8}, {0.2, 0.4, 2.4}, {0.4, 0.6, 4.0}, {0.6, 2.0, 5.6}}) {
-    plot.commands += fmt::format(
+    commands += fmt::format(
         "data using 2:($10 >= {} && $10 < {} ? $3 : NaN):($8-$2):($9-$3) with vectors nohead "
         "lc 1 lw {}, ",
         from, to, width);
   }
-  plot.commands +=
-      R"(data using (1.06*$2):(1.06*$3):4:5 with labels left rotate variable tc rgb ink, \
+  return commands +
+         R"(data using (1.06*$2):(1.06*$3):4:5 with labels left rotate variable tc rgb ink, \
      data using (1.06*$2):(1.06*$3):6:7 with labels right rotate variable tc rgb ink, \
      data using (valid(10) ? NaN : $2):3 with points pt 7 ps 0.7 lc 1)";
+}
+
+// Tags on a circle, so that no name lies on another; neighbours on it are tags that come together.
+Plot graph_plot(const TagStatistics& labels) {
+  const TagGraph graph = graph_of(labels);
+  const std::vector<TagPair>& edges = graph.edges;
+  Plot plot;
+  plot.name = "tag-graph";
+  plot.caption = fmt::format(
+      "Tags that come together: the {} strongest pairs with a correlation (phi) of {} and more; thicker from "
+      "0.2, 0.4 and 0.6 on.",
+      edges.size(), kEdge);
+  plot.alt = fmt::format("Graph of {} tags on a circle, {} lines between those that come together.",
+                         graph.nodes.size(), edges.size());
+  if (!edges.empty())
+    plot.alt += fmt::format(" The strongest line joins {} and {}, phi {:.2f}.", labels.tags[edges[0].a],
+                            labels.tags[edges[0].b], edges[0].phi);
+  plot.data = graph_rows(graph, labels.tags);
+  plot.commands = graph_commands();
   plot.width = plot.height = 460;
   return plot;
 }

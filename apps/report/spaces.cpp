@@ -96,69 +96,79 @@ Plot scatter(const Space& space, const Segments& test, const std::vector<std::st
   return plot;
 }
 
-void add_spaces_of(Page& page, const RunGroup& group, Device& device) {
-  const ReportRun& run = *group.runs[0];
+// The segments of a run's tracks, and what a linear classifier makes of them before and after the network.
+struct RunSpaces {
+  std::vector<std::string> classes;
+  Segments train, test;
+  std::vector<Space> spaces = {};  // the raw segments, the last hidden layer
+  std::size_t components = 0;
+  double kept = 0;  // the components' share of the variance
+};
+
+RunSpaces spaces_of(const ReportRun& run, Device& device) {
   const RunFolder folder = RunFolder::open(run.path);
   LoadedModel loaded = load_model(device, folder.file("model.h5"));
   const Recipe recipe = load_recipe(folder.file("recipe.toml"));
   const TrainingData data(device, origin_of(folder).cache, recipe, TrainingData::Hold::automatic, say_line);
   const Split split = read_split(folder.file("splits.json"), data.names());
-  const Segments train = segments_of(split.train, data.table(), recipe.segment),
-                 test = segments_of(split.test, data.table(), recipe.segment);
-  const std::size_t groups = data.classes().size();
+  RunSpaces out{data.classes(), segments_of(split.train, data.table(), recipe.segment),
+                segments_of(split.test, data.table(), recipe.segment)};
   Evaluator evaluator(device, *loaded.model, data.task(), recipe.segment.frames);
 
   const auto raw = [&](const Segments& s) {
     return as_matrix(evaluator.segments(data.table(), s.first_rows), s.genre.size());
   };
-  const Components components = principal_components(raw(train.some(kFitted)), kComponents);
-  const double kept =
-      std::accumulate(components.variance.begin(), components.variance.end(), 0.0) / components.whole;
+  const Components components = principal_components(raw(out.train.some(kFitted)), kComponents);
+  out.components = components.map.axes.rows();
+  out.kept = std::accumulate(components.variance.begin(), components.variance.end(), 0.0) / components.whole;
   // Piece by piece: the raw segments of all tracks are more than memory should hold.
   const auto projected = [&](const Segments& s) {
-    Matrix out{components.map.axes.rows(), {}};
+    Matrix all{components.map.axes.rows(), {}};
     for (std::size_t begin = 0; begin < s.genre.size(); begin += kFitted) {
       const std::size_t end = std::min(begin + kFitted, s.genre.size());
       const Segments piece{{s.first_rows.begin() + static_cast<std::ptrdiff_t>(begin),
                             s.first_rows.begin() + static_cast<std::ptrdiff_t>(end)},
                            {s.genre.begin() + static_cast<std::ptrdiff_t>(begin),
                             s.genre.begin() + static_cast<std::ptrdiff_t>(end)}};
-      out.add_row(components.map(raw(piece)).values);
+      all.add_row(components.map(raw(piece)).values);
     }
-    return out;
+    return all;
   };
   const auto hidden = [&](const Segments& s) {
     return as_matrix(evaluator.embeddings(data.table(), s.first_rows), s.genre.size());
   };
-  std::vector<Space> spaces;
   const auto add_space = [&](const char* name, const char* id, const Matrix& fit, const Matrix& tested) {
-    const Discriminants lda = discriminants(fit, train.genre, groups);
+    const Discriminants lda = discriminants(fit, out.train.genre, out.classes.size());
     Space space{name, id, lda.map(tested), {}};
     space.answer = lda.classify(space.test);
-    spaces.push_back(std::move(space));
+    out.spaces.push_back(std::move(space));
   };
-  add_space("the raw segments", "raw", projected(train), projected(test));
-  add_space("the last hidden layer", "hidden", hidden(train), hidden(test));
+  add_space("the raw segments", "raw", projected(out.train), projected(out.test));
+  add_space("the last hidden layer", "hidden", hidden(out.train), hidden(out.test));
+  return out;
+}
 
-  page.heading(2, fmt::format("How far the genres lie apart: {}, {}", group.label, run.path));
-  page.paragraph(
-      fmt::format("Segments on Fisher's discriminant axes, fitted to {} segments of the training tracks, "
-                  "drawn for the test tracks "
-                  "({} of {} segments). A linear classifier there is right for {:.1f} % of the test segments "
-                  "from the raw segments, "
-                  "by way of {} principal components ({:.1f} % of their variance, fitted to {} segments), "
-                  "and for {:.1f} % from the "
-                  "network's last hidden layer; chance is {:.1f} %.",
-                  train.genre.size(), std::min(kDrawnSegments, test.genre.size()), test.genre.size(),
-                  100 * right(spaces[0].answer, test.genre), components.map.axes.rows(), 100 * kept,
-                  std::min(kFitted, train.genre.size()), 100 * right(spaces[1].answer, test.genre),
-                  100.0 / static_cast<double>(groups)));
-  for (const Space& space : spaces) {
+void add_spaces_of(Page& page, const RunGroup& group, Device& device) {
+  const RunSpaces run = spaces_of(*group.runs[0], device);
+  const auto right_share = [&](const Space& space) { return 100 * right(space.answer, run.test.genre); };
+  page.heading(2, fmt::format("How far the genres lie apart: {}, {}", group.label, group.runs[0]->path));
+  page.paragraph(fmt::format(
+      "Segments on Fisher's discriminant axes, fitted to {} segments of the training tracks, "
+      "drawn for the test tracks "
+      "({} of {} segments). A linear classifier there is right for {:.1f} % of the test segments "
+      "from the raw segments, "
+      "by way of {} principal components ({:.1f} % of their variance, fitted to {} segments), "
+      "and for {:.1f} % from the "
+      "network's last hidden layer; chance is {:.1f} %.",
+      run.train.genre.size(), std::min(kDrawnSegments, run.test.genre.size()), run.test.genre.size(),
+      right_share(run.spaces[0]), run.components, 100 * run.kept, std::min(kFitted, run.train.genre.size()),
+      right_share(run.spaces[1]), 100.0 / static_cast<double>(run.classes.size())));
+  for (const Space& space : run.spaces) {
     for (std::size_t axis = 1; axis < std::min<std::size_t>(3, space.test.columns); ++axis) {
       page.plot(scatter(
-          space, test, data.classes(), axis, group,
+          space, run.test, run.classes, axis, group,
           fmt::format("{}: discriminant axes 1 and {} of {}; a linear classifier is right for {:.1f} %.",
-                      group.label, axis + 1, space.name, 100 * right(space.answer, test.genre))));
+                      group.label, axis + 1, space.name, right_share(space))));
     }
   }
 }

@@ -195,8 +195,7 @@ struct PersistentForward {
       const int length = a.length(n);
       float h = 0, c = 0, ahead[kAhead][kGates] = {};
       if (has_element) {
-        u.x[j] = 0;
-        state(0) = 0;
+        u.x[j] = state(0) = 0;
 #pragma unroll
         for (int q = 0; q < kAhead; ++q)
           for (int g = 0; q < a.steps && g < kGates; ++g) ahead[q][g] = in(q, g);
