@@ -12,7 +12,7 @@ using test::TempFolder;
 using test::tone;
 
 TEST(Check, a_clean_set_ends_with_zero) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "a/1.wav", tone(300, 22050, 4), 22050, AudioFormat::wav);
   write_audio(folder / "b/1.wav", tone(400, 22050, 4), 22050, AudioFormat::wav);
   const auto outcome = run_command(register_check, {"check", folder.path().string()});
@@ -22,7 +22,7 @@ TEST(Check, a_clean_set_ends_with_zero) {
 }
 
 TEST(Check, the_broken_file_of_gtzan_is_listed_once_with_its_reason) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "genres/jazz/jazz.00053.wav", tone(300, 22050, 4), 22050, AudioFormat::wav);
   test::write_bytes(folder / "genres/jazz/jazz.00054.wav", test::noise_bytes(50000));
   const auto outcome = run_command(register_check, {"check", folder.path().string()});
@@ -33,7 +33,7 @@ TEST(Check, the_broken_file_of_gtzan_is_listed_once_with_its_reason) {
 }
 
 TEST(Check, json_holds_the_same) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "a/1.wav", tone(300, 22050, 4), 22050, AudioFormat::wav);
   write_audio(folder / "a/caf\xE9.wav", tone(300, 22050, 2), 22050, AudioFormat::wav);  // Latin-1, not UTF-8
   const auto outcome = run_command(register_check, {"check", folder.path().string(), "--json"});
@@ -49,7 +49,7 @@ TEST(Check, json_holds_the_same) {
 }
 
 TEST(Check, the_length_that_counts_as_short_is_an_option) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "a/1.wav", tone(300, 22050, 1), 22050, AudioFormat::wav);
   EXPECT_EQ(run_command(register_check, {"check", folder.path().string()}).exit_code, kExitProblemsFound);
   EXPECT_EQ(run_command(register_check, {"check", folder.path().string(), "--min-seconds", "1"}).exit_code,

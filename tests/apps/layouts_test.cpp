@@ -83,7 +83,7 @@ class Layouts : public ::testing::Test {
     return all;
   }
 
-  const TempFolder folder_;
+  const TempFolder folder_{};
   int sounds_ = 0;
 };
 

@@ -63,7 +63,7 @@ class SmallMtat : public ::testing::Test {
     }
     return {};
   }
-  const TempFolder folder_;
+  const TempFolder folder_{};
 };
 
 TEST_F(SmallMtat, check_finds_nothing_wrong) {
@@ -143,7 +143,7 @@ TEST_F(SmallMtat, choices_are_flags) {
 }
 
 TEST(MtatFlags, belong_to_no_other_data) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "a/1.wav", test::tone(300, 22050, 4), 22050, AudioFormat::wav);
   const auto outcome = run_command(register_check, {"check", folder.path().string(), "--merge-tags"});
   EXPECT_EQ(outcome.exit_code, 2);
@@ -152,7 +152,7 @@ TEST(MtatFlags, belong_to_no_other_data) {
 }
 
 TEST(SynthTags, a_seed_fixes_every_byte_whatever_the_threads) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const auto make = [&](const std::string& name, const std::string& seed, const std::string& threads) {
     const fs::path out = folder.path() / name;
     EXPECT_EQ(synth(out, {"--clips", "16", "--seconds", "1", "--seed", seed, "--threads", threads}).exit_code,
@@ -166,7 +166,7 @@ TEST(SynthTags, a_seed_fixes_every_byte_whatever_the_threads) {
 }
 
 TEST(SynthTags, options_of_the_other_layout_are_refused_before_anything_is_made) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const fs::path out = folder.path() / "set";
   EXPECT_EQ(synth(out, {"--classes", "4"}).exit_code, 2);
   EXPECT_EQ(synth(out, {"--format", "wav"}).exit_code, 2);
@@ -181,7 +181,7 @@ TEST(SynthTags, the_ten_tags_are_the_most_frequent_and_are_tested) {
   const std::set<std::string> ten = {"guitar", "classical",  "slow", "techno", "strings",
                                      "drums",  "electronic", "rock", "fast",   "piano"};
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
-    const TempFolder folder;
+    const TempFolder folder{};
     const auto clips = plan_clips(160, 29, seed);
     test::write_bytes(folder / "annotations_final.csv", annotations_table(clips));
     test::write_bytes(folder / "clip_info_final.csv", clip_info_table(clips));

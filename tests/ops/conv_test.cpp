@@ -58,7 +58,7 @@ TEST_P(OpTest, conv2d_backward_input) {
     const auto expected =
         reference::conv2d_backward_input(in.dy.as<double>(), in.w.as<double>(), k.conv, k.x);
     const Grad& dx = c.gradient(expected, tolerance::kConv);
-    c.run([&](Ops& ops) { ops.conv2d_backward_input(dy, w, k.conv, dx); });
+    c.run([&, conv = k.conv](Ops& ops) { ops.conv2d_backward_input(dy, w, conv, dx); });
   }
 }
 
@@ -71,7 +71,7 @@ TEST_P(OpTest, conv2d_backward_params) {
         reference::conv2d_backward_params(in.x.as<double>(), in.dy.as<double>(), k.conv, k.w);
     const Grad& dw = c.gradient(expected.dw, tolerance::kConv);
     const Grad& db = c.gradient(expected.db, tolerance::kConv);
-    c.run([&](Ops& ops) { ops.conv2d_backward_params(x, dy, k.conv, dw, db); });
+    c.run([&, conv = k.conv](Ops& ops) { ops.conv2d_backward_params(x, dy, conv, dw, db); });
   }
 }
 

@@ -35,7 +35,7 @@ test::Outcome synth(const fs::path& out, std::vector<std::string> more) {
 }
 
 TEST(Synth, writes_gtzans_layout_and_check_finds_nothing) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const auto outcome = synth(folder.path() / "set", {"--tracks-per-class", "3", "--seconds", "4"});
   ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
   EXPECT_TRUE(fs::exists(folder.path() / "set/genres/ambient/ambient.00002.wav"));
@@ -49,7 +49,7 @@ TEST(Synth, writes_gtzans_layout_and_check_finds_nothing) {
 }
 
 TEST(Synth, a_seed_fixes_every_byte_whatever_the_threads) {
-  const TempFolder folder;
+  const TempFolder folder{};
   for (const char* format : {"wav", "flac", "ogg", "opus", "mp3"}) {
     const auto make = [&](const std::string& name, const std::string& seed, const std::string& threads) {
       const fs::path out = folder.path() / (name + format);
@@ -67,7 +67,7 @@ TEST(Synth, a_seed_fixes_every_byte_whatever_the_threads) {
 }
 
 TEST(Synth, never_touches_a_folder_with_something_in_it) {
-  const TempFolder folder;
+  const TempFolder folder{};
   test::write_bytes(folder / "set/mine.txt", "mine");
   const auto outcome = synth(folder.path() / "set", {});
   EXPECT_EQ(outcome.exit_code, 4);
@@ -79,7 +79,7 @@ TEST(Synth, never_touches_a_folder_with_something_in_it) {
 }
 
 TEST(Synth, wrong_options_are_refused_before_anything_is_made) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const fs::path out = folder.path() / "set";
   EXPECT_EQ(synth(out, {"--format", "wma"}).exit_code, 2);
   EXPECT_EQ(synth(out, {"--format", "opus", "--sample-rate", "22050"}).exit_code, 2);

@@ -20,7 +20,7 @@ std::string with(std::string bytes, std::size_t at, const std::string& other) {
 // A chunk of sound of no byte is empty where chunks follow it to the end, and lasts to the end of the file
 // where what follows is no chunk.
 TEST(AudioSizes, AnEmptyChunkOfSoundIsToldFromOneThatWasStreamed) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "whole.wav", tone(440, 22050, 1), 22050, AudioFormat::wav);
   const std::string whole = test::read_bytes(folder / "whole.wav"), zero(4, '\0');
   const std::size_t size = whole.find("data") + 4;
@@ -41,7 +41,7 @@ TEST(AudioSizes, AnEmptyChunkOfSoundIsToldFromOneThatWasStreamed) {
 }
 
 TEST(AudioSizes, AFlacThatWasCutIsToldFromOneThatIsDamaged) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "a.flac", tone(440, 22050, 3), 22050, AudioFormat::flac);
   const std::string whole = test::read_bytes(folder / "a.flac");
   for (const double part : {0.35, 0.6, 0.98}) {

@@ -49,7 +49,7 @@ double rms(const std::vector<float>& x) {
 class EveryFormat : public testing::TestWithParam<const char*> {};
 
 TEST_P(EveryFormat, comes_back_as_the_same_tone) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const std::string name = GetParam();
   const int rate = name == "opus" ? 24000 : 22050;
   const auto path = folder / ("tone." + name);
@@ -72,7 +72,7 @@ TEST_P(EveryFormat, comes_back_as_the_same_tone) {
 }
 
 TEST_P(EveryFormat, same_samples_give_the_same_bytes) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const AudioFormat format = audio_format(GetParam());
   const auto samples = tone(440, 24000, 1);
   write_audio(folder / "a", samples, 24000, format);
@@ -81,7 +81,7 @@ TEST_P(EveryFormat, same_samples_give_the_same_bytes) {
 }
 
 TEST_P(EveryFormat, damaged_files_are_refused_or_decode_to_finite_samples) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "good", tone(440, 24000, 0.5), 24000, audio_format(GetParam()));
   const std::string good = test::read_bytes(folder / "good");
   // Every byte of the headers, then a sample of the rest; and the file cut off there.
@@ -107,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(Audio, EveryFormat,
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(Audio, resampling_keeps_a_tone_and_has_librosas_length) {
-  const TempFolder folder;
+  const TempFolder folder{};
   for (const auto& [from, to] : {std::pair{44100, 22050}, {22050, 16000}, {16000, 22050}, {48000, 22050}}) {
     const auto path = folder / "tone.wav";
     write_raw(path, tone(1000, from, 1.2345), 1, from, kFloatWav);
@@ -122,7 +122,7 @@ TEST(Audio, resampling_keeps_a_tone_and_has_librosas_length) {
 }
 
 TEST(Audio, resampling_removes_what_the_new_rate_cannot_hold) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_raw(folder / "high.wav", tone(15000, 44100, 1), 1, 44100, kFloatWav);
   const Audio audio = read_audio(folder / "high.wav", 22050);
   const std::vector<float> middle(audio.samples.begin() + 1000, audio.samples.end() - 1000);
@@ -130,7 +130,7 @@ TEST(Audio, resampling_removes_what_the_new_rate_cannot_hold) {
 }
 
 TEST(Audio, mixes_channels_by_their_mean) {
-  const TempFolder folder;
+  const TempFolder folder{};
   std::vector<float> eight;
   for (int i = 0; i < 1000; ++i) {
     for (int c = 0; c < 8; ++c) eight.push_back(static_cast<float>(c) / 8);
@@ -143,7 +143,7 @@ TEST(Audio, mixes_channels_by_their_mean) {
 }
 
 TEST(Audio, scrubs_and_counts_what_is_no_number) {
-  const TempFolder folder;
+  const TempFolder folder{};
   auto samples = tone(440, 22050, 0.5);
   samples[10] = std::numeric_limits<float>::quiet_NaN();
   samples[20] = std::numeric_limits<float>::infinity();
@@ -156,7 +156,7 @@ TEST(Audio, scrubs_and_counts_what_is_no_number) {
 }
 
 TEST(Audio, short_clip_and_header_without_data) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "half.wav", tone(440, 22050, 0.5), 22050, AudioFormat::wav);
   EXPECT_NEAR(read_audio(folder / "half.wav", 16000).seconds(), 0.5, 1e-4);
   write_audio(folder / "none.wav", {}, 22050, AudioFormat::wav);
@@ -166,7 +166,7 @@ TEST(Audio, short_clip_and_header_without_data) {
 }
 
 TEST(Audio, data_chunk_shorter_than_the_header_says) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "full.wav", tone(440, 22050, 1), 22050, AudioFormat::wav);
   const std::string bytes = test::read_bytes(folder / "full.wav");
   test::write_bytes(folder / "cut.wav", std::string_view(bytes).substr(0, 44 + 2 * 1000));
@@ -174,7 +174,7 @@ TEST(Audio, data_chunk_shorter_than_the_header_says) {
 }
 
 TEST(Audio, refuses_what_is_no_audio_and_says_why) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const auto message = [&](const std::string& name) {
     const std::string text = error_of(ErrorKind::input, [&] { read_audio(folder.path() / name, 22050); });
     EXPECT_EQ(text.find((folder.path() / name).string()), 0U) << text;
@@ -200,7 +200,7 @@ TEST(Audio, refuses_what_is_no_audio_and_says_why) {
 }
 
 TEST(Audio, limits_are_enforced) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_raw(folder / "a.wav", std::vector<float>(2 * 22050), 2, 22050, kFloatWav);
   const auto with = [&](AudioLimits limits) {
     return error_of(ErrorKind::input,
@@ -213,7 +213,7 @@ TEST(Audio, limits_are_enforced) {
 }
 
 TEST(Audio, a_flac_whose_data_is_damaged_is_refused) {
-  const TempFolder folder;
+  const TempFolder folder{};
   write_audio(folder / "a.flac", tone(440, 22050, 2), 22050, AudioFormat::flac);
   std::string bytes = test::read_bytes(folder / "a.flac");
   bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 0x55);
@@ -222,7 +222,7 @@ TEST(Audio, a_flac_whose_data_is_damaged_is_refused) {
 }
 
 TEST(Audio, digest_is_of_the_sound_not_of_the_file) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const auto samples = tone(440, 22050, 1);
   write_audio(folder / "a.wav", samples, 22050, AudioFormat::wav);
   write_audio(folder / "a.flac", samples, 22050, AudioFormat::flac);
@@ -238,7 +238,7 @@ TEST(Audio, digest_is_of_the_sound_not_of_the_file) {
 }
 
 TEST(Audio, writing_names_what_is_wrong) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const auto opus = [&] { write_audio(folder / "a.opus", tone(440, 22050, 1), 22050, AudioFormat::opus); };
   EXPECT_EQ(error_of(ErrorKind::usage, opus),
             "sample rate 22050 Hz: opus has none such; choose one of 8000, 12000, 16000, 24000, 48000");

@@ -26,7 +26,7 @@ void touch(const TempFolder& folder, const Names& files) {
 }
 
 TEST(DataSet, gtzan_from_its_parent_or_its_genres_folder) {
-  const TempFolder folder;
+  const TempFolder folder{};
   touch(folder, {"README", "genres/rock/rock.00001.wav", "genres/blues/blues.00000.au",
                  "genres/rock/rock.00000.wav", "genres/bextract.mf"});
   const Names expected = {"blues/blues.00000.au", "rock/rock.00000.wav", "rock/rock.00001.wav"};
@@ -43,7 +43,7 @@ TEST(DataSet, gtzan_from_its_parent_or_its_genres_folder) {
 }
 
 TEST(DataSet, class_folders_hidden_files_and_foreign_files) {
-  const TempFolder folder;
+  const TempFolder folder{};
   touch(folder, {"b/deep/er/x.FLAC", "b/y.mp3", "b/._y.mp3", "b/.cache/z.wav", "b/cover.jpg", "a/z.ogg",
                  ".git/a.wav", "loose.wav"});
   const DataSet set = open_data_set(folder.path());
@@ -54,7 +54,7 @@ TEST(DataSet, class_folders_hidden_files_and_foreign_files) {
 }
 
 TEST(DataSet, folder_errors_name_the_folder_and_the_class) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const auto message = [](const fs::path& path) {
     return error_of(ErrorKind::input, [&] { open_data_set(path); });
   };
@@ -65,7 +65,7 @@ TEST(DataSet, folder_errors_name_the_folder_and_the_class) {
 }
 
 TEST(DataSet, manifest_with_splits_and_several_labels) {
-  const TempFolder folder;
+  const TempFolder folder{};
   test::write_bytes(folder / "tags.csv",
                     "\xEF\xBB\xBFpath,labels,split,artist\r\n"
                     "z/one.mp3,slow; guitar ;slow,train,A\r\n"
@@ -84,7 +84,7 @@ TEST(DataSet, manifest_with_splits_and_several_labels) {
 }
 
 TEST(DataSet, manifest_errors_name_the_line) {
-  const TempFolder folder;
+  const TempFolder folder{};
   const auto message = [&](const std::string& text) {
     test::write_bytes(folder / "m.csv", text);
     const std::string error = error_of(ErrorKind::input, [&] { open_data_set(folder.path() / "m.csv"); });
@@ -107,7 +107,7 @@ TEST(DataSet, manifest_errors_name_the_line) {
 }
 
 TEST(Csv, rows_know_their_first_line) {
-  const TempFolder folder;
+  const TempFolder folder{};
   test::write_bytes(folder / "a.csv", "a,\"b\nb\",c\n\nd,,\"\"\"\"");
   const auto rows = read_csv(folder.path() / "a.csv");
   ASSERT_EQ(rows.size(), 2U);

@@ -32,7 +32,7 @@ class Manifest : public ::testing::Test {
     for (const std::string& note : set.notes) all += note + "\n";
     return all;
   }
-  const TempFolder folder_;
+  const TempFolder folder_{};
 };
 
 std::string utf16(const std::string& ascii, bool little) {
@@ -142,7 +142,7 @@ TEST_F(Manifest, a_hundred_thousand_rows_and_labels_take_no_time) {
 }
 
 TEST(Walk, hidden_files_links_and_what_is_no_file) {
-  const TempFolder folder;
+  const TempFolder folder{};
   for (const char* name : {"b/x.wav", "a/y.MP3", "a/._y.mp3", "a/.git/z.wav", "__MACOSX/a/q.wav",
                            "a/Thumbs.db", "a/cover.jpg", "a/song.m4a", "a/film.mkv", "a/b/c/d.flac"})
     test::write_bytes(folder / name, "");

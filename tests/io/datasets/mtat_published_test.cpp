@@ -22,7 +22,7 @@ using test::TempFolder;
 using Names = std::vector<std::string>;
 
 TEST(MtatSize, the_labels_of_the_whole_data_set_are_read_in_a_moment) {
-  const TempFolder folder;
+  const TempFolder folder{};
   std::ofstream out(folder / "annotations_final.csv", std::ios::binary);
   Names tags(188);
   for (std::size_t t = 0; t < tags.size(); ++t) tags[t] = fmt::format("tag {}", t);
@@ -108,7 +108,7 @@ TEST_F(MtatPublished, the_ten_most_frequent_tags_and_their_counts) {
 
 // The index names all clips, and their names the artists: enough for the sizes and the shared artists.
 TEST_F(MtatPublished, sizes_and_shared_artists_of_the_folder_split) {
-  const TempFolder folder;
+  const TempFolder folder{};
   std::string labels = row({"clip_id", "music", "mp3_path"}), info = kInfoHeader;
   for (TsvReader index(labels_ / "index_mtt.tsv"); index.next();) {
     const std::string id(index.fields()[0]), path(index.fields()[1]);

@@ -51,7 +51,7 @@ class Mtat : public ::testing::Test {
     return splits;
   }
 
-  const TempFolder folder_;
+  const TempFolder folder_{};
 };
 
 TEST_F(Mtat, clips_with_a_frequent_tag_and_full_length_split_by_folder) {
@@ -253,7 +253,7 @@ class MtatArtists : public ::testing::Test {
     options.labels_only = true;
     return open_mtat(folder_.path(), options);
   }
-  const TempFolder folder_;
+  const TempFolder folder_{};
   std::map<std::string, std::string> group_;
 };
 
@@ -306,7 +306,7 @@ class MtatLabelLists : public ::testing::Test {
     options.labels_only = true;
     return open_mtat(folder_.path(), options);
   }
-  const TempFolder folder_;
+  const TempFolder folder_{};
 };
 
 TEST_F(MtatLabelLists, are_read_and_clips_without_labels_are_counted) {
@@ -342,7 +342,7 @@ TEST_F(MtatLabelLists, without_their_files_say_which) {
 }
 
 TEST(Tsv, quotes_are_taken_off_only_where_they_belong) {
-  const TempFolder folder;
+  const TempFolder folder{};
   test::write_bytes(folder / "a.csv", "\xEF\xBB\xBF\"a\"\t\"say \"\"b\"\"\"\r\n\n\t\"open\tx\\\"y\n");
   TsvReader table(folder.path() / "a.csv");
   ASSERT_TRUE(table.next());

@@ -31,7 +31,7 @@ std::vector<std::string> lines(const DataSet& set, const ScanReport& report) {
 }
 
 TEST(Scan, a_clean_set_has_counts_and_no_findings) {
-  const TempFolder folder;
+  const TempFolder folder{};
   put(folder, "a/1.wav", tone(300, 22050, 4));
   put(folder, "a/2.flac", tone(400, 44100, 5), 44100);
   put(folder, "b/1.mp3", tone(500, 22050, 4));
@@ -54,7 +54,7 @@ TEST(Scan, a_clean_set_has_counts_and_no_findings) {
 }
 
 TEST(Scan, every_problem_is_found_and_nothing_else) {
-  const TempFolder folder;
+  const TempFolder folder{};
   put(folder, "jazz/good.wav", tone(300, 22050, 4));
   put(folder, "jazz/header.wav", {});
   put(folder, "jazz/quiet.wav", tone(300, 22050, 4, 0.0005));
@@ -80,7 +80,7 @@ TEST(Scan, every_problem_is_found_and_nothing_else) {
 }
 
 TEST(Scan, samples_that_are_no_numbers_are_counted_and_the_track_stays_usable) {
-  const TempFolder folder;
+  const TempFolder folder{};
   auto samples = tone(300, 22050, 4);
   samples[100] = std::numeric_limits<float>::quiet_NaN();
   samples[200] = std::numeric_limits<float>::infinity();
@@ -100,7 +100,7 @@ TEST(Scan, samples_that_are_no_numbers_are_counted_and_the_track_stays_usable) {
 }
 
 TEST(Scan, a_missing_file_of_a_manifest_is_one_finding) {
-  const TempFolder folder;
+  const TempFolder folder{};
   put(folder, "a.wav", tone(300, 22050, 4));
   test::write_bytes(folder / "m.csv", "path,labels\na.wav,x;y\ngone.wav,x\n");
   const DataSet set = open_data_set(folder.path() / "m.csv");
@@ -112,7 +112,7 @@ TEST(Scan, a_missing_file_of_a_manifest_is_one_finding) {
 }
 
 TEST(Scan, the_limits_of_length_can_be_moved) {
-  const TempFolder folder;
+  const TempFolder folder{};
   put(folder, "a/1.wav", tone(300, 22050, 1));
   const DataSet set = open_data_set(folder.path());
   EXPECT_EQ(scan(set, {.min_seconds = 1}).findings.size(), 0U);
@@ -120,7 +120,7 @@ TEST(Scan, the_limits_of_length_can_be_moved) {
 }
 
 TEST(Scan, stops_when_told) {
-  const TempFolder folder;
+  const TempFolder folder{};
   for (const char* name : {"a/1.wav", "a/2.wav", "a/3.wav"}) put(folder, name, tone(300, 22050, 0.1));
   const DataSet set = open_data_set(folder.path());
   std::atomic<bool> stop = false;
