@@ -15,8 +15,8 @@ cp -r apps/examples "$work/examples"
 cd "$work"
 (cd melgrad/include/melgrad; find . -name '*.h' ! -name op_overrides.h | sort | sed 's/^\.\/\(.*\)/#include "\1"/') > headers.cpp
 printf 'add_library(headers OBJECT ../headers.cpp)\ntarget_link_libraries(headers PRIVATE melgrad::melgrad)\n' >> examples/CMakeLists.txt
-quietly cmake -S examples -B built -DCMAKE_PREFIX_PATH="$work/melgrad" -DCMAKE_BUILD_TYPE=Release
-quietly cmake --build built -j "$(nproc)"
+quietly cmake -G Ninja -S examples -B built -DCMAKE_PREFIX_PATH="$work/melgrad" -DCMAKE_BUILD_TYPE=Release
+quietly cmake --build built
 export PKG_CONFIG_PATH=$work/melgrad/lib/pkgconfig:$(dirname "$(find melgrad -name melgrad.pc)")
 # shellcheck disable=SC2046 -- flags
 quietly g++ examples/classify.cpp -o classify-pc $(pkg-config --cflags --libs melgrad)
