@@ -1,5 +1,5 @@
-// Step: a program of operations that runs again and again on the same memory: forward, loss, backward,
-// update.
+// Step: a program of operations (models/training/step.cpp has that of training: forward, loss, backward,
+// update) that runs again and again on the same memory.
 //
 // The first run grows the arena, the second runs on its final block; from then on the arena is sealed and
 // every run must issue the same operations on the same addresses. So the third run is recorded, and it and

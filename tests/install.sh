@@ -19,7 +19,7 @@ quietly cmake -G Ninja -S examples -B built -DCMAKE_PREFIX_PATH="$work/melgrad" 
 quietly cmake --build built
 export PKG_CONFIG_PATH=$work/melgrad/lib/pkgconfig:$(dirname "$(find melgrad -name melgrad.pc)")
 # shellcheck disable=SC2046 -- flags
-quietly g++ examples/classify.cpp -o classify-pc $(pkg-config --cflags --libs melgrad)
+quietly g++ -std=c++20 examples/classify.cpp -o classify-pc $(pkg-config --cflags --libs melgrad)
 
 quietly melgrad/bin/melgrad synth --out music --classes 3 --tracks-per-class 8 --seconds 5
 song=$(find music -name '*.wav' | sort | head -n 1)

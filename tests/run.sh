@@ -6,7 +6,7 @@
 # Closes with the count of passed, failed and skipped over all; skips are listed with their cause.
 #   bash tests/run.sh            all of it
 #   bash tests/run.sh quick      while working: formatting, and in the CPU build all tests but those that kill the program,
-#                                deny it what it needs, run it for long, train every network or every operation
+#                                deny it what it needs or run it for long, `reproduce mtat` and the whole selftest
 #   bash tests/run.sh PRESET     the tests of one preset
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ install_packages "${melgrad_packages[@]}" python3-h5py
 
 presets=("$@") others=() few=()
 if [ ${#presets[@]} -eq 0 ]; then
-  # What stands in one line uses one core and runs side by side.
+  # What stands in one line leaves a core idle most of its time, and runs side by side.
   others=(install.sh "fuzz/run.sh 20" "memcheck.sh & races.sh --quick" "lint.sh --quick")
   command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=$PATH:/usr/local/cuda/bin
   presets=("$(command -v nvcc >/dev/null && echo cuda || echo cpu)" cpu-asan)

@@ -16,11 +16,11 @@ endforeach()
 install(TARGETS ${melgrad_libraries} EXPORT melgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS melgrad RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(MELGRAD_TESTS)
-  install(TARGETS melgrad_bench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})  # which `melgrad bench` starts
+  install(TARGETS melgrad_bench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} OPTIONAL)  # which `melgrad bench` starts
 endif()
 # Not what the devices, the files' formats and the tests are made of inside.
 install(DIRECTORY kernels engine models io DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/melgrad FILES_MATCHING PATTERN "*.h"
-  REGEX "kernels/(cpu|cuda|math|reference)$" EXCLUDE REGEX "io/(arrays/(hdf5|cache_file)|audio/(decoder|flac_|mpeg_|ogg_))" EXCLUDE)
+  REGEX "kernels/(cpu|cuda|math|reference)$|models/reports$" EXCLUDE REGEX "io/(arrays/(hdf5|cache_file)|audio/(decoder|flac_|mpeg_|ogg_))" EXCLUDE)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(EXPORT melgrad NAMESPACE melgrad:: FILE melgradTargets.cmake DESTINATION ${melgrad_package})
