@@ -1,4 +1,4 @@
-# Sourced by apps/quickstart.sh and tests/run.sh: installs what melgrad is built from, Debian 12 and newer,
+# Sourced by apps/quickstart.sh and the scripts of tests: installs what melgrad is built from, Debian 12 and newer,
 # Ubuntu 24.04 and newer. Does nothing, and needs no rights, when everything is there.
 
 melgrad_packages=(
@@ -32,7 +32,7 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# configure_and_build PRESET [TARGET...]: build/PRESET, on all cores.
+# configure_and_build PRESET [TARGET...]: build/PRESET, on all cores; installs Clang for the presets that are its.
 configure_and_build() {
   ! [[ $1 =~ asan|lint ]] || install_packages clang-14 libclang-rt-14-dev libomp-14-dev
   cmake --preset "$1" | sed -n '/^-- melgrad/,/^-- $/p'  # errors go to stderr all the same

@@ -16,8 +16,7 @@ enum class ErrorKind {
   input = 3,     // a file or folder that is missing, unreadable, corrupt or of another kind
   output = 4,    // a result cannot be written: no space, no permission
   device = 5,    // the device is absent or failed
-  diverged =
-      7,  // training produced a loss that is not a number (6 is kExitProblemsFound, apps/terminal/cli.h)
+  diverged = 7,  // training produced a loss that is no number (6: kExitProblemsFound, apps/terminal/cli.h)
 };
 
 class Error : public std::runtime_error {

@@ -25,7 +25,9 @@ quietly melgrad/bin/melgrad synth --out music --classes 3 --tracks-per-class 8 -
 song=$(find music -name '*.wav' | sort | head -n 1)
 built/features "$song" > features
 grep 'frames of 96 bands' features
+printf RIFF > "$(dirname "$song")/broken.wav"
 quietly built/train music run
+grep 'broken.wav' "$work/log"  # what is left out is told
 built/classify run "$song" | tee classes
 ./classify-pc run/model.h5 "$song" | cmp - classes
 [ "$(built/classify run nothing.wav 2>&1 >/dev/null | wc -l)" = 1 ]  # an error is one line

@@ -56,14 +56,15 @@ done
 export MELGRAD=build/${presets[0]}/bin/melgrad
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
+trap 'trap - INT; kill -TERM 0' INT  # what runs in the background does not hear Ctrl-C
 timed() {  # SCRIPT AND OPTIONS: what it says, when it ends
-  local start=$SECONDS code=0
+  local start=$SECONDS code=0 log
+  log=$(mktemp -p "$logs")
   # shellcheck disable=SC2086 -- a script and its option
-  bash tests/$1 > "$logs/${1%%.*}" 2>&1 || code=1
-  printf '\n== tests/%s\n%s\nin %d s\n' "$1" "$(cat "$logs/${1%%.*}")" $((SECONDS - start))
+  bash tests/$1 > "$log" 2>&1 || code=1
+  printf '\n== tests/%s\n%s\nin %d s\n' "$1" "$(cat "$log")" $((SECONDS - start))
   return $code
 }
-mkdir "$logs/fuzz"
 for line in "${others[@]}"; do
   running=()
   while read -r script; do

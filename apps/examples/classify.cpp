@@ -5,6 +5,7 @@
 #include <exception>
 
 #include "io/audio/audio.h"
+#include "io/audio/flaws.h"
 #include "kernels/devices/make_device.h"
 #include "models/runs/predictor.h"
 
@@ -19,6 +20,8 @@ int main(int argc, char** argv) {
     const melgrad::MelOptions& features = predict.recipe().features;
     for (int i = 2; i < argc; ++i) {
       const melgrad::Audio audio = melgrad::read_audio(argv[i], features.sample_rate, {.mix = features.mix});
+      for (const std::string& flaw : melgrad::notes_of(audio))
+        std::fprintf(stderr, "%s: %s\n", argv[i], flaw.c_str());
       const melgrad::Prediction answer = predict(audio, argv[i]);
       std::printf("%s:", argv[i]);
       const std::vector<std::size_t> order = melgrad::most_probable_first(answer.mean);

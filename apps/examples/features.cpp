@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "io/audio/audio.h"
+#include "io/audio/flaws.h"
 #include "kernels/devices/feature_extractor.h"
 #include "kernels/devices/make_device.h"
 #include "kernels/mel.h"
@@ -21,6 +22,8 @@ int main(int argc, char** argv) {
     melgrad::FeatureExtractor extract(*device, options);
 
     const melgrad::Audio audio = melgrad::read_audio(argv[1], options.sample_rate, {.mix = options.mix});
+    for (const std::string& flaw : melgrad::notes_of(audio))
+      std::fprintf(stderr, "%s: %s\n", argv[1], flaw.c_str());
     const std::vector<float> features = extract(audio.samples);  // [frames, bands]
 
     const std::int64_t bands = extract.tables().bands();

@@ -3,24 +3,16 @@
 include(CMakePackageConfigHelpers)
 set(melgrad_package ${CMAKE_INSTALL_LIBDIR}/cmake/melgrad)
 
-# One name for all of them; the others come with it.
-add_library(melgrad_melgrad INTERFACE)
-add_library(melgrad::melgrad ALIAS melgrad_melgrad)
-target_link_libraries(melgrad_melgrad INTERFACE melgrad_training)
-
-set(melgrad_libraries melgrad_kernels melgrad_engine melgrad_networks melgrad_io melgrad_training melgrad_melgrad)
-foreach(library IN LISTS melgrad_libraries)
-  string(REPLACE melgrad_ "" name ${library})
-  set_target_properties(${library} PROPERTIES EXPORT_NAME ${name})
-endforeach()
-install(TARGETS ${melgrad_libraries} EXPORT melgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS melgrad_kernels melgrad_engine melgrad_networks melgrad_io melgrad_training melgrad_melgrad
+  EXPORT melgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS melgrad RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(MELGRAD_TESTS)
   install(TARGETS melgrad_bench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} OPTIONAL)  # which `melgrad bench` starts
 endif()
 # Not what the devices, the files' formats and the tests are made of inside.
 install(DIRECTORY kernels engine models io DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/melgrad FILES_MATCHING PATTERN "*.h"
-  REGEX "kernels/(cpu|cuda|math|reference)$|models/reports$" EXCLUDE REGEX "io/(arrays/(hdf5|cache_file)|audio/(decoder|flac_|mpeg_|ogg_))" EXCLUDE)
+  REGEX "kernels/(cpu|cuda|math|reference)$|models/reports$" EXCLUDE
+  REGEX "io/(arrays/(hdf5|cache_file)|audio/(decoder|flac_|mpeg_))" EXCLUDE)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(EXPORT melgrad NAMESPACE melgrad:: FILE melgradTargets.cmake DESTINATION ${melgrad_package})

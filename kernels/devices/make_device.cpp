@@ -1,6 +1,7 @@
 #include "kernels/devices/make_device.h"
 
 #include <charconv>
+#include <string_view>
 
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/error.h"
@@ -14,10 +15,12 @@ namespace {
 // N of "cuda:N"; 0 for "cuda".
 int cuda_index(const std::string& name) {
   if (name == "cuda") return 0;
-  int index = -1;
-  const char *first = name.data() + std::string("cuda:").size(), *last = name.data() + name.size();
-  if (name.starts_with("cuda:") && std::from_chars(first, last, index).ptr == last && index >= 0)
-    return index;
+  constexpr std::string_view kPrefix = "cuda:";
+  if (name.starts_with(kPrefix)) {
+    int index = -1;
+    const char *first = name.data() + kPrefix.size(), *last = name.data() + name.size();
+    if (std::from_chars(first, last, index).ptr == last && index >= 0) return index;
+  }
   fail(ErrorKind::usage, "device {}: unknown; there are auto, cpu and cuda:N", name);
 }
 

@@ -17,6 +17,7 @@ constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
 
 using Values = std::array<double, kTagFigures.size()>;  // in the order of kTagFigures
 constexpr std::size_t kAccuracy = kTagFigures.size() - 1;
+static_assert(kTagFigures.size() == 6, "figures_of and baseline_of list all six, accuracy last");
 
 // The tracks in descending order of one tag's scores. A resample is a count per track, so one pass over this
 // order gives all figures of any resample, and nothing is sorted again.

@@ -26,7 +26,7 @@ fi
 seconds=${1:-60} program=$(realpath "${MELGRAD:-build/cpu/bin/melgrad}")
 readers=("${@:2}")
 [ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy recipe manifest annotations clip-info split result metrics analysis)
-install_packages clang-14 libclang-rt-14-dev libomp-14-dev xz-utils
+install_packages xz-utils
 configure_and_build cpu-asan fuzz | { grep -v '^\[' || true; }  # a failed build ends this script
 
 export work=$PWD/build/fuzz/work corpus=$PWD/build/fuzz/corpus found=$PWD/build/fuzz/found seconds
