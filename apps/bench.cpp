@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "io/files/atomic_file.h"
 #include "kernels/error.h"
 
@@ -45,12 +46,12 @@ void bench(const Settings& settings, const BenchArguments& args) {
 
 }  // namespace
 
-void register_bench(CLI::App& root, Settings& settings) {
+void register_bench(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("bench", "time kernels, training steps and extraction on this machine");
   auto args = std::make_shared<BenchArguments>();
   command->add_option("filter", args->filter, "regular expression: which cases")->capture_default_str();
   command->add_option("--repetitions", args->repetitions, "of each case; bench/compare.py wants four or more")
-      ->check(CLI::PositiveNumber)
+      ->positive()
       ->capture_default_str();
   command->add_option("--out", args->out, "a JSON file for the results");
   command->add_flag("--list", args->list, "the names of the cases, nothing else");

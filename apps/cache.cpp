@@ -102,7 +102,7 @@ void cache(const Settings& settings, bool clear) {
 
 }  // namespace
 
-void register_cache(CLI::App& root, Settings& settings) {
+void register_cache(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand(
       "cache",
       "the features of folders that train and reproduce keep (MELGRAD_CACHE names the folder, "

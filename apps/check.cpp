@@ -5,6 +5,7 @@
 
 #include "apps/data_set.h"
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/datasets/scan.h"
@@ -120,12 +121,12 @@ void check(CheckOptions options, Settings& settings) {
 
 }  // namespace
 
-void register_check(CLI::App& root, Settings& settings) {
+void register_check(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("check", "decode a data set and list its faulty tracks");
   const auto options = std::make_shared<CheckOptions>();
   add_data_set_options(*command, options->data);
   command->add_option("--min-seconds", options->scan.min_seconds, "shorter tracks are a problem")
-      ->check(CLI::NonNegativeNumber)
+      ->non_negative()
       ->capture_default_str();
   const auto mix = std::make_shared<MelOptions>();
   add_mix(*command, [mix](const std::string& name) { set_mel_field(*mix, "mix", name); });

@@ -1,14 +1,15 @@
 // The list of commands. Each lives in a file named after it, in apps/ or at the head of its room, which
-// defines register_<name>: it adds its CLI11 subcommand to `root` and sets a callback that does the work.
+// defines register_<name>: it adds its subcommand to `root` and sets a callback that does the work.
 // Failures are thrown as Error; `main` turns them into one line on stderr and the documented exit code
 // (kernels/error.h).
 #pragma once
 
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 
 namespace melgrad {
 
-using Register = void(CLI::App& root, Settings& settings);
+using Register = void(CommandLine& root, Settings& settings);
 
 Register register_check, register_analyze, register_extract, register_train, register_evaluate,
     register_verify, register_export, register_predict, register_report, register_reproduce, register_bench,

@@ -9,12 +9,12 @@
 
 namespace melgrad {
 
-void add_classes_are_folders(CLI::App& command, bool& classes_are_folders) {
+void add_classes_are_folders(CommandLine& command, bool& classes_are_folders) {
   command.add_flag("--classes-are-folders", classes_are_folders,
                    "take every folder as a class, whatever it is called, and no layout for known");
 }
 
-void add_data_set_options(CLI::App& command, DataSetRequest& request, const std::string& name) {
+void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name) {
   command.add_option(name, request.path, kDataHelp)->required(!name.starts_with('-'));
   add_classes_are_folders(command, request.classes_are_folders);
   const auto flag = [&](const char* flag_name, auto& value, const char* help) {
@@ -24,14 +24,14 @@ void add_data_set_options(CLI::App& command, DataSetRequest& request, const std:
     return option;
   };
   auto* protocol = flag("--protocol", request.protocol, "clips with a frequent tag and full length, or all")
-                       ->check(CLI::IsMember({"filtered", "all"}));
+                       ->is_member({"filtered", "all"});
   flag("--tags", request.mtat.tags, "top10, top50, or names separated by commas");
   request.flags.push_back(command
                               .add_flag("--merge-tags", request.mtat.merge_synonyms,
                                         "count tags that mean the same as one (beat, beats)")
                               ->group("MagnaTagATune"));
   auto* split_by = flag("--split-by", request.split_by, "folder (as published) or artist")
-                       ->check(CLI::IsMember({"folder", "artist"}));
+                       ->is_member({"folder", "artist"});
   flag("--split-seed", request.mtat.split_seed, "number of the artist split");
   flag("--split-lists", request.mtat.split_lists, "folder with lists of the clips of train, valid and test")
       ->excludes(protocol)
@@ -42,10 +42,10 @@ DataSet open_data_set(const DataSetRequest& request, const Settings& settings) {
   MtatOptions mtat = request.mtat;
   mtat.protocol = request.protocol == "all" ? MtatProtocol::all : MtatProtocol::filtered;
   mtat.split = request.split_by == "artist" ? MtatSplit::artist : MtatSplit::folder;
-  for (const CLI::Option* flag : request.flags) {
+  for (const Option* flag : request.flags) {
     if (flag->count() > 0 && !is_mtat(request.path)) {
-      fail(ErrorKind::usage, "{}: only for MagnaTagATune, and {} has no annotations_final.csv",
-           flag->get_name(), request.path);
+      fail(ErrorKind::usage, "{}: only for MagnaTagATune, and {} has no annotations_final.csv", flag->name(),
+           request.path);
     }
   }
   DataSet set =
@@ -64,11 +64,9 @@ nlohmann::ordered_json not_read_json(const std::vector<LeftOut>& left_out) {
   return counts;
 }
 
-void add_mix(CLI::App& command, const std::function<void(const std::string&)>& take) {
-  command
-      .add_option_function<std::string>("--mix", take,
-                                        "how channels become one: their mean, the louder, left or right")
-      ->check(CLI::IsMember({"mean", "louder", "left", "right"}));
+void add_mix(CommandLine& command, const std::function<void(const std::string&)>& take) {
+  command.add_option("--mix", take, "how channels become one: their mean, the louder, left or right")
+      ->is_member({"mean", "louder", "left", "right"});
 }
 
 }  // namespace melgrad

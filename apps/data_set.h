@@ -2,12 +2,12 @@
 // it.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "io/datasets/mtat.h"
 
 namespace melgrad {
@@ -18,23 +18,23 @@ struct DataSetRequest {
   bool classes_are_folders = false;  // as in DataSetOptions
   std::string group;                 // a column of a manifest to take along
   bool splits = false;  // whether the command uses columns (fold, group) itself and tells which it does not
-  std::vector<const CLI::Option*> flags;  // those that only MagnaTagATune has
+  std::vector<const Option*> flags;  // those that only MagnaTagATune has
 };
 
 inline constexpr const char* kDataHelp =
     "folder of class folders or of train, valid and test over them; the folder of GTZAN, FMA, UrbanSound8K, "
     "ESC-50, MTG-Jamendo, NSynth or MagnaTagATune as published; or a table with columns path and label (csv, "
     "tsv, txt)";
-void add_classes_are_folders(CLI::App& command, bool& classes_are_folders);
+void add_classes_are_folders(CommandLine& command, bool& classes_are_folders);
 // The data as a required positional argument, or as the option `name`, and the flags.
-void add_data_set_options(CLI::App& command, DataSetRequest& request, const std::string& name = "data");
+void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name = "data");
 
 // Opens it and prints its notes on stderr, and what is not read. Throws Error (usage) for a flag of
 // MagnaTagATune with other data.
 DataSet open_data_set(const DataSetRequest& request, const Settings& settings);
 
 // --mix: how channels become one. Given to `take` as features.mix names it.
-void add_mix(CLI::App& command, const std::function<void(const std::string&)>& take);
+void add_mix(CommandLine& command, const std::function<void(const std::string&)>& take);
 
 // "m4a" -> 6, of what is not read for its kind (io/datasets/walk.h).
 nlohmann::ordered_json not_read_json(const std::vector<LeftOut>& left_out);

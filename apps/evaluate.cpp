@@ -189,8 +189,8 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
 }
 
 // The arguments that both commands have.
-CLI::App* add_command(CLI::App& root, const char* name, const char* help,
-                      const std::function<void(const std::string&, const std::string&)>& work) {
+CommandLine* add_command(CommandLine& root, const char* name, const char* help,
+                         const std::function<void(const std::string&, const std::string&)>& work) {
   auto* command = root.add_subcommand(name, help);
   auto path = std::make_shared<std::string>(), cache = std::make_shared<std::string>();
   command->add_option("run", *path, "run folder")->required();
@@ -201,7 +201,7 @@ CLI::App* add_command(CLI::App& root, const char* name, const char* help,
 
 }  // namespace
 
-void register_evaluate(CLI::App& root, Settings& settings) {
+void register_evaluate(CommandLine& root, Settings& settings) {
   auto list = std::make_shared<std::string>();
   add_command(root, "evaluate", "test a finished run on its test tracks",
               [=, &settings](const std::string& path, const std::string& cache) {
@@ -212,7 +212,7 @@ void register_evaluate(CLI::App& root, Settings& settings) {
                    "surest first; of tags those missed and false alarms");
 }
 
-void register_verify(CLI::App& root, Settings& settings) {
+void register_verify(CommandLine& root, Settings& settings) {
   add_command(root, "verify", "test a finished run again and compare with its recorded result",
               [&](const std::string& path, const std::string& cache) { verify(settings, path, cache); });
 }

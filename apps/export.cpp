@@ -1,11 +1,12 @@
 // melgrad export: a trained network as safetensors, for other programs. predict takes such a file too.
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "io/arrays/safetensors.h"
 #include "models/runs/run_record.h"
 
 namespace melgrad {
 
-void register_export(CLI::App& root, Settings& settings) {
+void register_export(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("export", "write a trained network as safetensors");
   auto run = std::make_shared<std::string>(), out = std::make_shared<std::string>();
   command->add_option("run", *run, "run folder")->required();

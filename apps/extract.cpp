@@ -72,7 +72,7 @@ ExtractResult extract_shown(const DataSet& set, const MelOptions& mel, DType dty
                   [&](const std::string& line) { progress.message(line); }, interrupted});
 }
 
-void add_no_cache(CLI::App& command, Settings& settings) {
+void add_no_cache(CommandLine& command, Settings& settings) {
   command.add_flag("!--no-cache", settings.keep_features,
                    "compute all features of a folder; take none from ~/.cache/melgrad and leave none there");
 }
@@ -81,7 +81,7 @@ std::optional<FeatureStore> feature_store(const Settings& settings) {
   return settings.keep_features ? FeatureStore::of_user() : std::nullopt;
 }
 
-void register_extract(CLI::App& root, Settings& settings) {
+void register_extract(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("extract", "decode a data set and keep its features in a cache");
   auto args = std::make_shared<ExtractArguments>();
   add_data_set_options(*command, args->data);
@@ -95,7 +95,7 @@ void register_extract(CLI::App& root, Settings& settings) {
   command->add_option("--set", args->set, "features.key=value, any number of times")->allow_extra_args(false);
   add_mix(*command, [args](const std::string& mix) { args->set.push_back("features.mix=" + mix); });
   command->add_option("--dtype", args->dtype, "how values are stored")
-      ->check(CLI::IsMember({"f32", "f16"}))
+      ->is_member({"f32", "f16"})
       ->capture_default_str();
   command->callback([args, &settings] { run_extract(settings, *args, settings.exit_code); });
 }

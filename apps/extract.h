@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "models/training/extraction.h"
 
 namespace melgrad {
@@ -18,7 +19,7 @@ ExtractResult extract_shown(const DataSet& set, const MelOptions& mel, DType dty
                             int threads, const std::string& out, const FeatureStore* store = nullptr);
 
 // --no-cache of commands that extract by themselves, and the store that it leaves them.
-void add_no_cache(CLI::App& command, Settings& settings);
+void add_no_cache(CommandLine& command, Settings& settings);
 std::optional<FeatureStore> feature_store(const Settings& settings);
 
 }  // namespace melgrad

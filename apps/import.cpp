@@ -13,6 +13,7 @@
 #include <unordered_set>
 
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/arrays/cache.h"
@@ -242,7 +243,7 @@ void import(ImportOptions options, Settings& settings) {
 
 }  // namespace
 
-void register_import(CLI::App& root, Settings& settings) {
+void register_import(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("import", "make a cache of spectrograms in a NumPy archive (.npz)");
   auto options = std::make_shared<ImportOptions>();
   command
@@ -255,10 +256,10 @@ void register_import(CLI::App& root, Settings& settings) {
       ->delimiter(',');
   command->add_option("--scale", options->scale, "factor for all values (default: 1/255 for uint8, else 1)");
   command->add_option("--dtype", options->dtype, "stored as f16 or f32")
-      ->check(CLI::IsMember({"f16", "f32"}))
+      ->is_member({"f16", "f32"})
       ->capture_default_str();
   command->add_option("--frame-seconds", options->frame_seconds, "time from one frame to the next")
-      ->check(CLI::NonNegativeNumber);
+      ->non_negative();
   command->callback([options, &settings] { import(*options, settings); });
 }
 

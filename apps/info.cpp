@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "apps/train.h"
 #include "kernels/devices/make_device.h"
 
@@ -25,7 +26,7 @@ void info(const Settings& settings) {
 
 }  // namespace
 
-void register_info(CLI::App& root, Settings& settings) {
+void register_info(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("info", "version, device and libraries");
   command->callback([&settings] { info(settings); });
 }

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <functional>
 #include <new>
-#include <sstream>
 #include <string_view>
 #include <system_error>
 #include <unistd.h>
@@ -39,33 +38,25 @@ void wait_without_spinning(int argc, char** argv) {
 // The exit code.
 int run(int argc, char** argv) {
   Settings settings;
-  CLI::App root{"melgrad classifies music: trains networks on log-mel spectrograms, tests them, asks them"};
-  root.require_subcommand(1);
-  root.fallthrough();
+  CommandLine root(
+      "melgrad classifies music: trains networks on log-mel spectrograms, tests them, asks them");
+  root.require_subcommand();
   root.add_option("--device", settings.device, "auto, cpu or cuda:N")->capture_default_str();
   root.add_option("--precision", settings.precision, "of convolutions and products: f32, tf32 or bf16 (CUDA)")
       ->capture_default_str();
-  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->check(CLI::Range(0, 1024));
+  root.add_option("--threads", settings.threads, "CPU threads (0 = all cores)")->range(0, 1024);
   root.add_flag("--ffmpeg", settings.ffmpeg, "let the program ffmpeg decode m4a, wma, mp4 and the like");
   root.add_flag("--json", settings.json, "print results as JSON on standard output");
   for (const Command& command : kCommands) command.add(root, settings);
-  describe_program(root);  // behind them, so that commands do not take over its footer
-  expect_numbers(root);
+  root.describe("melgrad", kVersion, kFirstHour);
 
-  const std::vector<std::string> arguments = spelled_out({argv + 1, argv + argc});
-  try {
-    root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    return settings.exit_code;
-  } catch (const CLI::ParseError& e) {
-    if (const std::string wrong = what_is_wrong(root, e, arguments); !wrong.empty()) {
-      say("{}", wrong);
-      return static_cast<int>(ErrorKind::usage);
-    }
-    std::ostringstream asked, nothing;  // help, version
-    root.exit(e, asked, nothing);
-    print("{}", Lines{asked.str()});
-    return 0;
+  const CommandLine::Answer answer = root.run(spelled_out({argv + 1, argv + argc}));
+  if (!answer.wrong.empty()) {
+    say("{}", answer.wrong);
+    return static_cast<int>(ErrorKind::usage);
   }
+  if (!answer.help.empty()) print("{}", Lines{answer.help});
+  return settings.exit_code;
 }
 
 // What `work` returns; what it throws becomes a line and an exit code.

@@ -32,10 +32,12 @@ install_packages() {
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# configure_and_build PRESET [TARGET...]: build/PRESET, on all cores; installs Clang for the presets that are its.
+# configure_and_build PRESET [TARGET...]: build/PRESET, on all cores, with the options for CMake in `melgrad_options`;
+# installs Clang for the presets that are its.
+melgrad_options=()
 configure_and_build() {
   ! [[ $1 =~ asan|lint ]] || install_packages clang-14 libclang-rt-14-dev libomp-14-dev
-  cmake --preset "$1" | sed -n '/^-- melgrad/,/^-- $/p'  # errors go to stderr all the same
+  cmake --preset "$1" "${melgrad_options[@]}" | sed -n '/^-- melgrad/,/^-- $/p'  # errors go to stderr all the same
   local targets=("${@:2}")
   cmake --build --preset "$1" --target "${targets[@]:-all}"
 }

@@ -221,15 +221,13 @@ void predict(Settings& settings, const PredictArguments& args) {
 
 }  // namespace
 
-void register_predict(CLI::App& root, Settings& settings) {
+void register_predict(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("predict", "the genre of audio files, with probabilities");
   auto args = std::make_shared<PredictArguments>();
   command->add_option("model", args->model, "run folder or model.h5")->required();
   command->add_option("inputs", args->inputs, "audio files and folders")->required();
   add_mix(*command, [args](const std::string& mix) { args->mix = mix; });
-  command->add_option("--top", args->top, "how many genres to print")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command->add_option("--top", args->top, "how many genres to print")->positive()->capture_default_str();
   command->add_flag("--csv", args->csv,
                     "a table on standard output: file, genre, the probability of every class (or tag), and a "
                     "note where there is no answer");

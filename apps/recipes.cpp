@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "apps/terminal/screen.h"
 #include "models/recipes/recipe.h"
 
@@ -62,7 +63,7 @@ void list_keys(const Settings& settings) {
 
 }  // namespace
 
-void register_recipes(CLI::App& root, Settings& settings) {
+void register_recipes(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand(
       "recipes", "the recipes there are; of one every key, as a TOML file to change and give to --recipe");
   command->alias("recipe");

@@ -299,7 +299,7 @@ void selftest(Device& device, const SelftestScope& scope, Settings& settings) {
   if (!result.passed()) settings.exit_code = static_cast<int>(ErrorKind::internal);
 }
 
-void register_selftest(CLI::App& root, Settings& settings) {
+void register_selftest(CommandLine& root, Settings& settings) {
   auto* command =
       root.add_subcommand("selftest", "check every operation of the device against the reference");
   command->callback([&settings] {

@@ -188,10 +188,10 @@ bool train_shown(TrainingRun& run, const RunFolder& folder, const std::string& l
 namespace {
 
 // How the tracks are divided; returns --split.
-CLI::Option* add_split_options(CLI::App& command, TrainRequest& request) {
-  CLI::Option* split = command.add_option("--split", request.split, "number of the random stratified split")
-                           ->check(CLI::NonNegativeNumber)
-                           ->capture_default_str();
+Option* add_split_options(CommandLine& command, TrainRequest& request) {
+  Option* split = command.add_option("--split", request.split, "number of the random stratified split")
+                      ->non_negative()
+                      ->capture_default_str();
   command
       .add_option("--split-lists", request.split_lists, "folder with *train*, *valid* and *test* name lists")
       ->excludes(split);
@@ -214,7 +214,7 @@ CLI::Option* add_split_options(CLI::App& command, TrainRequest& request) {
 
 }  // namespace
 
-void register_train(CLI::App& root, Settings& settings) {
+void register_train(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("train", "train a network by a recipe");
   auto request = std::make_shared<TrainRequest>();
   auto out = std::make_shared<std::string>(), resume = std::make_shared<std::string>();
@@ -237,27 +237,28 @@ void register_train(CLI::App& root, Settings& settings) {
   const std::map<std::string, Hold> holds = {
       {"auto", Hold::automatic}, {"device", Hold::device}, {"memory", Hold::memory}, {"file", Hold::file}};
   command
-      ->add_option("--hold", request->hold,
-                   "where the features are meanwhile: auto (the first that has room), device, memory or file")
-      ->transform(CLI::CheckedTransformer(holds))
+      ->add_option(
+          "--hold", [=](const std::string& name) { request->hold = holds.at(name); },
+          "where the features are meanwhile: auto (the first that has room), device, memory or file")
+      ->is_member({"auto", "device", "memory", "file"})
       ->option_text("TEXT:{auto,device,memory,file}=auto");
   command->add_option("--out", *out, "run folder (default runs/<recipe>-<time>)");
   auto* resumes = command->add_option(
       "--resume", *resume, "go on with an interrupted run, or, with --set train.epochs=N, a finished one");
   command->add_option("--save-every", request->saving.every, "seconds between checkpoints")
-      ->check(CLI::NonNegativeNumber)
+      ->non_negative()
       ->capture_default_str();
   command->add_option("--keep", request->saving.keep, "how many of the last checkpoints stay")
-      ->check(CLI::Range(1, 1000000))
+      ->range(1, 1000000)
       ->capture_default_str();
   command
-      ->add_option_function<std::string>(
+      ->add_option(
           "--on-nan", [=](const std::string& what) { request->set.push_back("train.on_nan=" + what); },
           "a step whose gradient is no number: stop there, or skip it (the same as --set train.on_nan)")
-      ->check(CLI::IsMember(names_of<OnNan>()));
+      ->is_member(names_of<OnNan>());
   add_mix(*command, [request](const std::string& mix) { request->set.push_back("features.mix=" + mix); });
   add_no_cache(*command, settings);
-  goes_alone(*command, *resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan"});
+  command->goes_alone(*resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan"});
   command->callback([=, &settings] {
     if (request->data.empty() && resume->empty())
       fail(ErrorKind::usage, "train: name the data, or --resume RUN");

@@ -6,6 +6,7 @@
 
 #include "apps/data_set.h"
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "models/runs/run_checkpoints.h"
 #include "models/training/data.h"
 

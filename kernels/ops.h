@@ -24,7 +24,7 @@
 
 namespace melgrad {
 
-class MelTables;  // kernels/mel.h
+struct MelTables;  // kernels/mel.h
 
 enum class Write { overwrite, accumulate };
 

@@ -143,7 +143,7 @@ void analyze(const AnalyzeArguments& args, Settings& settings) {
 
 }  // namespace
 
-void register_analyze(CLI::App& root, Settings& settings) {
+void register_analyze(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("analyze", "what the labels and the sound of a data set say");
   const auto args = std::make_shared<AnalyzeArguments>();
   args->data.mtat.labels_only = true;
@@ -154,9 +154,7 @@ void register_analyze(CLI::App& root, Settings& settings) {
                    "tags to compare, as first:second,third:fourth "
                    "(slow:fast and classical:techno, where there are such tags)")
       ->delimiter(',');
-  command->add_option("--top", args->top, "rows of a table on screen")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+  command->add_option("--top", args->top, "rows of a table on screen")->positive()->capture_default_str();
   command->add_flag("--labels-only", args->labels_only, "leave the audio files alone");
   command->callback([args, &settings] { analyze(*args, settings); });
 }

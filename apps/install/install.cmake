@@ -5,6 +5,7 @@ set(melgrad_package ${CMAKE_INSTALL_LIBDIR}/cmake/melgrad)
 
 install(TARGETS melgrad_kernels melgrad_engine melgrad_networks melgrad_io melgrad_training melgrad_melgrad
   EXPORT melgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+set_target_properties(melgrad PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)  # CUDA's libraries, wherever they are
 install(TARGETS melgrad RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 if(MELGRAD_TESTS)
   install(TARGETS melgrad_bench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} OPTIONAL)  # which `melgrad bench` starts
@@ -22,7 +23,7 @@ write_basic_package_version_file(${CMAKE_BINARY_DIR}/melgradConfigVersion.cmake 
 install(FILES ${CMAKE_BINARY_DIR}/melgradConfig.cmake ${CMAKE_BINARY_DIR}/melgradConfigVersion.cmake
   DESTINATION ${melgrad_package})
 
-file(RELATIVE_PATH melgrad_pc_to_prefix ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+file(RELATIVE_PATH melgrad_pc_to_headers ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_FULL_INCLUDEDIR}/melgrad)
 set(melgrad_pc_libraries "-ldnnl ${OpenMP_CXX_FLAGS}")
 if(melgrad_cuda_found)
   string(APPEND melgrad_pc_libraries " -L${CUDAToolkit_LIBRARY_DIR} -lcublasLt -lcufft -lcudart ${cudnn_library}")

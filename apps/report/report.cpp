@@ -8,6 +8,7 @@
 #include "apps/report/spaces.h"
 #include "apps/report/track.h"
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "apps/train.h"
 #include "kernels/error.h"
 
@@ -82,7 +83,7 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
 
 }  // namespace
 
-void register_report(CLI::App& root, Settings& settings) {
+void register_report(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("report", "the pictures of one or many runs on one page");
   auto runs = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>("report.html");

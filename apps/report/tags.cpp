@@ -98,18 +98,17 @@ Plot tag_curves(const Tagger& tagger, std::vector<std::pair<double, double>> Tag
 
 void add_macro(Page& page, const std::vector<Tagger>& all) {
   TextRows rows = {{"model"}};
-  for (const char* head : {"precision", "recall", "F1", "ROC-AUC", "PR-AUC", "accuracy"})
-    rows[0].emplace_back(head);
+  for (const auto& [key, title, member] : kTagFigures) rows[0].emplace_back(title);
   for (const Tagger& tagger : all) {
     std::vector<std::string> row = {tagger.name};
-    for (const auto& [figure, member] : kTagFigures)
+    for (const auto& [key, title, member] : kTagFigures)
       row.push_back(fmt::format("{:.3f}", (tagger.test->macro.*member).value));
     rows.push_back(std::move(row));
   }
   TextRows baselines;  // one, unless the test tracks differ
   for (const Tagger& tagger : all) {
     std::vector<std::string> row = {"predicting nothing"};
-    for (const auto& [figure, member] : kTagFigures)
+    for (const auto& [key, title, member] : kTagFigures)
       row.push_back(fmt::format("{:.3f}", (tagger.test->macro.*member).baseline));
     if (std::find(baselines.begin(), baselines.end(), row) == baselines.end())
       baselines.push_back(std::move(row));
@@ -134,12 +133,12 @@ void add_macro(Page& page, const std::vector<Tagger>& all) {
 void add_tags_of(Page& page, const Tagger& tagger) {
   page.heading(3, tagger.name);
   const std::vector<TagResult>& tags = tagger.test->tags;
-  TextRows table = {{"tag", "tracks with it", "precision", "recall", "F1", "ROC-AUC", "PR-AUC"}};
+  TextRows table = {{"tag", "tracks with it"}};
+  for (const auto& [key, title, member] : kTagFigures) table[0].emplace_back(title);
   for (const TagResult& tag : tags) {
-    const TagFigures& f = tag.figures;
     std::vector<std::string> row = {tag.tag, fmt::format("{}", tag.positives)};
-    for (const Figure* figure : {&f.precision, &f.recall, &f.f1, &f.roc_auc, &f.pr_auc})
-      row.push_back(fmt::format("{:.3f}", figure->value));
+    for (const auto& [key, title, member] : kTagFigures)
+      row.push_back(fmt::format("{:.3f}", (tag.figures.*member).value));
     table.push_back(std::move(row));
   }
   page.table(fmt::format("{}: {} test tracks", tagger.name, tagger.test->tracks), table);

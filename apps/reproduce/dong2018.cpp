@@ -221,14 +221,14 @@ void Dong2018Reproduction::report(const Summary& random, const Summary& filtered
 
 }  // namespace
 
-void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
+void register_reproduce_dong2018(CommandLine& reproduce, Settings& settings) {
   auto* dong =
       reproduce.add_subcommand("dong2018", "Dong 2018: genres of GTZAN by voting over 3-second segments");
   auto args = std::make_shared<Dong2018Arguments>();
   dong->add_option("--gtzan", args->gtzan,
                    "GTZAN's folder, or another data set (as for train), or a cache of it");
   dong->add_option("--splits", args->splits, "number of random splits")
-      ->check(CLI::Range(0, 100000))
+      ->range(0, 100000)
       ->capture_default_str();
   dong->add_option("--recipe", args->recipe, "dong2018, dong2018-fixed or a TOML file")
       ->capture_default_str();
@@ -239,7 +239,7 @@ void register_reproduce_dong2018(CLI::App& reproduce, Settings& settings) {
   dong->add_option("--split-lists", args->split_lists, "folder with the fault-filtered split's three lists");
   dong->add_option("--out", args->out, "run folder (default runs/reproduce-<recipe>-<time>)");
   auto* resume = dong->add_option("--resume", args->resume, "go on with an interrupted reproduction");
-  goes_alone(*dong, *resume);
+  dong->goes_alone(*resume);
   add_no_cache(*dong, settings);
   dong->callback([=, &settings] {
     if (args->gtzan.empty() && args->resume.empty()) {

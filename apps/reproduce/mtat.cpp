@@ -221,7 +221,7 @@ class MtatReproduction {
 
 }  // namespace
 
-void register_reproduce_mtat(CLI::App& reproduce, Settings& settings) {
+void register_reproduce_mtat(CommandLine& reproduce, Settings& settings) {
   auto* command = reproduce.add_subcommand(
       "mtat", "networks on samples and spectrograms of MagnaTagATune: the study's eight and the field's");
   auto args = std::make_shared<MtatArguments>();
@@ -229,12 +229,12 @@ void register_reproduce_mtat(CLI::App& reproduce, Settings& settings) {
   command->add_option("--models", args->models, "names, study, field (default: all)")->delimiter(',');
   command->add_option("--set", args->set, "section.key=value of every recipe")->allow_extra_args(false);
   command->add_option("--dtype", args->dtype, "how features are stored; power spectra are always f32")
-      ->check(CLI::IsMember({"f32", "f16"}))
+      ->is_member({"f32", "f16"})
       ->capture_default_str();
   command->add_option("--seed", args->seed, "of weights, order, crops and dropout")->capture_default_str();
   command->add_option("--out", args->out, "run folder (default runs/reproduce-mtat-<time>)");
   auto* resume = command->add_option("--resume", args->resume, "go on with an interrupted reproduction");
-  goes_alone(*command, *resume);
+  command->goes_alone(*resume);
   add_no_cache(*command, settings);
   command->callback([=, &settings] {
     if (args->data.path.empty() == args->resume.empty())

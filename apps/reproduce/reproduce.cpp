@@ -3,9 +3,9 @@
 
 namespace melgrad {
 
-void register_reproduce(CLI::App& root, Settings& settings) {
+void register_reproduce(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("reproduce", "repeat a published experiment");
-  command->require_subcommand(1);
+  command->require_subcommand();
   register_reproduce_dong2018(*command, settings);
   register_reproduce_mtat(*command, settings);
 }

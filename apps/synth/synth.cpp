@@ -10,6 +10,7 @@
 #include "apps/synth/music.h"
 #include "apps/synth/tags.h"
 #include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/audio/audio.h"
@@ -128,38 +129,37 @@ void synth_tags(SynthOptions options, Settings& settings) {
 
 }  // namespace
 
-void register_synth(CLI::App& root, Settings& settings) {
+void register_synth(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("synth", "make a small data set of generated music");
   const auto o = std::make_shared<SynthOptions>();
   command->add_option("--out", o->out, "folder to make")->required();
   command->add_option("--layout", o->layout, "gtzan (a folder per class) or mtat (clips with tags)")
-      ->check(CLI::IsMember({"gtzan", "mtat"}))
+      ->is_member({"gtzan", "mtat"})
       ->capture_default_str();
-  CLI::Option* const of_gtzan[] = {
+  Option* const of_gtzan[] = {
       command->add_option("--classes", o->classes, "styles of music")
-          ->check(CLI::Range(std::size_t{2}, synth_styles().size()))
+          ->range(std::size_t{2}, synth_styles().size())
           ->capture_default_str(),
       command->add_option("--tracks-per-class", o->tracks_per_class, "tracks of each style")
-          ->check(CLI::Range(1, 100000))
+          ->range(1, 100000)
           ->capture_default_str(),
       command->add_option("--format", o->format, "wav, au, aiff, flac, ogg, opus or mp3")
           ->capture_default_str()};
-  CLI::Option* const of_mtat[] = {command->add_option("--clips", o->clips, "clips with tags")
-                                      ->check(CLI::Range(1, 100000))
-                                      ->capture_default_str()};
+  Option* const of_mtat[] = {
+      command->add_option("--clips", o->clips, "clips with tags")->range(1, 100000)->capture_default_str()};
   command->add_option("--seconds", o->seconds, "length of a track (default 10; clips with tags 29.12)")
-      ->check(CLI::Range(0.1, 3600.0));
+      ->range(0.1, 3600.0);
   command->add_option("--sample-rate", o->sample_rate, "Hz (default 22050; for opus 24000; for mtat 16000)")
-      ->check(CLI::Range(8000, 192000));
+      ->range(8000, 192000);
   command->add_option("--seed", o->seed, "the same seed gives the same files")->capture_default_str();
-  for (CLI::Option* const option : of_gtzan) option->group("Layout gtzan");
-  for (CLI::Option* const option : of_mtat) option->group("Layout mtat");
+  for (Option* const option : of_gtzan) option->group("Layout gtzan");
+  for (Option* const option : of_mtat) option->group("Layout mtat");
   command->callback([o, of_gtzan = std::vector(std::begin(of_gtzan), std::end(of_gtzan)),
                      of_mtat = std::vector(std::begin(of_mtat), std::end(of_mtat)), &settings] {
     const bool tags = o->layout == "mtat";
-    for (const CLI::Option* option : tags ? of_gtzan : of_mtat) {
+    for (const Option* option : tags ? of_gtzan : of_mtat) {
       if (option->count() > 0) {
-        fail(ErrorKind::usage, "{}: not with --layout {}", option->get_name(), o->layout);
+        fail(ErrorKind::usage, "{}: not with --layout {}", option->name(), o->layout);
       }
     }
     tags ? synth_tags(*o, settings) : synth_genres(*o, settings);

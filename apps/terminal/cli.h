@@ -2,9 +2,7 @@
 // (apps/terminal/screen.h). The commands themselves are listed in apps/commands.h.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <memory>
-#include <set>
 #include <string>
 
 #include "apps/terminal/screen.h"
@@ -30,12 +28,5 @@ constexpr int kExitInterrupted = 130;  // Ctrl-C; the state was saved where ther
 
 // The device that the options name.
 std::unique_ptr<Device> open_device(const Settings& settings);
-
-// What goes on takes all else from its folder: refuses `resume` beside every other option that `command` has
-// so far, `besides` apart.
-void goes_alone(CLI::App& command, CLI::Option& resume, const std::set<std::string>& besides = {});
-
-// Lets every option of `app` and its subcommands that takes a number take nothing else.
-void expect_numbers(CLI::App& app);
 
 }  // namespace melgrad

@@ -78,7 +78,7 @@ std::string as_table(const TagMetrics& metrics) {
   for (const TagResult& tag : metrics.tags) add(tag.tag, std::to_string(tag.positives), tag.figures);
   add("macro", "", metrics.macro);
   TagFigures none;
-  for (const auto& [name, member] : kTagFigures) {
+  for (const auto& [key, title, member] : kTagFigures) {
     const double baseline = (metrics.macro.*member).baseline;
     none.*member = {baseline, baseline, std::nan(""), std::nan("")};
   }

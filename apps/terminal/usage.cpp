@@ -1,14 +1,15 @@
 #include "apps/terminal/usage.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fmt/format.h>
 
 #include "kernels/text.h"
 
 namespace melgrad {
-namespace {
+const char* const kVersion = "melgrad " MELGRAD_VERSION;
 
-constexpr const char* kFirstHour = R"(
+const char* const kFirstHour = R"(
 A first hour (melgrad help COMMAND tells more; every command has --json):
   melgrad check music                          what is there, what is broken
   melgrad extract music --out music.h5         features once; train reads them from then on
@@ -18,6 +19,8 @@ A first hour (melgrad help COMMAND tells more; every command has --json):
   melgrad predict runs/first songs --csv > songs.csv
   melgrad train --resume runs/first --set train.epochs=400    longer
   melgrad recipes                              the recipes; with a NAME all its keys, for --set and for files)";
+
+namespace {
 
 std::vector<std::string> commands_of(const CLI::App& root) {
   std::vector<std::string> names = {"help", "version"};
@@ -60,12 +63,6 @@ std::string hint(const std::string& word, const std::vector<std::string>& names,
 }
 
 }  // namespace
-
-void describe_program(CLI::App& root) {
-  root.name("melgrad");
-  root.set_version_flag("--version,-V", "melgrad " MELGRAD_VERSION);
-  root.footer(kFirstHour);
-}
 
 std::vector<std::string> spelled_out(std::vector<std::string> arguments) {
   if (arguments.empty()) return {"--help"};

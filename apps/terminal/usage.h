@@ -4,20 +4,22 @@
 #include <string>
 #include <vector>
 
-#include "apps/terminal/cli.h"
+namespace CLI {
+class App;
+class ParseError;
+}  // namespace CLI
 
 namespace melgrad {
 
-// Version, examples of a first hour.
-void describe_program(CLI::App& root);
+extern const char* const kVersion;    // "melgrad 0.2.0"
+extern const char* const kFirstHour;  // examples, below the help
 
 // `help`, `help COMMAND` and `version` as the options that mean the same; no arguments: --help. All else as
 // it is.
 std::vector<std::string> spelled_out(std::vector<std::string> arguments);
 
 // One line on what CLI11 could not parse: the nearest command or option where there is one, and where help
-// is;
-// "" where help or the version was asked for.
+// is; "" where help or the version was asked for.
 std::string what_is_wrong(const CLI::App& root, const CLI::ParseError& error,
                           const std::vector<std::string>& arguments);
 

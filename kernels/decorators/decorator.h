@@ -77,8 +77,13 @@ class OpsDecorator : public Ops {
   }
 
   using Visit = std::function<void(Tensor&, OpCall::Role)>;
+  // A parameter of a type not named here may hold tensors: whoever adds one says which, below.
   template <typename T>
-  static void tensors_of(T& /*setting*/, const Visit& /*visit*/) {}
+  static void tensors_of(T& /*setting*/, const Visit& /*visit*/) {
+    static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T> || std::is_same_v<T, BatchNorm> ||
+                  std::is_same_v<T, Conv2d> || std::is_same_v<T, Pool2d> ||
+                  std::is_same_v<T, const MelTables>);
+  }
   static void tensors_of(Tensor& t, const Visit& visit) { visit(t, OpCall::Role::input); }
   static void tensors_of(Out& t, const Visit& visit) { visit(t, OpCall::Role::output); }
   static void tensors_of(InOut& t, const Visit& visit) { visit(t, OpCall::Role::changed); }

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "kernels/cpu/log_mel.h"
+#include "kernels/error.h"
 #include "kernels/ops.h"
 
 namespace melgrad {
@@ -31,6 +32,7 @@ class FeatureExtractor::Taken {
 
 FeatureExtractor::FeatureExtractor(Device& device, const MelOptions& options, int clips)
     : device_(&device), tables_(options), kept_(new_lane()) {
+  require(clips > 0, "FeatureExtractor: {} clips at once; at least 1", clips);
   for (int clip = 0; !device.is_host() && clip < clips; ++clip) lanes_.push_back(new_lane());
   for (Lane& lane : lanes_) free_.push_back(&lane);
 }

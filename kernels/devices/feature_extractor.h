@@ -19,7 +19,7 @@ namespace melgrad {
 
 class FeatureExtractor {
  public:
-  // At most `clips` are under way at once; further callers wait.
+  // At most `clips` (1 or more) are under way at once; further callers wait.
   FeatureExtractor(Device& device, const MelOptions& options, int clips = 3);
 
   const MelTables& tables() const { return tables_; }

@@ -138,7 +138,7 @@ struct ForwardStep : RecurrentStep<kCell> {
   // Element j of sequence n.
   MELGRAD_HD void take(std::int64_t n, std::int64_t j) const {
     const std::int64_t H = this->hidden, at = n * H + j;
-    float a[this->kGates], w[this->kGates], kept[this->kSaved + 1];
+    float a[gates_of(kCell)], w[gates_of(kCell)], kept[saved_of(kCell) + 1];
     for (std::int64_t g = 0; g < this->kGates; ++g) {
       a[g] = x[(n * this->kGates + g) * H + j];
       w[g] = v[(n * this->kGates + g) * H + j];
@@ -180,7 +180,7 @@ struct BackwardStep : RecurrentStep<kCell> {
 
   MELGRAD_HD void take(std::int64_t n, std::int64_t j) const {
     const std::int64_t H = this->hidden, at = n * H + j;
-    float kept[this->kSaved + 1], da[this->kGates], dw[this->kGates];
+    float kept[saved_of(kCell) + 1], da[gates_of(kCell)], dw[gates_of(kCell)];
     for (std::int64_t s = 0; s < this->kSaved; ++s) kept[s] = saved[(n * this->kSaved + s) * H + j];
     const float cell = kCell == Cell::lstm ? this->c.data[n * this->c.stride + j] : 0;
     float d_cell = 0;

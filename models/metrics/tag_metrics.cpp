@@ -148,7 +148,7 @@ std::int64_t set_intervals(const std::vector<std::vector<Values>>& resamples, st
       if (!std::isnan(row[column][f])) values.push_back(row[column][f]);
     }
     std::sort(values.begin(), values.end());
-    Figure& figure = figures.*kTagFigures[f].second;
+    Figure& figure = figures.*kTagFigures[f].member;
     const bool defined = !values.empty() && !std::isnan(figure.value);
     figure.low = defined ? quantile(values, 0.025) : kUndefined;
     figure.high = defined ? quantile(values, 0.975) : kUndefined;
@@ -159,7 +159,7 @@ std::int64_t set_intervals(const std::vector<std::vector<Values>>& resamples, st
 
 void set_values(TagFigures& figures, const Values& values, const Values& baseline) {
   for (std::size_t f = 0; f < kTagFigures.size(); ++f) {
-    figures.*kTagFigures[f].second = {values[f], baseline[f], kUndefined, kUndefined};
+    figures.*kTagFigures[f].member = {values[f], baseline[f], kUndefined, kUndefined};
   }
 }
 

@@ -55,13 +55,19 @@ struct TagFigures {
   Figure precision, recall, f1, roc_auc, pr_auc, accuracy;
 };
 using FigureMember = Figure TagFigures::*;
-inline constexpr std::array<std::pair<const char*, FigureMember>, 6> kTagFigures = {
-    {{"precision", &TagFigures::precision},
-     {"recall", &TagFigures::recall},
-     {"f1", &TagFigures::f1},
-     {"roc_auc", &TagFigures::roc_auc},
-     {"pr_auc", &TagFigures::pr_auc},
-     {"accuracy", &TagFigures::accuracy}}};
+struct TagFigure {
+  const char* key;    // in JSON
+  const char* title;  // in tables
+  FigureMember member;
+};
+inline constexpr std::array<TagFigure, 6> kTagFigures = {{
+    {"precision", "precision", &TagFigures::precision},
+    {"recall", "recall", &TagFigures::recall},
+    {"f1", "F1", &TagFigures::f1},
+    {"roc_auc", "ROC-AUC", &TagFigures::roc_auc},
+    {"pr_auc", "PR-AUC", &TagFigures::pr_auc},
+    {"accuracy", "accuracy", &TagFigures::accuracy},
+}};
 
 struct TagResult {
   std::string tag;
@@ -85,7 +91,7 @@ TagMetrics tag_metrics(const TagScores& scores, const TagMetricsOptions& options
 
 nlohmann::ordered_json as_json(const TagMetrics& metrics);
 // What as_json wrote, to be called inside reading_json (io/files/json.h), which says what is wrong with
-// anything else.
+// anything else. A figure that did not exist when it was written is undefined.
 TagMetrics tag_metrics_of(const nlohmann::ordered_json& json);
 // Track by track: its tags and its score for each.
 nlohmann::ordered_json as_json(const TagScores& scores);

@@ -1,5 +1,5 @@
 // What tag_metrics.h says about JSON.
-#include <cmath>
+#include <limits>
 
 #include "io/files/json.h"
 #include "models/metrics/tag_metrics.h"
@@ -11,21 +11,27 @@ using nlohmann::ordered_json;
 
 ordered_json as_json(const TagFigures& figures) {
   ordered_json out;
-  for (const auto& [name, member] : kTagFigures) {
+  for (const auto& [key, title, member] : kTagFigures) {
     const Figure& f = figures.*member;
-    out[name] = {{"value", or_null(f.value)},
-                 {"baseline", or_null(f.baseline)},
-                 {"interval", {or_null(f.low), or_null(f.high)}}};
+    out[key] = {{"value", or_null(f.value)},
+                {"baseline", or_null(f.baseline)},
+                {"interval", {or_null(f.low), or_null(f.high)}}};
   }
   return out;
 }
 
-double number_of(const ordered_json& json) { return json.is_null() ? std::nan("") : json.get<double>(); }
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+double number_of(const ordered_json& json) { return json.is_null() ? kUndefined : json.get<double>(); }
 
 TagFigures tag_figures_of(const ordered_json& json) {
   TagFigures out;
-  for (const auto& [name, member] : kTagFigures) {
-    const ordered_json& f = json.at(name);
+  for (const auto& [key, title, member] : kTagFigures) {
+    if (!json.contains(key)) {
+      out.*member = {kUndefined, kUndefined, kUndefined, kUndefined};
+      continue;
+    }
+    const ordered_json& f = json.at(key);
     const ordered_json& interval = f.at("interval");
     out.*member = {number_of(f.at("value")), number_of(f.at("baseline")), number_of(interval.at(0)),
                    number_of(interval.at(1))};

@@ -68,6 +68,7 @@ class Task {
   // ---- what a network answers
   // [N, classes]; no gradient.
   virtual Tensor probabilities(Tape& tape, Var logits) const = 0;
+  // For train.validation = vote; `crop` needs the last batch's starts, which the run has (training/run.cpp).
   virtual Validation validate(Evaluator& evaluator, const TrainingData& data,
                               const std::vector<std::int32_t>& tracks, const Recipe& recipe) const = 0;
   // The run's test tracks with the weights that the recipe keeps: what result.json holds.

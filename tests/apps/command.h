@@ -16,25 +16,21 @@ struct Outcome {
   std::string out, err;
 };
 
-using Register = void (*)(CLI::App&, Settings&);
-
 // The subcommand that `add` registers, with its arguments; a leading "--json" and the like are root options.
-inline Outcome run_command(Register add, std::vector<std::string> arguments) {
+inline Outcome run_command(Register* add, std::vector<std::string> arguments) {
   Settings settings;
-  CLI::App root;
-  root.fallthrough();
-  root.add_option("--threads", settings.threads);
-  root.add_flag("--json", settings.json);
+  CommandLine root("");
+  root.add_option("--threads", settings.threads, "");
+  root.add_flag("--json", settings.json, "");
   add(root, settings);
-  expect_numbers(root);
   Outcome outcome;
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
   try {
-    root.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
-    outcome.exit_code = settings.exit_code;
-  } catch (const CLI::ParseError& e) {
-    outcome.exit_code = root.exit(e) == 0 ? 0 : static_cast<int>(ErrorKind::usage);
+    const CommandLine::Answer answer = root.run(arguments);
+    std::fputs(answer.help.c_str(), stdout);
+    std::fputs(answer.wrong.c_str(), stderr);
+    outcome.exit_code = answer.wrong.empty() ? settings.exit_code : static_cast<int>(ErrorKind::usage);
   } catch (const Error& e) {
     std::fprintf(stderr, "melgrad: %s\n", e.what());
     outcome.exit_code = static_cast<int>(e.kind());

@@ -16,16 +16,15 @@ namespace {
 // Runs `melgrad import ...`; returns the exit code, throws Error as the program's main would see it.
 int import(std::vector<std::string> arguments, std::string* output = nullptr) {
   Settings settings;
-  CLI::App root;
-  root.require_subcommand(1);
-  root.fallthrough();
-  root.add_flag("--json", settings.json);
+  CommandLine root("");
+  root.require_subcommand();
+  root.add_flag("--json", settings.json, "");
   register_import(root, settings);
   arguments.insert(arguments.begin(), "import");
-  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes the last argument first
   testing::internal::CaptureStdout();
   try {
-    root.parse(arguments);
+    const CommandLine::Answer answer = root.run(arguments);
+    if (!answer.wrong.empty()) throw Error(ErrorKind::usage, answer.wrong);
   } catch (...) {
     testing::internal::GetCapturedStdout();
     throw;

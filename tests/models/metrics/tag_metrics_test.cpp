@@ -54,7 +54,7 @@ TagMetrics without_intervals(const TagScores& scores, double threshold = 0.5) {
 }
 
 void expect_same(const TagFigures& figures, const nlohmann::json& want, const std::string& where) {
-  for (const auto& [name, member] : kTagFigures) {
+  for (const auto& [name, title, member] : kTagFigures) {
     const double value = (figures.*member).value;
     if (want[name].is_null()) EXPECT_TRUE(std::isnan(value)) << where << " " << name << " " << value;
     else EXPECT_NEAR(value, want[name].get<double>(), 1e-12) << where << " " << name;
@@ -97,7 +97,7 @@ TEST(TagMetrics, stand_beside_what_predicting_nothing_scores) {
     EXPECT_DOUBLE_EQ(f.pr_auc.baseline, prevalence);
     EXPECT_EQ(f.roc_auc.baseline, 0.5);
     // All scores are 0, so the classifier is that baseline.
-    for (const auto& [name, member] : kTagFigures)
+    for (const auto& [name, title, member] : kTagFigures)
       EXPECT_DOUBLE_EQ((f.*member).value, (f.*member).baseline) << name;
   }
   EXPECT_DOUBLE_EQ(metrics.macro.accuracy.baseline, 0.8);
@@ -116,7 +116,7 @@ TEST(TagMetrics, a_tag_of_one_class_is_named_and_in_no_mean_but_accuracys) {
   options.resamples = 20;
   const TagMetrics metrics = tag_metrics(scores, options);
   EXPECT_EQ(metrics.one_class, (std::vector<std::string>{"tag1", "tag2"}));
-  for (const auto& [name, member] : kTagFigures) {
+  for (const auto& [name, title, member] : kTagFigures) {
     if (std::string(name) == "accuracy") continue;
     EXPECT_TRUE(std::isnan((metrics.tags[1].figures.*member).value)) << name;
     EXPECT_TRUE(std::isnan((metrics.tags[2].figures.*member).baseline)) << name;
@@ -156,7 +156,7 @@ TEST(TagMetrics, order_of_tracks_does_not_matter) {
     reversed.targets[i] = scores.targets[from];
   }
   const TagMetrics a = without_intervals(scores), b = without_intervals(reversed);
-  for (const auto& [name, member] : kTagFigures)
+  for (const auto& [name, title, member] : kTagFigures)
     EXPECT_EQ((a.macro.*member).value, (b.macro.*member).value) << name;
 }
 
