@@ -1,6 +1,7 @@
 #include "apps/data_set.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "apps/terminal/screen.h"
 #include "io/datasets/open_data_set.h"

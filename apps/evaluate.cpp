@@ -133,17 +133,17 @@ Differences differences(const nlohmann::ordered_json& recorded, const nlohmann::
     ++out.figures;
     const auto is = after.find(place);
     if (is == after.end()) {
-      note(place, was.dump(), "missing");
+      note(place, json_text(was), "missing");
     } else if (was.is_number() && is->is_number()) {
       if (comes_out_again(was.get<double>(), is->get<double>())) continue;
-      note(place, was.dump(), is->dump());
+      note(place, json_text(was), json_text(*is));
       out.largest = std::max(out.largest, std::abs(was.get<double>() - is->get<double>()));
     } else if (*is != was) {
-      note(place, was.dump(), is->dump());
+      note(place, json_text(was), json_text(*is));
     }
   }
   for (const auto& [place, is] : after.items()) {
-    if (!before.contains(place)) note(place, "missing", is.dump());
+    if (!before.contains(place)) note(place, "missing", json_text(is));
   }
   return out;
 }
@@ -164,7 +164,7 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
   if (const std::string why = untested(at.folder); !why.empty()) fail(ErrorKind::input, "{}: {}", path, why);
   expect_same_model(at);
   const auto recorded = at.folder.read_json("result.json");
-  const auto now = nlohmann::ordered_json::parse(json_text(test_of(at.run)));
+  const auto now = parse_json(json_text(test_of(at.run)));
   const Differences found = differences(recorded, now);
   const std::string weights = reading_json(at.folder.file("result.json"), [&] {
     return recorded.value("weights_digest", std::string("unrecorded"));

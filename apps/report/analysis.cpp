@@ -218,7 +218,7 @@ void add_analysis(Page& page, const ordered_json& found) {
 }  // namespace
 
 Analysis read_analysis(const std::string& path) {
-  Analysis analysis{path, ordered_json::parse(read_text_file(path), nullptr, false)};
+  Analysis analysis{path, json_or_none(read_text_file(path)).value_or(nullptr)};
   if (!analysis.found.is_object() || !analysis.found.contains("labels"))
     fail(ErrorKind::input, "{}: not what `melgrad analyze --out` writes (JSON with \"labels\")", path);
   return analysis;

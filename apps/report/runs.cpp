@@ -54,7 +54,7 @@ void read_metrics(const std::string& path, ReportRun& run) {
   double seconds_before = 0;
   for (std::string line; std::getline(in, line);) {
     ++number;
-    const ordered_json at = ordered_json::parse(line, nullptr, false);
+    const ordered_json at = json_or_none(line).value_or(nullptr);
     const auto has_count = [&](const char* key) { return at.contains(key) && is_count(at[key]); };
     if (at.is_object() && at.contains("event")) continue;  // a skipped step, a spike of the loss
     if (!at.is_object() || !has_count("epoch") || !has_count("step")) {
@@ -166,7 +166,7 @@ void read_origin(const RunFolder& folder, ReportRun& run) {
   folder.read("run.json", [&](const ordered_json& json) {
     const auto text = [&](const char* key) {
       if (!json.contains(key)) return std::string("not recorded");
-      return json[key].is_string() ? json[key].get<std::string>() : json[key].dump();
+      return json[key].is_string() ? json[key].get<std::string>() : json_text(json[key]);
     };
     run.origin = {{"data set", text(json.contains("data") ? "data" : "cache")},
                   {"tracks", text("tracks")},

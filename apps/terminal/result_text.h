@@ -1,7 +1,7 @@
 // Test results as text: what result.json holds, for people.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 

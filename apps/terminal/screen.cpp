@@ -6,6 +6,7 @@
 #include <iostream>
 #include <unistd.h>
 
+#include "io/files/json.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -27,6 +28,9 @@ void screen::write_message(std::string_view text) noexcept {
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }
+
+void print_json(const nlohmann::json& json) { screen::write_out(json_text(json, 2) + "\n"); }
+void print_json(const nlohmann::ordered_json& json) { screen::write_out(json_text(json, 2) + "\n"); }
 
 void take_standard_files() {
   for (const int file : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {

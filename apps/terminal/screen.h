@@ -5,11 +5,11 @@
 
 #include <concepts>
 #include <fmt/format.h>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 
-#include "io/files/json.h"
 #include "kernels/text.h"
 
 namespace melgrad {
@@ -42,10 +42,8 @@ void print(fmt::format_string<screen::Shown<Args>...> format, const Args&... arg
   screen::write_out(fmt::format(format, screen::shown(args)...));
 }
 
-template <class Json>
-void print_json(const Json& json) {
-  screen::write_out(json_text(json, 2) + "\n");
-}
+void print_json(const nlohmann::json& json);
+void print_json(const nlohmann::ordered_json& json);
 
 // One line on standard error.
 template <typename... Args>

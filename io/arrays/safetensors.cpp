@@ -103,7 +103,7 @@ Checkpoint load_safetensors(const std::string& path, std::int64_t max_bytes) {
   Checkpoint out;
   std::vector<std::pair<std::string, TensorEntry>> entries;
   reading_json(path + ": its header cannot be read", [&] {
-    const auto header = ordered_json::parse(text);
+    const auto header = parse_json(text);
     for (const auto& [name, json] : header.items()) {
       if (name == "__metadata__") {
         for (const auto& [key, value] : json.items()) out.text[key] = value.get<std::string>();

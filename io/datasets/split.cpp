@@ -195,7 +195,7 @@ void write_split(const fs::path& path, const Split& split, const std::vector<std
   const std::pair<const char*, const std::vector<std::int32_t>*> parts[] = {
       {"train", &split.train}, {"valid", &split.valid}, {"test", &split.test}};
   for (const auto& [part, tracks] : parts) {
-    out[part] = nlohmann::json::array();
+    out[part] = nlohmann::ordered_json::array();
     for (const std::int32_t i : *tracks) out[part].push_back(names[static_cast<std::size_t>(i)]);
   }
   write_file_atomically(path.string(), json_text(out, 1) + "\n");
@@ -207,7 +207,7 @@ Split read_split(const fs::path& path, const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < names.size(); ++i) index[as_utf8(names[i])] = static_cast<std::int32_t>(i);
   Split split;
   reading_json(path.string(), [&] {
-    const auto json = nlohmann::json::parse(text);
+    const auto json = parse_json(text);
     const std::pair<const char*, std::vector<std::int32_t>*> parts[] = {
         {"train", &split.train}, {"valid", &split.valid}, {"test", &split.test}};
     for (const auto& [part, tracks] : parts) {

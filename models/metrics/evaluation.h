@@ -2,7 +2,7 @@
 // segments are summed, the largest sum is the answer.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <vector>

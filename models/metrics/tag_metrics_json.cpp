@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "io/files/json.h"
+#include "kernels/text.h"
 #include "models/metrics/tag_metrics.h"
 
 namespace melgrad {

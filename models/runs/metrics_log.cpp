@@ -17,13 +17,13 @@ MetricsLog::MetricsLog(const RunFolder& folder) : file_(folder.file(kMetrics)) {
 void MetricsLog::add(const TrainingRun::Epoch& e, double seconds) {
   nlohmann::ordered_json line = {{"epoch", e.epoch}, {"step", e.step}, {"seconds", seconds}};
   for (const auto& [name, value] : figures_of(e)) line[name] = value;
-  file_.append(line.dump() + "\n");
+  file_.append(json_text(line) + "\n");
 }
 
 void MetricsLog::add(const TrainingRun::Incident& i) {
   nlohmann::ordered_json line = {{"event", i.skipped ? "skipped" : "loss_spike"}, {"step", i.step}};
   if (!i.skipped) line.update({{"loss", i.loss}, {"usual", i.usual}});
-  file_.append(line.dump() + "\n");
+  file_.append(json_text(line) + "\n");
 }
 
 std::vector<std::pair<std::string, double>> figures_of(const TrainingRun::Epoch& epoch) {
@@ -39,8 +39,8 @@ void cut_metrics(const RunFolder& folder, std::int64_t steps) {
   std::istringstream in(std::filesystem::exists(path) ? read_text_file(path) : "");
   std::string kept;
   for (std::string line; std::getline(in, line);) {
-    const auto json = nlohmann::json::parse(line, nullptr, false);
-    const auto step = json.is_object() ? json.value("step", nlohmann::json()) : nlohmann::json();
+    const auto json = json_or_none(line);
+    const auto step = json && json->contains("step") ? json->at("step") : nlohmann::ordered_json();
     if (!step.is_number_integer() || step.get<std::int64_t>() > steps) break;
     kept += line + "\n";
   }

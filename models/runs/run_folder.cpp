@@ -82,7 +82,7 @@ void RunFolder::write_json(const std::string& name, const nlohmann::ordered_json
 
 nlohmann::ordered_json RunFolder::read_json(const std::string& name) const {
   const std::string text = read_text_file(file(name));
-  return reading_json(file(name), [&] { return nlohmann::ordered_json::parse(text); });
+  return reading_json(file(name), [&] { return parse_json(text); });
 }
 
 std::string path_from_utf8(const std::string& text) {

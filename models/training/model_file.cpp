@@ -61,7 +61,7 @@ Checkpoint model_file(Device& device, const Model& model, const Slab* weights, c
   Checkpoint out;
   save_slab(device, model.params(), weights, "param", out);
   out.text["recipe"] = as_toml(recipe);
-  out.text["classes"] = json_text(nlohmann::json(classes));
+  out.text["classes"] = json_text(nlohmann::ordered_json(classes));
   if (model.input_mean()) {
     out.arrays["input/mean"] = to_array(device, model.input_mean());
     out.arrays["input/scale"] = to_array(device, model.input_scale());
@@ -74,8 +74,7 @@ LoadedModel load_model(Device& device, const std::string& path) {
   const Checkpoint file = path.ends_with(".safetensors") ? load_safetensors(path) : load_checkpoint(path);
   LoadedModel out;
   out.recipe = parse_recipe(file.need_text("recipe", path), path);
-  reading_json(path + ": classes",
-               [&] { nlohmann::json::parse(file.need_text("classes", path)).get_to(out.classes); });
+  reading_json(path + ": classes", [&] { parse_json(file.need_text("classes", path)).get_to(out.classes); });
   out.bands = file.need_scalar<std::int64_t>("bands", path);
   out.model = new_model(device, out.recipe, out.bands, out.classes.size());
   load_slab(device, out.model->params(), nullptr, "param", file, path);

@@ -33,21 +33,19 @@ Checkpoint TrainingRun::state() {
   const TrainingSchedule::State& seen = schedule_.state();
   const std::int64_t validations = std::ssize(seen.scores);
   out.text["split"] =
-      nlohmann::json{{"train", split_.train}, {"valid", split_.valid}, {"test", split_.test}}.dump();
+      json_text(nlohmann::json{{"train", split_.train}, {"valid", split_.valid}, {"test", split_.test}});
   out.text["seed"] = std::to_string(seed_);
-  out.text["state"] =
-      nlohmann::json{
-          {"loss_sum", loss_sum_},
-          {"hit_sum", hit_sum_},
-          {"summed", summed_},
-          {"skipped", skipped_},
-          {"skipped_in_a_row", skipped_in_a_row_},
-          {"best_score", or_null(seen.best_score)},
-          {"rate_factor", seen.rate_factor},
-          {"last_drop", seen.last_drop},
-          {"usual_loss",
-           {{"steps", loss_watch_.steps}, {"mean", loss_watch_.mean}, {"variance", loss_watch_.variance}}}}
-          .dump();
+  out.text["state"] = json_text(nlohmann::json{
+      {"loss_sum", loss_sum_},
+      {"hit_sum", hit_sum_},
+      {"summed", summed_},
+      {"skipped", skipped_},
+      {"skipped_in_a_row", skipped_in_a_row_},
+      {"best_score", or_null(seen.best_score)},
+      {"rate_factor", seen.rate_factor},
+      {"last_drop", seen.last_drop},
+      {"usual_loss",
+       {{"steps", loss_watch_.steps}, {"mean", loss_watch_.mean}, {"variance", loss_watch_.variance}}}});
   out.arrays["state/counter"] = HostArray::scalar<std::int64_t>(step_.counter());
   out.arrays["state/best_epoch"] = HostArray::scalar<std::int64_t>(seen.best_epoch);
   if (validations > 0) {
@@ -72,7 +70,8 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
   TrainingSchedule::State seen;
   seen.best_epoch = in.need_scalar<std::int64_t>("state/best_epoch", path);
   if (in.text.contains("state")) {
-    reading_json(path + ": state", [&] { read_state(nlohmann::json::parse(in.text.at("state")), seen); });
+    reading_json(path + ": state",
+                 [&] { read_state(parse_json<nlohmann::json>(in.text.at("state")), seen); });
   } else {
     read_state_of_version_1(in, path, seen);
   }

@@ -2,7 +2,7 @@
 // the two stands in a class for each (genre_task.cpp, tag_task.cpp).
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <utility>
