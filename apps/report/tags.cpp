@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "apps/report/sections.h"
+#include "apps/terminal/result_text.h"
 #include "models/metrics/tag_metrics.h"
 
 namespace melgrad {
@@ -102,14 +103,14 @@ void add_macro(Page& page, const std::vector<Tagger>& all) {
   for (const Tagger& tagger : all) {
     std::vector<std::string> row = {tagger.name};
     for (const auto& [key, title, member] : kTagFigures)
-      row.push_back(fmt::format("{:.3f}", (tagger.test->macro.*member).value));
+      row.push_back(figure_text((tagger.test->macro.*member).value));
     rows.push_back(std::move(row));
   }
   TextRows baselines;  // one, unless the test tracks differ
   for (const Tagger& tagger : all) {
     std::vector<std::string> row = {"predicting nothing"};
     for (const auto& [key, title, member] : kTagFigures)
-      row.push_back(fmt::format("{:.3f}", (tagger.test->macro.*member).baseline));
+      row.push_back(figure_text((tagger.test->macro.*member).baseline));
     if (std::find(baselines.begin(), baselines.end(), row) == baselines.end())
       baselines.push_back(std::move(row));
   }
@@ -121,12 +122,13 @@ void add_macro(Page& page, const std::vector<Tagger>& all) {
     const auto value = [&](const Tagger& tagger) { return (tagger.test->macro.*drawn.figure).value; };
     for (const Tagger& tagger : all) {
       data.push_back(row_of(tagger.name, tagger.test->macro.*drawn.figure));
-      if (value(tagger) > value(*best)) best = &tagger;
+      if (std::isnan(value(*best)) || value(tagger) > value(*best)) best = &tagger;
     }
     const std::string axis = fmt::format("macro {}", drawn.axis);
-    page.plot(dots(
-        fmt::format("macro-{}", drawn.name), std::move(data), axis, fmt::format("{} of all models", axis),
-        fmt::format("Dot plot of {} models; {} is best with {:.3f}.", all.size(), best->name, value(*best))));
+    page.plot(dots(fmt::format("macro-{}", drawn.name), std::move(data), axis,
+                   fmt::format("{} of all models", axis),
+                   fmt::format("Dot plot of {} models; {} is best with {}.", all.size(), best->name,
+                               figure_text(value(*best)))));
   }
 }
 
@@ -138,7 +140,7 @@ void add_tags_of(Page& page, const Tagger& tagger) {
   for (const TagResult& tag : tags) {
     std::vector<std::string> row = {tag.tag, fmt::format("{}", tag.positives)};
     for (const auto& [key, title, member] : kTagFigures)
-      row.push_back(fmt::format("{:.3f}", (tag.figures.*member).value));
+      row.push_back(figure_text((tag.figures.*member).value));
     table.push_back(std::move(row));
   }
   page.table(fmt::format("{}: {} test tracks", tagger.name, tagger.test->tracks), table);

@@ -9,15 +9,16 @@
 #include "kernels/text.h"
 
 namespace melgrad {
+
+std::string figure_text(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3f}", value); }
+
 namespace {
 
 using nlohmann::ordered_json;
 
-std::string text(double value) { return std::isnan(value) ? "-" : fmt::format("{:.3f}", value); }
-
 std::string with_interval(const Figure& f) {
-  if (std::isnan(f.low)) return text(f.value);
-  return fmt::format("{} ({:.2f}-{:.2f})", text(f.value), f.low, f.high);
+  if (std::isnan(f.low)) return figure_text(f.value);
+  return fmt::format("{} ({:.2f}-{:.2f})", figure_text(f.value), f.low, f.high);
 }
 
 std::string genres_text(const ordered_json& result) {
@@ -72,9 +73,10 @@ std::string as_table(const TagMetrics& metrics) {
   TextRows rows = {
       {"tag", "tracks", "ROC-AUC (95 %)", "PR-AUC (95 %)", "none", "prec", "rec", "F1", "acc", "none"}};
   const auto add = [&](const std::string& name, const std::string& tracks, const TagFigures& f) {
-    rows.push_back({name, tracks, with_interval(f.roc_auc), with_interval(f.pr_auc), text(f.pr_auc.baseline),
-                    text(f.precision.value), text(f.recall.value), text(f.f1.value), text(f.accuracy.value),
-                    text(f.accuracy.baseline)});
+    rows.push_back({name, tracks, with_interval(f.roc_auc), with_interval(f.pr_auc),
+                    figure_text(f.pr_auc.baseline), figure_text(f.precision.value),
+                    figure_text(f.recall.value), figure_text(f.f1.value), figure_text(f.accuracy.value),
+                    figure_text(f.accuracy.baseline)});
   };
   for (const TagResult& tag : metrics.tags) add(tag.tag, std::to_string(tag.positives), tag.figures);
   add("macro", "", metrics.macro);

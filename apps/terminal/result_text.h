@@ -9,6 +9,9 @@
 
 namespace melgrad {
 
+// "0.705"; "-" where it is undefined.
+std::string figure_text(double value);
+
 // Of what Task::test returned.
 std::string result_text(const nlohmann::ordered_json& result);
 

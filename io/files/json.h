@@ -1,5 +1,6 @@
-// JSON out of files that may come from anywhere. What is a template here is there for nlohmann::json and for
-// nlohmann::ordered_json, compiled in json.cpp: the library's own takes a second in every source.
+// JSON out of files that may come from anywhere, and as text. What is a template here is there for
+// nlohmann::json and for nlohmann::ordered_json, compiled in json.cpp: the library's own takes a second in
+// every source.
 #pragma once
 
 #include <cstdint>

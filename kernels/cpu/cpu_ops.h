@@ -1,6 +1,5 @@
-// CpuOps: every operation on the CPU. One file per family holds the bodies: elementwise.cpp, linear.cpp
-// (OpenBLAS), conv.cpp (oneDNN), pool.cpp, stem.cpp, loss.cpp, optim.cpp, data.cpp, augment.cpp,
-// filters.cpp, log_mel.cpp.
+// CpuOps: every operation on the CPU. One file per family in this folder holds the bodies; linear.cpp uses
+// OpenBLAS, conv.cpp oneDNN.
 //
 // Work is divided over OpenMP threads by static schedules; sums are taken over fixed blocks in a fixed order,
 // so results do not depend on timing. BLAS and oneDNN are never called inside a parallel region.

@@ -1,6 +1,5 @@
-// CudaOps: every operation on the GPU. One file per family, named as on the CPU, holds kernels and launches:
-// elementwise.cu, pool.cu, stem.cu, loss.cu, optim.cu, data.cu, augment.cu, filters.cu, log_mel.cu; linear.cu
-// and conv.cu use Libraries.
+// CudaOps: every operation on the GPU. One file per family, named as on the CPU, holds kernels and launches;
+// linear.cu and conv.cu use Libraries.
 //
 // Nothing here calls the CUDA runtime but launch.h, and Device for memory, so that tests/sim compiles these
 // files for the CPU, kernels and all. Calls only enqueue work; scratch memory never moves once a shape has

@@ -1,4 +1,4 @@
-// One element of each activation function; the formulas stand at enum Activation in kernels/ops.h.
+// One element of each activation function; the formulas stand at enum Activation in kernels/op_settings.h.
 #pragma once
 
 #include <cmath>

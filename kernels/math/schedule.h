@@ -1,4 +1,4 @@
-// The learning rate at step t; the formulas stand at struct Schedule in kernels/ops.h.
+// The learning rate at step t; the formulas stand at struct Schedule in kernels/op_settings.h.
 #pragma once
 
 #include <cmath>

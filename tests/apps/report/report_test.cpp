@@ -107,12 +107,32 @@ TEST_F(Report, TaggersStandBesideWhatPredictsNothing) {
       << figure("macro-roc_auc.csv");
   EXPECT_NE(page().find("0.700 ± 0.071"), std::string::npos);
   auto broken = as_json(metrics);
-  broken["tags"][1].erase("roc_auc");
+  broken["tags"][1]["roc_auc"].erase("interval");
   put(b, broken);
   outcome = report({a, b});
-  EXPECT_NE(outcome.err.find("result.json: left out: key 'roc_auc' not found"), std::string::npos)
+  EXPECT_NE(outcome.err.find("result.json: left out: key 'interval' not found"), std::string::npos)
       << outcome.err;
   EXPECT_NE(page().find("0.750"), std::string::npos);
+}
+
+TEST_F(Report, AResultOfBeforeAFigureExistedIsShownWithoutIt) {
+  const std::string a = write_run("a", 30), b = write_run("b", 30);
+  TagMetrics metrics;
+  metrics.tracks = 10;
+  metrics.macro.roc_auc = {0.75, 0.5, 0.6, 0.875};
+  metrics.tags = {{"slow", 4, 3, 0.4, 0, metrics.macro}};
+  auto json = as_json(metrics);
+  for (const std::string& run : {b, a}) {  // the first of the page lacks it
+    test::write_bytes(run + "/result.json", nlohmann::ordered_json{{"test", json}}.dump());
+    json["macro"].erase("roc_auc");
+    json["tags"][0].erase("roc_auc");
+  }
+  const auto outcome = report({a, b});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(figure("roc_auc-1.csv"), "tag,value,baseline,low,high\nslow,,,,\n");
+  EXPECT_EQ(page().find(">nan<"), std::string::npos);
+  EXPECT_NE(page().find(">-<"), std::string::npos);
+  EXPECT_NE(page().find(b + " is best with 0.750"), std::string::npos);
 }
 
 TEST_F(Report, CurvesAreThinnedToMeans) {
