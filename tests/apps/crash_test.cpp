@@ -1,7 +1,6 @@
 // The program killed, or told to stop, at any instant: what it had finished stays, and going on ends in the
-// same bits as without. MELGRAD_KILLS says how many kills a test deals out (default 100; 10 with
-// AddressSanitizer, under which each takes five times as long; tests/soak.sh takes 1,000), and a fifth of
-// that is how often it is told to stop.
+// same bits as without. MELGRAD_KILLS says how many kills a test deals out (default 100; tests/soak.sh takes
+// 1,000), and a fifth of that is how often it is told to stop.
 #include <array>
 #include <filesystem>
 #include <functional>
