@@ -60,7 +60,8 @@ MELGRAD_HD inline std::uint16_t float_to_half(float value) {
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(half) : "f"(value));
   return half;
 #elif defined __F16C__
-  return _cvtss_sh(value, _MM_FROUND_TO_NEAREST_INT);
+  return static_cast<std::uint16_t>(
+      _mm_extract_epi16(_mm_cvtps_ph(_mm_set_ss(value), _MM_FROUND_TO_NEAREST_INT), 0));
 #else
   return float_to_half_portable(value);
 #endif

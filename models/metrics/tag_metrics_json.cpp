@@ -21,15 +21,15 @@ ordered_json as_json(const TagFigures& figures) {
   return out;
 }
 
-constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-double number_of(const ordered_json& json) { return json.is_null() ? kUndefined : json.get<double>(); }
+double number_of(const ordered_json& json) { return json.is_null() ? kNaN : json.get<double>(); }
 
 TagFigures tag_figures_of(const ordered_json& json) {
   TagFigures out;
   for (const auto& [key, title, member] : kTagFigures) {
     if (!json.contains(key)) {
-      out.*member = {kUndefined, kUndefined, kUndefined, kUndefined};
+      out.*member = {kNaN, kNaN, kNaN, kNaN};
       continue;
     }
     const ordered_json& f = json.at(key);

@@ -10,7 +10,7 @@ namespace {
 
 // Changes alone and together; masks longer than the tensor.
 std::vector<Augment> changes() {
-  const Augment all{6, 0.5F, 0.3F, 2, 9, 3, 4, -1.5F, 11, {}};
+  const Augment all{{6, 0.5F, 0.3F, 2, 9, 3, 4, -1.5F}, 11, {}};
   Augment gain, shift, noise, time, band, long_masks = all, other = all;
   gain.gain_db = 12;
   shift.shift = 3;

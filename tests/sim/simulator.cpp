@@ -17,7 +17,12 @@ namespace melgrad::sim {
 namespace {
 
 constexpr std::size_t kStack = 256 * 1024;  // of a fiber; AddressSanitizer makes frames large
-constexpr std::int64_t kGuard = 64;         // bytes behind each piece of shared memory
+// Bytes behind each piece of shared memory; under AddressSanitizer the allocation ends with the piece.
+#ifdef MELGRAD_ADDRESS_SANITIZER
+constexpr std::int64_t kGuard = 0;
+#else
+constexpr std::int64_t kGuard = 64;
+#endif
 constexpr std::byte kGuardByte{0xA5}, kNanByte{0xFF};
 
 // AddressSanitizer must be told of every change of stacks, and forgets nothing of memory that was unmapped.
@@ -134,15 +139,9 @@ void* Block::shared(std::size_t request, std::int64_t bytes, std::int64_t padded
     shared_used_ += padded;
     require(shared_used_ <= shared_bytes_, "simulator: {} bytes of shared memory used, {} declared",
             shared_used_, shared_bytes_);
-    // Under AddressSanitizer the allocation ends with the piece; else guard bytes follow it.
-#ifdef MELGRAD_ADDRESS_SANITIZER
-    const std::int64_t guard = 0;
-#else
-    const std::int64_t guard = kGuard;
-#endif
-    pieces_.push_back({std::make_unique<std::byte[]>(static_cast<std::size_t>(bytes + guard)), bytes});
+    pieces_.push_back({std::make_unique<std::byte[]>(static_cast<std::size_t>(bytes + kGuard)), bytes});
     std::fill_n(pieces_.back().memory.get(), bytes, kNanByte);
-    std::fill_n(pieces_.back().memory.get() + bytes, guard, kGuardByte);
+    std::fill_n(pieces_.back().memory.get() + bytes, kGuard, kGuardByte);
   }
   require(request < pieces_.size() && pieces_[request].bytes == bytes,
           "simulator: threads of a block ask for different shared memory");
@@ -150,13 +149,11 @@ void* Block::shared(std::size_t request, std::int64_t bytes, std::int64_t padded
 }
 
 void Block::check_guards() const {
-#ifndef MELGRAD_ADDRESS_SANITIZER
   for (const Piece& piece : pieces_) {
     const std::byte* guard = piece.memory.get() + piece.bytes;
     require(std::all_of(guard, guard + kGuard, [](std::byte b) { return b == kGuardByte; }),
             "simulator: block {} wrote behind {} bytes of shared memory", index_, piece.bytes);
   }
-#endif
 }
 
 Simulator::Simulator(Order order) : order_(order), random_(1), fibers_(std::make_unique<Fibers>()) {}
