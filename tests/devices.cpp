@@ -38,12 +38,12 @@ void add_cuda(std::vector<DeviceParam>& params, Precision precision) {
 
 std::vector<DeviceParam> device_params() {
   constexpr Precision f32 = Precision::f32;
-  std::vector<DeviceParam> params = {cpu(1),
-                                     cpu(2),
-                                     cpu(3),
-                                     simulated("forward", sim::Order::forward, f32),
-                                     simulated("reversed", sim::Order::reversed, f32),
-                                     simulated("shuffled", sim::Order::shuffled, f32)};
+  std::vector<DeviceParam> params = {cpu(1), cpu(3), simulated("shuffled", sim::Order::shuffled, f32)};
+#ifndef MELGRAD_ADDRESS_SANITIZER  // which memory is touched does not depend on the order
+  for (DeviceParam& more : std::vector<DeviceParam>{cpu(2), simulated("forward", sim::Order::forward, f32),
+                                                    simulated("reversed", sim::Order::reversed, f32)})
+    params.push_back(std::move(more));
+#endif
   add_cuda(params, f32);
   return params;
 }

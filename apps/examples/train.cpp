@@ -43,7 +43,7 @@ int main(int argc, char** argv) {
       std::printf("epoch %ld: loss %.3f, accuracy %.2f\n", e.epoch, e.loss, e.accuracy);
     };
     train_in_folder(run, folder, "train", {}, watcher);
-    std::puts(json_text(test_in_folder(run, folder).at("test"), 2).c_str());
+    std::puts(melgrad::json_text(test_in_folder(run, folder).at("test"), 2).c_str());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "train: %s\n", error.what());
     return 1;

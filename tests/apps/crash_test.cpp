@@ -133,7 +133,7 @@ void Crash::interrupt_training(Often often) {
                      "--recipe",
                      "dong2018-fixed",
                      "--set",
-                     "train.epochs=8",
+                     "train.epochs=5",
                      "--set",
                      "train.batch=4",
                      "--set",
