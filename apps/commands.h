@@ -13,7 +13,8 @@ using Register = void(CommandLine& root, Settings& settings);
 
 Register register_check, register_analyze, register_extract, register_train, register_evaluate,
     register_verify, register_export, register_predict, register_report, register_reproduce, register_bench,
-    register_recipes, register_info, register_selftest, register_synth, register_import, register_cache;
+    register_metrics, register_recipes, register_info, register_selftest, register_synth, register_import,
+    register_import_weights, register_cache;
 
 struct Command {
   const char* name;
@@ -31,6 +32,7 @@ inline constexpr Command kCommands[] = {
     {"verify", register_verify, true},
     {"export", register_export},
     {"predict", register_predict},
+    {"metrics", register_metrics, true},
     {"report", register_report},
     {"reproduce", register_reproduce, true},
     {"bench", register_bench},
@@ -39,6 +41,7 @@ inline constexpr Command kCommands[] = {
     {"selftest", register_selftest, true},
     {"synth", register_synth},
     {"import", register_import},
+    {"import-weights", register_import_weights},
     {"cache", register_cache},
 };
 

@@ -6,7 +6,7 @@ melgrad_packages=(
   libdnnl-dev ocl-icd-opencl-dev              # convolution on the CPU; its CMake file asks for OpenCL
   libopenblas-openmp-dev                      # matrix products on the CPU
   libsndfile1-dev libmpg123-dev libsoxr-dev   # audio files, resampling
-  libhdf5-dev libxxhash-dev zlib1g-dev        # caches and checkpoints, digests, npz files
+  libhdf5-dev libxxhash-dev zlib1g-dev libarchive-dev  # caches and checkpoints, digests, archives
   libcli11-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
   libprotobuf-dev protobuf-compiler libpng-dev  # event files for TensorBoard
   gnuplot-nox fonts-dejavu-core               # figures of `melgrad report`, drawn by another program

@@ -1,6 +1,4 @@
 // melgrad recipes: which recipes there are, one of them whole, and every key that one can have.
-#include "models/recipes/recipes.h"
-
 #include <algorithm>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -8,6 +6,7 @@
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
 #include "apps/terminal/screen.h"
+#include "models/embedded.h"
 #include "models/recipes/recipe.h"
 
 namespace melgrad {
@@ -15,7 +14,7 @@ namespace {
 
 void list_all(const Settings& settings) {
   auto json = nlohmann::ordered_json::array();
-  for (const EmbeddedRecipe& embedded : embedded_recipes()) {
+  for (const EmbeddedFile& embedded : embedded_recipes()) {
     const Recipe recipe = load_recipe(embedded.name);
     json.push_back({{"name", recipe.name}, {"title", recipe.title}, {"task", name_of(recipe.task)}});
     if (!settings.json) print("{:<22}{:<8}{}\n", recipe.name, name_of(recipe.task), recipe.title);

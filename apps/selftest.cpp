@@ -72,7 +72,7 @@ class EveryLayer final : public Model {
         dense_(params_, "dense", 6 + 3, kClasses) {}
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
+  Var embed(Tape& tape, Var x, const RandomSource& random) override {
     const Tensor power = tape.value(x);
     const std::int64_t n = power.dim(0);
     Var h =
@@ -84,8 +84,9 @@ class EveryLayer final : public Model {
     const Var loudest = max_pool(tape, h, {1, kLevels});
     const Var steps = swap_axes(tape, concat(tape, {loudest, mean_over_bands(tape, h)}));
     const Var state = rnn_(tape, gru_(tape, lstm_(tape, dropout(tape, steps, random.dropout(0.2F, 1)))));
-    return dense_(tape, concat(tape, {gate, at(tape, state, kFrames - 1)}));
+    return concat(tape, {gate, at(tape, state, kFrames - 1)});
   }
+  Var classify(Tape& tape, Var h, const RandomSource& /*random*/) override { return dense_(tape, h); }
 
  private:
   // The sum of all but that of powers.

@@ -147,9 +147,9 @@ Option* CommandLine::add_option(const std::string& names, std::vector<std::strin
                                 const std::string& about) {
   return add(names, values, about);
 }
-Option* CommandLine::add_option(const std::string& names, std::function<void(const std::string&)> take,
+Option* CommandLine::add_option(const std::string& names, const std::function<void(const std::string&)>& take,
                                 const std::string& about) {
-  return keep(app_->add_option_function<std::string>(names, std::move(take), about));
+  return keep(app_->add_option_function<std::string>(names, take, about));
 }
 Option* CommandLine::add_flag(const std::string& names, bool& value, const std::string& about) {
   return keep(app_->add_flag(names, value, about));

@@ -70,7 +70,7 @@ class CommandLine {
   Option* add_option(const std::string& names, double& value, const std::string& about);
   Option* add_option(const std::string& names, std::optional<double>& value, const std::string& about);
   Option* add_option(const std::string& names, std::vector<std::string>& values, const std::string& about);
-  Option* add_option(const std::string& names, std::function<void(const std::string&)> take,
+  Option* add_option(const std::string& names, const std::function<void(const std::string&)>& take,
                      const std::string& about);
   // "!--no-cache" sets false.
   Option* add_flag(const std::string& names, bool& value, const std::string& about);

@@ -1,5 +1,7 @@
 #include "io/files/hash.h"
 
+#include <array>
+#include <bit>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -9,6 +11,22 @@
 #include "kernels/error.h"
 
 namespace melgrad {
+
+std::uint32_t crc32c(std::string_view bytes) {
+  static constexpr auto kTable = [] {
+    std::array<std::uint32_t, 256> table{};
+    for (std::uint32_t i = 0; i < table.size(); ++i) {
+      table[i] = i;
+      for (int bit = 0; bit < 8; ++bit) table[i] = (table[i] >> 1) ^ ((table[i] & 1) != 0 ? 0x82f63b78U : 0);
+    }
+    return table;
+  }();
+  std::uint32_t crc = ~0U;
+  for (const char c : bytes) crc = kTable[(crc ^ static_cast<unsigned char>(c)) & 0xff] ^ (crc >> 8);
+  return ~crc;
+}
+
+std::uint32_t masked_crc32c(std::string_view bytes) { return std::rotr(crc32c(bytes), 15) + 0xa282ead8U; }
 
 constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 32;
 

@@ -58,10 +58,12 @@ class Cnn1d final : public Model {
         dense2_(params_, "dense2", scaled(128, o.width), classes) {}
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
-    Var h = dropout(tape, stack_(tape, x), random.dropout(kDropout, 1));
-    h = dropout(tape, relu(tape, dense1_(tape, h)), random.dropout(kDropout, 2));
-    return dense2_(tape, h);
+  Var embed(Tape& tape, Var x, const RandomSource& random) override {
+    const Var h = dropout(tape, stack_(tape, x), random.dropout(kDropout, 1));
+    return relu(tape, dense1_(tape, h));
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
+    return dense2_(tape, dropout(tape, h, random.dropout(kDropout, 2)));
   }
 
  private:
@@ -77,8 +79,10 @@ class Cnn1dRecurrent final : public Model {
         dense_(params_, "dense", scaled(128, o.width), classes) {}
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
-    const Var h = recurrent_(tape, stack_(tape, x));
+  Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
+    return recurrent_(tape, stack_(tape, x));
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
     return dense_(tape, dropout(tape, h, random.dropout(kDropout, 1)));
   }
 
@@ -97,13 +101,14 @@ class Cnn1dChunks final : public Model {
         dense2_(params_, "dense2", scaled(128, o.width), classes) {}
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
+  Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
     const Tensor samples = tape.value(x);
     const std::int64_t examples = samples.dim(0);
     const Var chunks = tape.input(samples.reshape({samples.numel() / chunk_, chunk_, 1, 1}));
-    Var h = global_max(tape, stack_(tape, chunks), examples);
-    h = dropout(tape, relu(tape, dense1_(tape, h)), random.dropout(kDropout, 1));
-    return dense2_(tape, h);
+    return relu(tape, dense1_(tape, global_max(tape, stack_(tape, chunks), examples)));
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
+    return dense2_(tape, dropout(tape, h, random.dropout(kDropout, 1)));
   }
 
  private:

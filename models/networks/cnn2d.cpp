@@ -41,12 +41,15 @@ class Cnn2d final : public Model {
         dense_(params_, "dense", scaled(32, o.width), classes) {}
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
+  Var embed(Tape& tape, Var x, const RandomSource& random) override {
     Var h = norm_(tape, drop_first_bin_ ? without_first_bin(tape, x) : x);
     std::uint32_t stream = 1;
     for (const ConvBlock& block : blocks_)
       h = dropout(tape, block(tape, h), random.dropout(rates_.block, stream++));
-    h = recurrent_(tape, h);
+    return recurrent_(tape, h);
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
+    const auto stream = static_cast<std::uint32_t>(blocks_.size()) + 1;
     return dense_(tape, dropout(tape, h, random.dropout(rates_.dense, stream)));
   }
 

@@ -31,13 +31,13 @@ class Dong2018 final : public Model {
         dense2_(params_, "dense2", kHidden, classes) {}
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
-    return dense2_(tape, dropout(tape, embed(tape, x, random), random.dropout(rate_, 2)));
-  }
   Var embed(Tape& tape, Var x, const RandomSource& random) override {
     // ReLU and max pooling commute, in value and in gradient; pooling first leaves an eighth of the work.
     const Var h = relu(tape, max_pool(tape, conv2_(tape, conv1_(tape, x)), kPool));
     return relu(tape, dense1_(tape, dropout(tape, h, random.dropout(rate_, 1))));
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
+    return dense2_(tape, dropout(tape, h, random.dropout(rate_, 2)));
   }
 
  private:

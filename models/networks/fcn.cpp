@@ -26,9 +26,12 @@ class Fcn final : public Model {
         dense_(params_, "dense", extents.frames() * extents.bands() * scaled(64, o.width), classes) {}
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
+  Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
     Var h = norm_(tape, x);
     for (const ConvBlock& block : blocks_) h = block(tape, h);
+    return h;
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
     return dense_(tape, dropout(tape, h, random.dropout(0.5F, 1)));
   }
 

@@ -79,7 +79,7 @@ class Harmonic final : public Model {
   }
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
+  Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
     const Tensor power = tape.value(x);
     const std::int64_t examples = power.dim(0), frames = power.dim(1), bins = power.dim(2);
     const Var filters = harmonic_filters(tape, centres_.value, q_, hz_per_bin_, bins);
@@ -90,7 +90,9 @@ class Harmonic final : public Model {
     for (const ResidualBlock& block : low_) h = block(tape, h);
     h = middle_(tape, h);
     for (const ResidualBlock& block : high_) h = block(tape, h);
-    h = relu(tape, dense_norm_(tape, dense1_(tape, global_max(tape, h, examples))));
+    return relu(tape, dense_norm_(tape, dense1_(tape, global_max(tape, h, examples))));
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
     return dense2_(tape, dropout(tape, h, random.dropout(0.5F, 1)));
   }
 

@@ -10,7 +10,7 @@ Var Model::input(Tape& tape, Tensor x) const {
 }
 
 Var Model::logits(Tape& tape, Tensor x, const RandomSource& random) {
-  return forward(tape, input(tape, x), random);
+  return classify(tape, embed(tape, input(tape, x), random), random);
 }
 
 Var Model::embedding(Tape& tape, Tensor x) { return embed(tape, input(tape, x), {}); }

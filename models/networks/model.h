@@ -33,7 +33,7 @@ class Model {
   // Segments x [N, frames, bands, 1] -> logits [N, classes]; x is standardised in place if the model does
   // that.
   Var logits(Tape& tape, Tensor x, const RandomSource& random);
-  // What the last layer sees of the segments, [N, width]; the logits where a model does not say.
+  // What the last layer sees of the segments, N rows of the width of its input; no dropout.
   Var embedding(Tape& tape, Tensor x);
 
   // Subtract each band's mean and divide by its deviation first: statistics of the training tracks, [bands].
@@ -45,8 +45,10 @@ class Model {
   const ParamStore& params() const { return params_; }
 
  protected:
-  virtual Var forward(Tape& tape, Var x, const RandomSource& random) = 0;
-  virtual Var embed(Tape& tape, Var x, const RandomSource& random) { return forward(tape, x, random); }
+  // All but the last layer.
+  virtual Var embed(Tape& tape, Var x, const RandomSource& random) = 0;
+  // The last layer, and the dropout before it.
+  virtual Var classify(Tape& tape, Var h, const RandomSource& random) = 0;
   ParamStore params_;
 
  private:

@@ -44,7 +44,7 @@ class Musicnn final : public Model {
   }
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
+  Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
     const std::int64_t examples = tape.value(x).dim(0);
     const Var h = norm_(tape, x);
     std::vector<Var> front;
@@ -59,8 +59,10 @@ class Musicnn final : public Model {
     const Var features = concat(tape, all);
     const Var pooled =
         concat(tape, {global_max(tape, features, examples), global_mean(tape, features, examples)});
-    const Var hidden = relu(tape, (*dense_norm_)(tape, (*dense1_)(tape, pooled)));
-    return (*dense2_)(tape, dropout(tape, hidden, random.dropout(0.5F, 1)));
+    return relu(tape, (*dense_norm_)(tape, (*dense1_)(tape, pooled)));
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
+    return (*dense2_)(tape, dropout(tape, h, random.dropout(0.5F, 1)));
   }
 
  private:

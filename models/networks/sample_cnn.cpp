@@ -40,9 +40,12 @@ class SampleCnn final : public Model {
   }
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
+  Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
     for (const ConvBlock& block : blocks_) x = block(tape, x);
-    return (*dense_)(tape, dropout(tape, x, random.dropout(0.5F, 1)));
+    return x;
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
+    return (*dense_)(tape, dropout(tape, h, random.dropout(0.5F, 1)));
   }
 
  private:
@@ -104,9 +107,11 @@ class SampleCnnSe final : public Model {
   }
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
+  Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
     for (const ExcitationBlock& block : blocks_) x = block(tape, x);
-    const Var h = relu(tape, (*norm_)(tape, (*dense1_)(tape, x)));
+    return relu(tape, (*norm_)(tape, (*dense1_)(tape, x)));
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
     return (*dense2_)(tape, dropout(tape, h, random.dropout(0.5F, 1)));
   }
 

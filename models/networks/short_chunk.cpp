@@ -65,11 +65,13 @@ class ShortChunk final : public Model {
         dense2_(params_, "dense2", scaled(512, o.width), classes) {}
 
  protected:
-  Var forward(Tape& tape, Var x, const RandomSource& random) override {
+  Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
     Var h = norm_(tape, x);
     for (const Block& block : blocks_) h = block(tape, h);
     h = dense1_(tape, global_max(tape, h, tape.value(x).dim(0)));
-    h = relu(tape, dense_norm_(tape, h));
+    return relu(tape, dense_norm_(tape, h));
+  }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
     return dense2_(tape, dropout(tape, h, random.dropout(0.5F, 1)));
   }
 

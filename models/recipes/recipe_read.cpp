@@ -6,10 +6,10 @@
 #include "io/files/text_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
+#include "models/embedded.h"
 #include "models/recipes/recipe.h"
 #include "models/recipes/recipe_keys.h"
 #include "models/recipes/recipe_table.h"
-#include "models/recipes/recipes.h"
 
 namespace melgrad {
 namespace {
@@ -80,12 +80,6 @@ FieldValue toml_value(const toml::node& node, const std::string& where) {
   fail(ErrorKind::usage, "{}: must be a string, a number or true/false", where);
 }
 
-std::string embedded_text(const std::string& name) {
-  for (const EmbeddedRecipe& recipe : embedded_recipes())
-    if (recipe.name == name) return recipe.text;
-  return "";
-}
-
 // `stated` receives the keys whose values change.
 void apply_table(Recipe& recipe, const toml::table& table, const std::string& prefix,
                  const std::string& source, std::vector<std::string>* stated) {
@@ -126,10 +120,10 @@ void apply_text(Recipe& recipe, const std::string& text, const std::string& sour
   }();
   if (const auto* base = table.get("base"); base != nullptr) {
     const std::string name = as_text(toml_value(*base, source + ": base"));
-    const std::string base_text = embedded_text(name);
-    if (base_text.empty()) fail(ErrorKind::usage, "{}: base: there is no recipe {}", source, name);
+    const std::string* base_text = embedded_text(embedded_recipes(), name);
+    if (base_text == nullptr) fail(ErrorKind::usage, "{}: base: there is no recipe {}", source, name);
     if (depth > 8) fail(ErrorKind::usage, "{}: base: {} leads back to itself", source, name);
-    apply_text(recipe, base_text, "recipe " + name, nullptr, depth + 1);
+    apply_text(recipe, *base_text, "recipe " + name, nullptr, depth + 1);
   }
   apply_table(recipe, table, "", source, stated);
 }
@@ -197,11 +191,9 @@ Recipe parse_recipe(const std::string& text, const std::string& source) {
 }
 
 Recipe load_recipe(const std::string& name_or_path, std::vector<std::string>* stated) {
-  std::vector<std::string> names;
-  for (const EmbeddedRecipe& recipe : embedded_recipes()) {
-    if (recipe.name == name_or_path) return parse_recipe(recipe.text, "recipe " + recipe.name);
-    names.push_back(recipe.name);
-  }
+  if (const std::string* text = embedded_text(embedded_recipes(), name_or_path))
+    return parse_recipe(*text, "recipe " + name_or_path);
+  const std::vector<std::string> names = names_of(embedded_recipes());
   std::error_code error;
   const auto status = std::filesystem::status(name_or_path, error);
   if (!std::filesystem::exists(status) || std::filesystem::is_directory(status))

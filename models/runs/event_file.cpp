@@ -1,7 +1,6 @@
 #include "models/runs/event_file.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -11,6 +10,7 @@
 #include <span>
 
 #include "events.pb.h"
+#include "io/files/hash.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -28,9 +28,6 @@ void append(std::string& out, T value) {
   std::memcpy(bytes, &value, sizeof value);
   out.append(bytes, sizeof value);
 }
-
-// A CRC over data that hold CRCs themselves is masked so that it stays one.
-std::uint32_t masked(std::uint32_t crc) { return std::rotr(crc, 15) + 0xa282ead8U; }
 
 // Buckets that grow by a tenth, on both sides of zero, as TensorBoard's own writers have them.
 void fill(events::Histogram& histogram, std::span<const float> values) {
@@ -102,20 +99,6 @@ void fill(events::Image& image, const HostArray& kernels) {
 
 }  // namespace
 
-std::uint32_t crc32c(std::string_view bytes) {
-  static constexpr auto kTable = [] {
-    std::array<std::uint32_t, 256> table{};
-    for (std::uint32_t i = 0; i < table.size(); ++i) {
-      table[i] = i;
-      for (int bit = 0; bit < 8; ++bit) table[i] = (table[i] >> 1) ^ ((table[i] & 1) != 0 ? 0x82f63b78U : 0);
-    }
-    return table;
-  }();
-  std::uint32_t crc = ~0U;
-  for (const char c : bytes) crc = kTable[(crc ^ static_cast<unsigned char>(c)) & 0xff] ^ (crc >> 8);
-  return ~crc;
-}
-
 EventFile::EventFile(const std::string& folder, std::int64_t step)
     : file_(fmt::format("{}/events.out.tfevents.{:010}.{:010}", folder, static_cast<std::int64_t>(now()),
                         step)) {
@@ -159,9 +142,9 @@ void EventFile::weights(std::int64_t step, const Checkpoint& model) {
 void EventFile::write(const std::string& event) {
   std::string record;
   append(record, std::uint64_t{event.size()});
-  append(record, masked(crc32c(record)));
+  append(record, masked_crc32c(record));
   record += event;
-  append(record, masked(crc32c(event)));
+  append(record, masked_crc32c(event));
   file_.append(record);
 }
 

@@ -28,7 +28,4 @@ class EventFile {
   AppendedFile file_;
 };
 
-// Castagnoli's CRC, reflected polynomial 82f63b78 (RFC 3720, B.4): "123456789" has e3069283.
-std::uint32_t crc32c(std::string_view bytes);
-
 }  // namespace melgrad

@@ -59,6 +59,8 @@ class Limits : public test::Program {
             {"synth",
              {"synth", "--out", at("synth"), "--classes", "2", "--tracks-per-class", "1", "--seconds", "1"}},
             {"import", {"import", made("x.npz"), "--out", at("imported.h5")}},
+            {"import-weights", {"import-weights", made("w.safetensors"), "--list"}},
+            {"metrics", {"metrics", "--truth", made("t.csv"), "--scores", made("t.csv")}},
             {"cache", {"cache"}},
             {"recipes", {"recipes"}},
             {"help", {"help"}},
@@ -80,7 +82,7 @@ class Limits : public test::Program {
       listed = listed || line.find("ubcommands:") != std::string::npos ||
                line.find("ommands:") != std::string::npos;
       std::smatch name;
-      if (listed && std::regex_search(line, name, std::regex("^  ([a-z]+)  "))) names.push_back(name[1]);
+      if (listed && std::regex_search(line, name, std::regex("^  ([a-z-]+)  "))) names.push_back(name[1]);
     }
     EXPECT_GE(names.size(), 15U) << out();
     return names;
@@ -117,6 +119,8 @@ class Limits : public test::Program {
       done({"extract", to / "music", "--out", to / "c.h5"});
       done(train(to / "run"));
       done({"evaluate", to / "run"});
+      done({"export", to / "run", "--out", to / "w.safetensors"});
+      write_bytes(to / "t.csv", "track,rock\na,1\nb,0\n");
       done({"analyze", to / "music", "--labels-only", "--out", to / "analysis.json"});
       std::string x, labels;
       for (int i = 0; i < 2 * 3 * 4; ++i) x += little_endian(static_cast<float>(i));

@@ -3,8 +3,8 @@
 
 #include "kernels/error.h"
 #include "kernels/text.h"
+#include "models/embedded.h"
 #include "models/recipes/recipe_use.h"
-#include "models/recipes/recipes.h"
 #include "tests/io/scratch.h"
 
 namespace melgrad {
@@ -133,7 +133,7 @@ TEST(Recipe, AFilesOwnSettingsPlayAPartToo) {
   EXPECT_TRUE(says(with("base = \"mtat\"\n[model]\nl2_conv = 0.5\n"), "own.toml: model.l2_conv: "));
   EXPECT_EQ(with("base = \"mtat\"\n[train]\nmomentum = 0.5\noptimizer = \"sgd\"\n"), "accepted");
   // The recipe of a run states every key: those that play no part as they are without it.
-  for (const EmbeddedRecipe& recipe : embedded_recipes()) {
+  for (const EmbeddedFile& recipe : embedded_recipes()) {
     EXPECT_EQ(with(as_toml(load_recipe(recipe.name))), "accepted") << recipe.name;
     EXPECT_EQ(with(recipe.text), "accepted") << recipe.name;
   }
@@ -204,7 +204,7 @@ TEST(Recipe, EveryKeyIsExplained) {
 }
 
 TEST(Recipe, WhatIsPrintedWithCommentsReadsBack) {
-  for (const EmbeddedRecipe& embedded : embedded_recipes()) {
+  for (const EmbeddedFile& embedded : embedded_recipes()) {
     const Recipe recipe = load_recipe(embedded.name);
     const std::string text = described_toml(recipe);
     EXPECT_EQ(recipe_fields(parse_recipe(text, "printed")), recipe_fields(recipe)) << embedded.name;

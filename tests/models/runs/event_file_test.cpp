@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 
+#include "io/files/hash.h"
 #include "kernels/error.h"
 #include "tests/io/scratch.h"
 

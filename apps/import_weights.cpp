@@ -1,0 +1,78 @@
+// melgrad import-weights: a network that others have trained, as a file that predict, export and the like
+// take.
+#include <nlohmann/json.hpp>
+
+#include "apps/terminal/cli.h"
+#include "apps/terminal/command_line.h"
+#include "apps/terminal/screen.h"
+#include "apps/terminal/text_table.h"
+#include "apps/train.h"
+#include "io/arrays/safetensors.h"
+#include "models/weights/weight_map.h"
+
+namespace melgrad {
+namespace {
+
+struct ImportWeightsArgs {
+  std::string source, model, recipe, classes, map, out;
+  std::vector<std::string> set;
+  bool list = false;
+};
+
+void list(const WeightSource& source, const Settings& settings) {
+  TextRows rows;
+  auto json = nlohmann::ordered_json::array();
+  for (const SourceTensor& tensor : source.tensors()) {
+    std::vector<std::string> shape;
+    for (const std::int64_t extent : tensor.shape) shape.push_back(std::to_string(extent));
+    rows.push_back({tensor.name, tensor.type, joined(shape)});
+    json.push_back({{"name", tensor.name}, {"type", tensor.type}, {"shape", tensor.shape}});
+  }
+  if (settings.json) print_json(json);
+  else print("{}", Lines{align(rows)});
+}
+
+void import_weights(const ImportWeightsArgs& args, const Settings& settings) {
+  const auto source = open_weights(args.source, args.model);
+  if (args.list) return list(*source, settings);
+  for (const auto& [option, value] :
+       {std::pair{"--recipe", args.recipe}, {"--classes", args.classes}, {"--out", args.out}})
+    if (value.empty()) fail(ErrorKind::usage, "import-weights: needs {}, or --list", option);
+  const Recipe recipe = told_recipe(args.recipe, args.set);
+  const std::vector<std::string> classes = class_list(args.classes);
+  const Checkpoint model = import_weights(*source, args.source, recipe, classes, args.map);
+  if (args.out.ends_with(".safetensors")) save_safetensors(args.out, model);
+  else save_checkpoint(args.out, model);
+  if (settings.json) {
+    print_json(nlohmann::ordered_json{{"file", args.out},
+                                      {"recipe", recipe.name},
+                                      {"classes", classes.size()},
+                                      {"tensors", model.arrays.size() - 1}});
+  } else {
+    print("{}: {} with {} classes, {} tensors; melgrad predict {} FILES\n", args.out, recipe.name,
+          classes.size(), model.arrays.size() - 1, args.out);
+  }
+}
+
+}  // namespace
+
+void register_import_weights(CommandLine& root, Settings& settings) {
+  auto* command = root.add_subcommand("import-weights", "take over a network that others have trained");
+  auto args = std::make_shared<ImportWeightsArgs>();
+  command
+      ->add_option("source", args->source,
+                   "a .safetensors or PyTorch .pth file of a state_dict, a TensorFlow checkpoint (PREFIX of "
+                   "PREFIX.index), or a Python wheel that holds one")
+      ->required();
+  command->add_option("--model", args->model, "which checkpoint of a wheel");
+  command->add_option("--recipe", args->recipe, "whose network and features it is");
+  command->add_option("--set", args->set, "section.key=value of the recipe")->allow_extra_args(false);
+  command->add_option("--classes", args->classes,
+                      "in the order of its outputs: mtat50, msd50, jamendo50, or a text file, one a line");
+  command->add_option("--map", args->map, "a TOML file that says which tensor is which, or the name of ours");
+  command->add_option("--out", args->out, "file to write: .safetensors, or .h5");
+  command->add_flag("--list", args->list, "only what the source holds");
+  command->callback([args, &settings] { import_weights(*args, settings); });
+}
+
+}  // namespace melgrad
