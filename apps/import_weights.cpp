@@ -23,9 +23,7 @@ void list(const WeightSource& source, const Settings& settings) {
   TextRows rows;
   auto json = nlohmann::ordered_json::array();
   for (const SourceTensor& tensor : source.tensors()) {
-    std::vector<std::string> shape;
-    for (const std::int64_t extent : tensor.shape) shape.push_back(std::to_string(extent));
-    rows.push_back({tensor.name, tensor.type, joined(shape)});
+    rows.push_back({tensor.name, tensor.type, shape_text(tensor.shape)});
     json.push_back({{"name", tensor.name}, {"type", tensor.type}, {"shape", tensor.shape}});
   }
   if (settings.json) print_json(json);
@@ -71,7 +69,8 @@ void register_import_weights(CommandLine& root, Settings& settings) {
                       "in the order of its outputs: mtat50, msd50, jamendo50, or a text file, one a line");
   command->add_option("--map", args->map, "a TOML file that says which tensor is which, or the name of ours");
   command->add_option("--out", args->out, "file to write: .safetensors, or .h5");
-  command->add_flag("--list", args->list, "only what the source holds");
+  auto* only_list = command->add_flag("--list", args->list, "only what the source holds");
+  for (const char* other : {"--recipe", "--set", "--classes", "--map", "--out"}) only_list->excludes(other);
   command->callback([args, &settings] { import_weights(*args, settings); });
 }
 

@@ -13,7 +13,7 @@ endif()
 # Not what the devices, the files' formats and the tests are made of inside.
 install(DIRECTORY kernels engine models io DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/melgrad FILES_MATCHING PATTERN "*.h"
   REGEX "kernels/(cpu|cuda|math|reference)$|models/reports$" EXCLUDE
-  REGEX "io/(arrays/(hdf5|cache_file)|audio/(decoder|flac_|mpeg_))" EXCLUDE)
+  REGEX "io/(arrays/(hdf5|cache_file)|audio/(decoder|flac_|mpeg_)|weights/(pickle|zip_archive))" EXCLUDE)
 install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 install(EXPORT melgrad NAMESPACE melgrad:: FILE melgradTargets.cmake DESTINATION ${melgrad_package})

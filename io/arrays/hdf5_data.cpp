@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "io/arrays/hdf5_types.h"
+#include "io/arrays/host_array.h"
 
 namespace melgrad {
 namespace {
@@ -24,10 +25,6 @@ std::vector<hsize_t> chunk_of(const std::vector<std::int64_t>& shape, std::size_
     room = std::max<std::int64_t>(1, room / size);
   }
   return chunk;
-}
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
 }  // namespace

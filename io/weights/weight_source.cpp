@@ -1,7 +1,6 @@
 #include "io/weights/weight_source.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <filesystem>
 #include <map>
@@ -13,6 +12,7 @@
 #include "io/weights/torch_file.h"
 #include "io/weights/zip_archive.h"
 #include "kernels/error.h"
+#include "kernels/math/bf16.h"
 #include "kernels/math/half.h"
 #include "kernels/text.h"
 
@@ -112,7 +112,7 @@ HostArray floats(char kind, std::size_t width, const std::vector<std::int64_t>& 
     if (width == 2) {
       std::uint16_t half = 0;
       std::memcpy(&half, from, width);
-      to[k] = kind == 'b' ? std::bit_cast<float>(std::uint32_t{half} << 16) : half_to_float(half);
+      to[k] = kind == 'b' ? to_float(Bf16{half}) : half_to_float(half);
     } else if (width == 8) {
       double real = 0;
       std::memcpy(&real, from, width);

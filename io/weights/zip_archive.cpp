@@ -2,7 +2,8 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <filesystem>
+#include <cstdint>
+#include <new>
 
 #include "io/files/text_file.h"
 #include "kernels/error.h"

@@ -11,6 +11,7 @@
 
 #include "io/arrays/npz.h"
 #include "io/datasets/csv.h"
+#include "io/files/encoding.h"
 #include "io/files/text_file.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
@@ -133,7 +134,7 @@ ScoreTable read_score_table(const std::string& path) {
 }
 
 std::vector<std::string> read_names(const std::string& path) {
-  if (!is_npy(path)) return names_in(read_text_file(path), path);
+  if (!is_npy(path)) return names_in(decoded_text(read_text_file(path), path), path);
   const NpyArray array = read_npy(path);
   if (!array.is_text()) fail(ErrorKind::input, "{}: must hold texts, and holds {}", path, array.dtype());
   std::vector<std::string> names = array.to_text();
@@ -157,6 +158,9 @@ TagScores scores_beside(const ScoreTable& truth, const ScoreTable& scores,
   if (truth.rows != scores.rows || truth.columns != scores.columns)
     fail(ErrorKind::input, "{}: {} tracks x {} tags, but {} has {} x {}", scores.path, scores.rows,
          scores.columns, truth.path, truth.rows, truth.columns);
+  if (!tags.empty() && (!truth.tags.empty() || !scores.tags.empty()))
+    fail(ErrorKind::usage, "{}: names its tags itself; no other names go with it",
+         truth.tags.empty() ? scores.path : truth.path);
   if (!tags.empty() && std::ssize(tags) != truth.columns)
     fail(ErrorKind::input, "{}: {} tags, but {} names are given", truth.path, truth.columns, tags.size());
   const bool by_track = !truth.tracks.empty() && !scores.tracks.empty(),
@@ -170,7 +174,7 @@ TagScores scores_beside(const ScoreTable& truth, const ScoreTable& scores,
     return !a.empty() ? a : !b.empty() ? b : otherwise;
   };
   out.tracks = first_of(truth.tracks, scores.tracks, numbered("track", truth.rows));
-  out.tags = first_of(truth.tags, scores.tags, first_of(tags, tags, numbered("tag", truth.columns)));
+  out.tags = first_of(truth.tags, scores.tags, tags.empty() ? numbered("tag", truth.columns) : tags);
   out.scores.reserve(truth.values.size());
   out.targets.reserve(truth.values.size());
   for (std::size_t r = 0; r < rows.size(); ++r) {

@@ -31,7 +31,7 @@ std::vector<std::string> names_in(const std::string& text, const std::string& wh
 
 // Truths beside scores: rows and columns go together by their names where both tables have them, else by
 // their place. `tags` names the columns of tables that do not. Throws Error (input) where a track or tag is
-// in one of them alone, and for a truth other than 0 and 1.
+// in one of them alone, and for a truth other than 0 and 1; Error (usage) for `tags` beside names in a table.
 TagScores scores_beside(const ScoreTable& truth, const ScoreTable& scores,
                         const std::vector<std::string>& tags = {});
 

@@ -1,7 +1,7 @@
 #include "models/weights/weight_map.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -104,6 +104,15 @@ class MapReader {
     }
   }
 
+  std::vector<std::int64_t> axes_of(const toml::array& list) const {
+    std::vector<std::int64_t> axes;
+    for (const auto& axis : list) {
+      if (!axis.is_integer()) wrong(axis, "axes: must be whole numbers");
+      axes.push_back(*axis.value<std::int64_t>());
+    }
+    return axes;
+  }
+
   void read_layer(const toml::node& node) {
     const auto* table = node.as_table();
     if (table == nullptr) wrong(node, "layer: must be a table");
@@ -114,11 +123,9 @@ class MapReader {
       if (key == "from") rule.from = text(value, key);
       else if (key == "to") rule.to = text(value, key);
       else if (key == "leaves") kind = text(value, key);
-      else if (key == "alternate") rule.alternate = value.value<bool>().value_or(false);
-      else if (key == "axes" && value.is_array()) {
-        for (const auto& axis : *value.as_array())
-          rule.axes.push_back(axis.value<std::int64_t>().value_or(-2));
-      } else wrong(value, key + ": is no key of a layer");
+      else if (key == "alternate" && value.is_boolean()) rule.alternate = *value.value<bool>();
+      else if (key == "axes" && value.is_array()) rule.axes = axes_of(*value.as_array());
+      else wrong(value, key + ": is no key of a layer, or has no such value");
     }
     const auto leaves = out_->leaves.find(kind);
     if (rule.from.empty() || rule.to.empty() || leaves == out_->leaves.end())
@@ -188,12 +195,6 @@ std::string filled(const std::string& pattern, const std::string& middle) {
 
 // ---- numbers
 
-std::string shown(const std::vector<std::int64_t>& shape) {
-  std::vector<std::string> words;
-  for (const std::int64_t extent : shape) words.push_back(std::to_string(extent));
-  return "[" + joined(words) + "]";
-}
-
 // Axis k of the result is axis axes[k] of `array`, -1 a new one of length 1; an axis that is left out has
 // length 1.
 HostArray permuted(const HostArray& array, const std::vector<std::int64_t>& axes, const std::string& where) {
@@ -205,13 +206,13 @@ HostArray permuted(const HostArray& array, const std::vector<std::int64_t>& axes
   std::set<std::int64_t> used;
   for (const std::int64_t axis : axes) {
     if (axis >= rank || axis < -1 || (axis >= 0 && !used.insert(axis).second))
-      fail(ErrorKind::input, "{}: {} has no such axes as the map asks for", where, shown(array.shape));
+      fail(ErrorKind::input, "{}: {} has no such axes as the map asks for", where, shape_text(array.shape));
     shape.push_back(axis < 0 ? 1 : array.shape[static_cast<std::size_t>(axis)]);
     strides.push_back(axis < 0 ? 0 : stride_of[static_cast<std::size_t>(axis)]);
   }
   HostArray out(DType::f32, shape);
   if (out.numel() != array.numel())
-    fail(ErrorKind::input, "{}: {} has more axes than the map takes", where, shown(array.shape));
+    fail(ErrorKind::input, "{}: {} has more axes than the map takes", where, shape_text(array.shape));
   const auto from = array.as<float>();
   const auto to = out.as<float>();
   std::vector<std::int64_t> at(shape.size(), 0);
@@ -229,11 +230,13 @@ HostArray permuted(const HostArray& array, const std::vector<std::int64_t>& axes
 }
 
 // Along the last axis a0 b0 a1 b1 ... becomes a0 a1 ... b0 b1 ...
-void part_halves(HostArray& array) {
+void part_halves(HostArray& array, const std::string& where) {
+  if (array.shape.back() % 2 != 0)
+    fail(ErrorKind::input, "{}: {} has no halves along its last axis", where, shape_text(array.shape));
   const auto width = static_cast<std::size_t>(array.shape.back()), half = width / 2;
   std::vector<float> row(width);
   const auto values = array.as<float>();
-  for (std::size_t begin = 0; begin + width <= values.size() && width % 2 == 0; begin += width) {
+  for (std::size_t begin = 0; begin < values.size(); begin += width) {
     std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(begin), width, row.begin());
     for (std::size_t k = 0; k < width; ++k) values[begin + k] = row[k < half ? 2 * k : 2 * (k - half) + 1];
   }
@@ -268,7 +271,7 @@ std::map<std::string, Place> places(const WeightSource& source, const WeightMap&
     const auto ignored = [&](const std::string& pattern) { return is_like(pattern, name); };
     if (!used && std::none_of(map.ignore.begin(), map.ignore.end(), ignored))
       fail(ErrorKind::input, "{}: {} {} belongs to no layer of the map for {}", path, name,
-           shown(source.tensors()[k].shape), map.architecture);
+           shape_text(source.tensors()[k].shape), map.architecture);
   }
   return out;
 }
@@ -277,7 +280,7 @@ HostArray taken(const WeightSource& source, const Place& place, const std::strin
   const std::string where = path + ": " + source.tensors()[place.tensor].name;
   HostArray array = source.read(place.tensor);
   if (array.shape.size() > 1 && !place.rule->axes.empty()) array = permuted(array, place.rule->axes, where);
-  if (place.rule->alternate) part_halves(array);
+  if (place.rule->alternate) part_halves(array, where);
   for (const float value : std::as_const(array).as<float>())
     if (!std::isfinite(value)) fail(ErrorKind::input, "{}: holds a number that is not finite", where);
   return array;
@@ -294,7 +297,11 @@ HostArray as_it_starts(const Param& param, const std::string& path) {
 
 Checkpoint import_weights(const WeightSource& source, const std::string& path, const Recipe& recipe,
                           const std::vector<std::string>& classes, const std::string& map_name) {
-  const WeightMap map = map_for(recipe.model.architecture, map_name);
+  if (recipe.input.standardise != Standardise::none)
+    fail(ErrorKind::usage,
+         "recipe {}: input.standardise: weights of others come without the means of its bands", recipe.name);
+  WeightMap map = map_for(recipe.model.architecture, map_name);
+  map.architecture = recipe.model.architecture;  // for messages, if the map has none
   std::map<std::string, Place> found = places(source, map, path);
   const std::int64_t bands = MelTables(recipe.features).bands();
   const auto model =
@@ -309,12 +316,12 @@ Checkpoint import_weights(const WeightSource& source, const std::string& path, c
     else if (std::find(map.keep.begin(), map.keep.end(), param.name) != map.keep.end())
       to = as_it_starts(param, path);
     else
-      fail(ErrorKind::input, "{}: has no tensor for {} {} of {}", path, param.name, shown(shape),
+      fail(ErrorKind::input, "{}: has no tensor for {} {} of {}", path, param.name, shape_text(shape),
            recipe.name);
     if (to.shape != shape)
       fail(ErrorKind::input, "{}: {} would be {} {}, which is {} with {} classes in {}", path,
            place != found.end() ? source.tensors()[place->second.tensor].name : "keep", param.name,
-           shown(to.shape), shown(shape), classes.size(), recipe.name);
+           shape_text(to.shape), shape_text(shape), classes.size(), recipe.name);
     if (place != found.end()) found.erase(place);
   }
   if (!found.empty())

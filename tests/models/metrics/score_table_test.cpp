@@ -82,6 +82,7 @@ TEST_F(ScoreTables, WhatIsWrongIsOneLineThatNamesIt) {
   EXPECT_NE(beside("t,rock\na,1\nc,0\n").find("s.csv: track \"b\" of "), std::string::npos);
   EXPECT_NE(beside("t,jazz\na,1\nb,0\n").find("s.csv: tag \"rock\" of "), std::string::npos);
   EXPECT_NE(beside("t,rock\na,1\n").find("1 tracks x 1 tags"), std::string::npos);
+  EXPECT_THROW(scores_beside(truth, truth, {"jazz"}), Error);  // another name than the table's
   const ScoreTable half = read_score_table(file("h.csv", "t,rock\na,0.5\nb,0\n"));
   EXPECT_NE(why([&] { scores_beside(half, truth); }).find("track a, tag rock: a truth is 0 or 1, not 0.5"),
             std::string::npos);

@@ -172,6 +172,13 @@ TEST(WeightMap, OnesOwnMapsAreReadAndRefused) {
   EXPECT_NE(with("base = \"sota\"\n[[layer]]\nfrom = \"a\"\nto = \"b\"\nleaves = \"x\"\n")
                 .find("line 2: layer: needs from, to and leaves"),
             std::string::npos);
+  const std::string layer =
+      "base = \"sota\"\nleaves.x = {weight = \"w\"}\n[[layer]]\nfrom = \"a\"\nto = \"b\"\nleaves = \"x\"\n";
+  EXPECT_NE(with(layer + "alternate = \"yes\"\n")
+                .find("line 7: alternate: is no key of a layer, or has no such value"),
+            std::string::npos);
+  EXPECT_NE(with(layer + "axes = [0, \"one\"]\n").find("line 7: axes: must be whole numbers"),
+            std::string::npos);
   EXPECT_NE(with("base = \"nothing\"\n").find("base: there is no map nothing"), std::string::npos);
   EXPECT_NE(with("= 1").find("m.toml, line 1"), std::string::npos);
 }
