@@ -69,7 +69,7 @@ Var conv2d(Tape& tape, Var x, Param& w, Param& b, const Conv2d& conv) {
 
 Var max_pool(Tape& tape, Var x, const Pool2d& pool) {
   const Tensor in = tape.value(x);
-  const Shape out{in.dim(0), in.dim(1) / pool.frames, in.dim(2) / pool.bands, in.dim(3)};
+  const Shape out{in.dim(0), pool.frames_of(in.dim(1)), pool.bands_of(in.dim(2)), in.dim(3)};
   require(out.numel() > 0, "max_pool: input {} is smaller than the window {} x {}", in.shape.str(),
           pool.frames, pool.bands);
   const Tensor y = tape.take(out, in.dtype), argmax = tape.take(out, DType::u8);
@@ -86,6 +86,7 @@ Var stem(Tape& tape, Var x, Param& w, Param& b, const Pool2d& pool) {
   check_conv("stem", in.shape, w.shape, out);
   require(in.dim(3) == 1 && !tape.needs_grad(x), "stem: input {} must be data of one channel",
           in.shape.str());
+  require(pool.stride_t == 0 && pool.stride_f == 0, "stem: its windows lie side by side");
   const Tensor y = tape.take(out, tape.activation_type()), argmax = tape.take(out, DType::u8);
   const Var vw = tape.param(w), vb = tape.param(b);
   tape.ops().stem_forward(in, w.value, b.value, pool, y, argmax);
@@ -160,18 +161,19 @@ Tensor grouped(const char* name, Tensor x, std::int64_t groups) {
 
 }  // namespace
 
-Var global_max(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
+namespace {
+
+// In both `shape` is that of the result, [groups, C] but for axes of 1.
+Var max_of(Tape& tape, Var x, std::int64_t groups, Tensor lengths, const Shape& shape) {
   const Tensor in = grouped("global_max", tape.value(x), groups);
-  const Tensor y = tape.take({groups, in.dim(2)}, in.dtype), argmax = tape.take(y.shape, DType::i32);
-  tape.ops().global_max_forward(in, lengths, y, argmax);
-  return tape.result(y, {x}, [&tape, x, in, argmax](Tensor dy) {
-    tape.ops().global_max_backward(dy, argmax, tape.gradient_of(x).reshape(in.shape));
+  const Shape pooled{groups, in.dim(2)};
+  const Tensor y = tape.take(shape, in.dtype), argmax = tape.take(pooled, DType::i32);
+  tape.ops().global_max_forward(in, lengths, y.reshape(pooled), argmax);
+  return tape.result(y, {x}, [&tape, x, in, argmax, pooled](Tensor dy) {
+    tape.ops().global_max_backward(dy.reshape(pooled), argmax, tape.gradient_of(x).reshape(in.shape));
   });
 }
 
-namespace {
-
-// `shape` is that of the result, [groups, C] but for axes of 1.
 Var mean_of(Tape& tape, Var x, std::int64_t groups, Tensor lengths, const Shape& shape) {
   const Tensor in = grouped("global_mean", tape.value(x), groups);
   const Shape pooled{groups, in.dim(2)};
@@ -184,6 +186,11 @@ Var mean_of(Tape& tape, Var x, std::int64_t groups, Tensor lengths, const Shape&
 
 }  // namespace
 
+Var global_max(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
+  const Tensor in = tape.value(x);
+  return max_of(tape, x, groups, lengths, {groups, in.dim(in.shape.rank() - 1)});
+}
+
 Var global_mean(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
   const Tensor in = tape.value(x);
   return mean_of(tape, x, groups, lengths, {groups, in.dim(in.shape.rank() - 1)});
@@ -192,6 +199,24 @@ Var global_mean(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
 Var mean_over_bands(Tape& tape, Var x) {
   const Shape s = tape.value(x).shape;
   return mean_of(tape, x, s[0] * s[1], {}, {s[0], s[1], 1, s[3]});
+}
+
+Var max_over_bands(Tape& tape, Var x) {
+  const Shape s = tape.value(x).shape;
+  return max_of(tape, x, s[0] * s[1], {}, {s[0], s[1], 1, s[3]});
+}
+
+Var append_frames(Tape& tape, Var x, std::int64_t frames) {
+  const Tensor in = tape.value(x);
+  const std::int64_t examples = in.dim(0), width = in.numel() / examples, frame = in.dim(2) * in.dim(3);
+  const Tensor y = tape.take({examples, in.dim(1) + frames, in.dim(2), in.dim(3)}, in.dtype);
+  tape.ops().fill(y, 0.0F);
+  const Shape row{examples, width}, longer{examples, width + frames * frame};
+  tape.ops().copy_columns(in.reshape(row), 0, y.reshape(longer), 0, width, Write::overwrite);
+  return tape.result(y, {x}, [&tape, x, row, longer](Tensor dy) {
+    const Grad dx = tape.gradient_of(x).reshape(row);
+    tape.ops().copy_columns(dy.reshape(longer), 0, dx.tensor, 0, row[1], dx.write);
+  });
 }
 
 Var scale_channels(Tape& tape, Var x, Var g) {

@@ -17,9 +17,9 @@ Var linear(Tape& tape, Var x, Param& w, Param& b);
 Var linear_rows(Tape& tape, Var x, Param& w, Param& b);
 // x [N, T, F, C], w [O, kT, kF, C], b [O] -> [N, T', F', O]
 Var conv2d(Tape& tape, Var x, Param& w, Param& b, const Conv2d& conv = {});
-// x [N, T, F, C] -> [N, T / pool.frames, F / pool.bands, C]
+// x [N, T, F, C] -> [N, pool.frames_of(T), pool.bands_of(F), C]
 Var max_pool(Tape& tape, Var x, const Pool2d& pool);
-// max_pool(relu(conv2d(x, w, b))) for the data itself: x [N, T, F, 1] without gradient
+// max_pool(relu(conv2d(x, w, b))) for the data itself: x [N, T, F, 1] without gradient; no stride in `pool`
 Var stem(Tape& tape, Var x, Param& w, Param& b, const Pool2d& pool);
 Var activation(Tape& tape, Var x, Activation f);
 Var relu(Tape& tape, Var x);
@@ -38,6 +38,9 @@ Var global_max(Tape& tape, Var x, std::int64_t groups, Tensor lengths = {});
 Var global_mean(Tape& tape, Var x, std::int64_t groups, Tensor lengths = {});
 // x [N, T, F, C] -> [N, T, 1, C]
 Var mean_over_bands(Tape& tape, Var x);
+Var max_over_bands(Tape& tape, Var x);
+// x [N, T, F, C] -> [N, T + frames, F, C], zeros behind it
+Var append_frames(Tape& tape, Var x, std::int64_t frames);
 // x as [N, P, C] times g [N, C], of x's shape
 Var scale_channels(Tape& tape, Var x, Var g);
 // Side by side along the last axis; all others are equal.

@@ -54,16 +54,19 @@ class DenseLayer {
 // x [..., channels]
 class BatchNormLayer {
  public:
-  BatchNormLayer(ParamStore& params, const std::string& name, std::int64_t channels)
+  BatchNormLayer(ParamStore& params, const std::string& name, std::int64_t channels,
+                 const BatchNorm& norm = {})
       : params_{params.bias(name + ".gamma", channels, 1), params.bias(name + ".beta", channels),
                 params.fixed(name + ".running_mean",
                              std::vector<float>(static_cast<std::size_t>(channels), 0.0F)),
                 params.fixed(name + ".running_variance",
-                             std::vector<float>(static_cast<std::size_t>(channels), 1.0F))} {}
-  Var operator()(Tape& tape, Var x) const { return batch_norm(tape, x, params_); }
+                             std::vector<float>(static_cast<std::size_t>(channels), 1.0F))},
+        norm_(norm) {}
+  Var operator()(Tape& tape, Var x) const { return batch_norm(tape, x, params_, norm_); }
 
  private:
   BatchNormParams params_;
+  BatchNorm norm_;
 };
 
 // x [T, N, in] -> [T, N, units]. Weights start uniform in +-1 / sqrt(units), the biases at 0, but an LSTM's

@@ -18,7 +18,8 @@ constexpr const char* kNamesOf<WindowKind>[] = {"hann", "hamming", "povey", "rec
 template <>
 constexpr const char* kNamesOf<Padding>[] = {"none", "reflect", "zeros"};
 template <>
-constexpr const char* kNamesOf<LogKind>[] = {"none", "ln1p", "log10_1p", "ln", "db", "whisper"};
+constexpr const char* kNamesOf<LogKind>[] = {"none", "ln1p", "log10_1p", "log10_1p_half",
+                                             "ln",   "db",   "whisper"};
 template <>
 constexpr const char* kNamesOf<ChannelMix>[] = {"mean", "louder", "left", "right"};
 
@@ -111,6 +112,14 @@ MelOptions musicnn() {
   return o;
 }
 
+// As the package computes it, and as its published weights were trained.
+MelOptions musicnn_2019() {
+  MelOptions o = musicnn();
+  o.preset = "musicnn-2019";
+  o.log = LogKind::log10_1p_half;
+  return o;
+}
+
 // torchaudio's MelSpectrogram and AmplitudeToDB as the networks of Won et al. (2020) use them; without bands
 // its Spectrogram.
 MelOptions mtat(const char* name, std::int32_t n_mels) {
@@ -147,8 +156,9 @@ MelOptions samples() {
   return o;
 }
 
-constexpr MelOptions (*kPresets[])() = {dong2018,    librosa,    torchaudio,  kaldi,    whisper, musicnn,
-                                        mtat_linear, mtat_mel96, mtat_mel128, harmonic, samples};
+constexpr MelOptions (*kPresets[])() = {dong2018,   librosa,     torchaudio,   kaldi,
+                                        whisper,    musicnn,     musicnn_2019, mtat_linear,
+                                        mtat_mel96, mtat_mel128, harmonic,     samples};
 
 // ---- fields ----------------------------------------------------------------------------------------------
 
@@ -186,7 +196,7 @@ void for_each_field(Options& o, Visitor&& visit) {  // NOLINT(readability-functi
         o.padding);
   visit(Field{"power", "1 or 2", "", "exponent of the magnitude"}, o.power);
   visit(Field{"log", "", "", "what is made of the bands' values x; ln1p: ln(1 + log_multiplier x)"}, o.log);
-  visit(Field{"log_multiplier", "above 0", "", "of x in ln1p and log10_1p"}, o.log_multiplier);
+  visit(Field{"log_multiplier", "above 0", "", "of x in ln1p, log10_1p and log10_1p_half"}, o.log_multiplier);
   visit(Field{"log_floor", "0 or more", "", "least x of ln, db and whisper"}, o.log_floor);
   visit(Field{"top_db", "0 (off) or more", "dB",
               "dB below the clip's maximum to which lower values are raised"},

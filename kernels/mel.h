@@ -26,12 +26,13 @@ enum class Padding {
   zeros,    // centred, zeros on both sides
 };
 enum class LogKind {
-  none,      // the mel (or bin) values themselves
-  ln1p,      // ln(1 + multiplier x)
-  log10_1p,  // log10(1 + multiplier x)
-  ln,        // ln(max(x, floor))
-  db,        // 10 log10(max(x, floor)), then at least max - top_db if top_db > 0
-  whisper,   // log10(max(x, floor)), then at least max - 8, then (v + 4) / 4
+  none,           // the mel (or bin) values themselves
+  ln1p,           // ln(1 + multiplier x)
+  log10_1p,       // log10(1 + multiplier x)
+  log10_1p_half,  // the same of x rounded to IEEE half precision, at most 65504
+  ln,             // ln(max(x, floor))
+  db,             // 10 log10(max(x, floor)), then at least max - top_db if top_db > 0
+  whisper,        // log10(max(x, floor)), then at least max - 8, then (v + 4) / 4
 };
 
 // How channels become one: their mean, the one with the most power over the whole file, the first, the second
@@ -68,8 +69,8 @@ struct MelOptions {
   bool operator==(const MelOptions&) const = default;
 };
 
-// Presets: dong2018, librosa, torchaudio, kaldi, whisper, musicnn, mtat-linear, mtat-mel96, mtat-mel128,
-// harmonic, samples. Throws Error (usage) naming the nearest.
+// Presets: dong2018, librosa, torchaudio, kaldi, whisper, musicnn, musicnn-2019, mtat-linear, mtat-mel96,
+// mtat-mel128, harmonic, samples. Throws Error (usage) naming the nearest.
 MelOptions mel_preset(const std::string& name);
 std::vector<std::string> mel_preset_names();
 

@@ -115,8 +115,17 @@ struct Mixup {
   Tensor counter;  // device scalar i64
 };
 
+// What does not fill a window is dropped.
 struct Pool2d {
-  std::int64_t frames = 1, bands = 1;  // window, and also the stride: windows do not overlap; rest dropped
+  std::int64_t frames = 1, bands = 1;       // window
+  std::int64_t stride_t = 0, stride_f = 0;  // from one window to the next; 0: its own extent
+
+  std::int64_t step_t() const { return stride_t > 0 ? stride_t : frames; }
+  std::int64_t step_f() const { return stride_f > 0 ? stride_f : bands; }
+  bool side_by_side() const { return step_t() == frames && step_f() == bands; }
+  // Windows in so many frames or bands.
+  std::int64_t frames_of(std::int64_t in) const { return in < frames ? 0 : (in - frames) / step_t() + 1; }
+  std::int64_t bands_of(std::int64_t in) const { return in < bands ? 0 : (in - bands) / step_f() + 1; }
 };
 
 struct Dropout {

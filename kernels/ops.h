@@ -89,11 +89,11 @@ class Ops {
   virtual void conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Grad dx) = 0;
   virtual void conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Grad dw, Grad db) = 0;
 
-  // ---- max pooling: x [N, T, F, C], y and argmax [N, T / pool.frames, F / pool.bands, C]
+  // ---- max pooling: x [N, T, F, C], y and argmax [N, pool.frames_of(T), pool.bands_of(F), C]
   // argmax (u8) = position i * pool.bands + j of the first maximum in its window, NaN counting as the
   // largest; pool.frames * pool.bands <= 256
   virtual void max_pool_forward(Tensor x, const Pool2d& pool, Out y, Out argmax) = 0;
-  // dx (+)= dy at argmax, 0 elsewhere
+  // dx (+)= the sum of dy over the windows whose argmax it is, 0 where there is none
   virtual void max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Grad dx) = 0;
 
   // ---- global pooling: x [N, P, C], y [N, C]; lengths i32 [N] or empty: only the first lengths[n] positions
@@ -150,8 +150,9 @@ class Ops {
                                   Tensor dstates, Out dx, Grad du, Grad db) = 0;
 
   // ---- stem: first block of a spectrogram CNN, fused
-  // y, argmax = max_pool(relu(conv2d(x, w, b))) for one input channel, stride 1, no padding; the activation
-  // before pooling (4 to 8 times larger than y) is never stored. x [N, T, F, 1], w [O, kT, kF, 1]
+  // y, argmax = max_pool(relu(conv2d(x, w, b))) for one input channel, stride 1, no padding, and windows side
+  // by side (no stride in `pool`); the activation before pooling (4 to 8 times larger than y) is never
+  // stored. x [N, T, F, 1], w [O, kT, kF, 1]
   virtual void stem_forward(Tensor x, Tensor w, Tensor b, const Pool2d& pool, Out y, Out argmax) = 0;
   // dw, db (+)= gradient through that block; there is no dx: x is the data
   virtual void stem_backward_params(Tensor x, Tensor y, Tensor argmax, Tensor dy, const Pool2d& pool, Grad dw,

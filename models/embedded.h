@@ -15,6 +15,7 @@ struct EmbeddedFile {
 const std::vector<EmbeddedFile>& embedded_recipes();      // recipes/*.toml
 const std::vector<EmbeddedFile>& embedded_weight_maps();  // weights/maps/*.toml
 const std::vector<EmbeddedFile>& embedded_class_lists();  // weights/classes/*.txt
+const std::vector<EmbeddedFile>& embedded_published();    // weights/published.toml
 
 // The text of the file of that name; nullptr if there is none.
 const std::string* embedded_text(const std::vector<EmbeddedFile>& files, const std::string& name);

@@ -63,7 +63,11 @@ inline std::vector<Pool> pool() {
           {"rest dropped", {3, 31, 33, 3}, {4, 2}},
           {"long", {1, 257, 3, 1}, {2, 3}},
           {"dong2018 first", {2, 38, 22, 16}, {4, 2}},
-          {"dong2018 second", {2, 15, 13, 64}, {4, 2}}};
+          {"dong2018 second", {2, 15, 13, 64}, {4, 2}},
+          {"overlapping", {2, 17, 13, 16}, {4, 3, 2, 2}},
+          {"overlapping, rest dropped", {3, 32, 9, 3}, {5, 4, 3, 2}},
+          {"musicnn's vgg first", {2, 187, 96, 8}, {4, 1, 2, 2}},
+          {"gaps", {2, 11, 10, 5}, {2, 1, 3, 4}}};
 }
 
 // [N, P, C]; the last ones span several pieces of the rows on every device.

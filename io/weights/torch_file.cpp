@@ -5,8 +5,8 @@
 #include <map>
 
 #include "io/files/text_file.h"
+#include "io/files/zip_archive.h"
 #include "io/weights/pickle.h"
-#include "io/weights/zip_archive.h"
 #include "kernels/error.h"
 
 namespace melgrad {

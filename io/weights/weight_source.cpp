@@ -8,9 +8,9 @@
 
 #include "io/arrays/safetensors.h"
 #include "io/files/text_file.h"
+#include "io/files/zip_archive.h"
 #include "io/weights/tensor_bundle.h"
 #include "io/weights/torch_file.h"
-#include "io/weights/zip_archive.h"
 #include "kernels/error.h"
 #include "kernels/math/bf16.h"
 #include "kernels/math/half.h"

@@ -154,6 +154,8 @@ const Lanes* Worker::filter() {
 inline Lanes Worker::to_log(Lanes x) const {
   const LogLaw& law = clip_.law;
   if (law.identity) return x;
+  if (law.half)
+    for (int lane = 0; lane < kLanes; ++lane) x[lane] = rounded_to_half(x[lane]);
   const Lanes inside = max(law.multiplier * x + law.offset, law.floor);
   return law.scale * log(min(inside, std::numeric_limits<float>::max()));
 }

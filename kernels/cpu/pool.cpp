@@ -1,4 +1,6 @@
 // Pooling over windows and over all positions, channels last: the channel loop is the SIMD loop.
+#include "kernels/math/pool.h"
+
 #include "kernels/cpu/channel_loops.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/math/largest.h"
@@ -19,7 +21,7 @@ void CpuOps::max_pool_forward(Tensor x, const Pool2d& pool, Out y, Out argmax) {
   parallel_for(y.dim(0) * out_t, threads_, 1, [&](std::int64_t row) {
     const std::int64_t n = row / out_t, t = row % out_t;
     for (std::int64_t f = 0; f < out_f; ++f) {
-      const float* in = x.f32() + ((n * frames + t * pool.frames) * bands + f * pool.bands) * channels;
+      const float* in = x.f32() + ((n * frames + t * pool.step_t()) * bands + f * pool.step_f()) * channels;
       float* best = y.f32() + (row * out_f + f) * channels;
       std::uint8_t* where = argmax.u8() + (row * out_f + f) * channels;
       std::copy_n(in, channels, best);
@@ -44,14 +46,20 @@ void CpuOps::max_pool_backward(Tensor dy, Tensor argmax, const Pool2d& pool, Gra
     const std::int64_t n = row / frames, t = row % frames;
     float* out = dx.tensor.f32() + row * bands * channels;
     if (dx.write == Write::overwrite) std::fill_n(out, bands * channels, 0.0F);
-    if (t / pool.frames >= out_t) return;  // rows beyond the last whole window
-    for (std::int64_t f = 0; f < out_f * pool.bands; ++f) {
-      const std::int64_t from = ((n * out_t + t / pool.frames) * out_f + f / pool.bands) * channels;
-      const float* g = dy.f32() + from;
-      const std::uint8_t* where = argmax.u8() + from;
-      const auto here = static_cast<std::uint8_t>(t % pool.frames * pool.bands + f % pool.bands);
+    // The windows that hold row t of the example, one after the other.
+    for (std::int64_t w = first_window(t, pool.frames, pool.step_t()); w < out_t && w * pool.step_t() <= t;
+         ++w) {
+      for (std::int64_t v = 0; v < out_f; ++v) {
+        const std::int64_t from = ((n * out_t + w) * out_f + v) * channels;
+        const float* g = dy.f32() + from;
+        const std::uint8_t* where = argmax.u8() + from;
+        for (std::int64_t band = 0; band < pool.bands; ++band) {
+          float* to = out + (v * pool.step_f() + band) * channels;
+          const auto here = static_cast<std::uint8_t>((t - w * pool.step_t()) * pool.bands + band);
 #pragma omp simd
-      for (std::int64_t c = 0; c < channels; ++c) out[f * channels + c] += where[c] == here ? g[c] : 0.0F;
+          for (std::int64_t c = 0; c < channels; ++c) to[c] += where[c] == here ? g[c] : 0.0F;
+        }
+      }
     }
   });
 }

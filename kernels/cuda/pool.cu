@@ -1,27 +1,30 @@
 // Max pooling, channels last: one thread per element, the channel runs fastest, so that a warp reads and
-// writes whole lines. The backward pass takes the elements of dx window by window: windows do not overlap, so
-// nothing is added up and no order can matter.
+// writes whole lines. The backward pass takes the elements of dx window by window where windows lie side by
+// side: nothing is added up. Else an element of dx adds up what its windows give, in their order.
 //
 // Pooling over all positions: channel_loops.h.
 #include "kernels/cuda/channel_loops.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/math/largest.h"
+#include "kernels/math/pool.h"
 
 namespace melgrad {
 namespace {
 
 // Extents in 32 bits: division by them is on every thread's path.
 struct PoolShape {
-  std::uint32_t frames, bands, out_t, out_f, channels, pool_t, pool_f;
+  std::uint32_t frames, bands, out_t, out_f, channels, pool_t, pool_f, step_t, step_f;
 
   PoolShape(const Shape& x, const Pool2d& pool)
       : frames(narrow(x[1])),
         bands(narrow(x[2])),
-        out_t(narrow(x[1] / pool.frames)),
-        out_f(narrow(x[2] / pool.bands)),
+        out_t(narrow(pool.frames_of(x[1]))),
+        out_f(narrow(pool.bands_of(x[2]))),
         channels(narrow(x[3])),
         pool_t(narrow(pool.frames)),
-        pool_f(narrow(pool.bands)) {
+        pool_f(narrow(pool.bands)),
+        step_t(narrow(pool.step_t())),
+        step_f(narrow(pool.step_f())) {
     require(x.numel() < std::int64_t{1} << 32, "max_pool: {} has 2^32 elements or more", x.str());
   }
   static std::uint32_t narrow(std::int64_t n) { return static_cast<std::uint32_t>(n); }
@@ -54,7 +57,7 @@ struct MaxPoolForward {
       const auto [c, f, row, example] = PoolShare<kN>(i, s.channels / kN, s.out_f, s.out_t);
       const T* in =
           x +
-          ((static_cast<std::int64_t>(example) * s.frames + row * s.pool_t) * s.bands + f * s.pool_f) *
+          ((static_cast<std::int64_t>(example) * s.frames + row * s.step_t) * s.bands + f * s.step_f) *
               s.channels +
           c;
       auto best = reinterpret_cast<const Pack<T, kN>&>(*in);
@@ -85,7 +88,8 @@ void launch_max_pool_forward(Stream stream, Tensor x, const Pool2d& pool, Tensor
          MaxPoolForward<T, kN>{{x.shape, pool}, elements<T>(x), elements<T>(y), argmax.u8(), n});
 }
 
-// A thread takes kN channels of a window, or of what is left of one at the edge, where all is zero.
+// For windows side by side. A thread takes kN channels of a window, or of what is left of one at the edge,
+// where all is zero.
 template <typename T, int kN>
 struct MaxPoolBackward {
   static constexpr int kThreads = 256;
@@ -128,9 +132,53 @@ struct MaxPoolBackward {
   }
 };
 
+// For windows anywhere. A thread takes kN channels of an element of dx.
+template <typename T, int kN>
+struct MaxPoolBackwardAnywhere {
+  static constexpr int kThreads = 256;
+  PoolShape s;
+  const T* dy;
+  const std::uint8_t* argmax;
+  T* dx;
+  bool accumulate;
+  std::int64_t n;  // of threads' shares
+
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    for (std::int64_t i = t.first(); i < n; i += t.stride()) {
+      const auto [c, f, row, example] = PoolShare<kN>(i, s.channels / kN, s.bands, s.frames);
+      float sum[kN] = {};
+      for (std::uint32_t w = first_window(row, s.pool_t, s.step_t); w < s.out_t && w * s.step_t <= row; ++w) {
+        for (std::uint32_t v = first_window(f, s.pool_f, s.step_f); v < s.out_f && v * s.step_f <= f; ++v) {
+          const std::int64_t from =
+              ((static_cast<std::int64_t>(example) * s.out_t + w) * s.out_f + v) * s.channels + c;
+          const std::uint32_t here = (row - w * s.step_t) * s.pool_f + (f - v * s.step_f);
+          const auto& gradient = reinterpret_cast<const Pack<T, kN>&>(dy[from]);
+          const auto& winner = reinterpret_cast<const Pack<std::uint8_t, kN>&>(argmax[from]);
+#pragma unroll
+          for (int k = 0; k < kN; ++k) sum[k] += winner.of[k] == here ? to_float(gradient.of[k]) : 0.0F;
+        }
+      }
+      auto& to = reinterpret_cast<Pack<T, kN>*>(dx)[i];
+      Pack<T, kN> result = accumulate ? to : Pack<T, kN>{};
+#pragma unroll
+      for (int k = 0; k < kN; ++k)
+        result.of[k] = from_float<T>(accumulate ? to_float(result.of[k]) + sum[k] : sum[k]);
+      to = result;
+    }
+  }
+};
+
 template <typename T, int kN>
 void launch_max_pool_backward(Stream stream, Tensor dy, Tensor argmax, const Pool2d& pool, Grad dx) {
   const PoolShape s(dx.tensor.shape, pool);
+  if (!pool.side_by_side()) {
+    const std::int64_t n = dx.tensor.numel() / kN;
+    launch(stream, blocks_for(n, 256),
+           MaxPoolBackwardAnywhere<T, kN>{s, elements<T>(dy), argmax.u8(), elements<T>(dx.tensor),
+                                          dx.write == Write::accumulate, n});
+    return;
+  }
   const std::uint32_t windows_t = (s.frames + s.pool_t - 1) / s.pool_t,
                       windows_f = (s.bands + s.pool_f - 1) / s.pool_f;
   const std::int64_t n = dx.tensor.dim(0) * windows_t * windows_f * (s.channels / kN);

@@ -56,7 +56,9 @@ std::string text_of(const Mixup& m) {
 std::string text_of(const Conv2d& c) {
   return fmt::format("stride {}x{} pad {}x{}", c.stride_t, c.stride_f, c.pad_t, c.pad_f);
 }
-std::string text_of(const Pool2d& p) { return fmt::format("pool {}x{}", p.frames, p.bands); }
+std::string text_of(const Pool2d& p) {
+  return fmt::format("pool {}x{}, stride {}x{}", p.frames, p.bands, p.step_t(), p.step_f());
+}
 std::string text_of(const Dropout& d) {
   return fmt::format("rate {} seed {} stream {} {}", d.rate, d.seed, d.stream, text_of(d.counter));
 }

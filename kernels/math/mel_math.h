@@ -1,11 +1,13 @@
 // The log laws of kernels/mel.h as one formula, so that every device evaluates the same one:
 //   v = scale ln(min(max(multiplier x + offset, floor), largest float))
-// and, where the law looks at the whole clip, v <- max(v, clip maximum - range), then v <- (v + shift) *
-// gain. NaN counts as `floor` and overflow as the largest float, so a log never gives NaN or infinity.
+// of x rounded to half precision where the law says so; and, where the law looks at the whole clip,
+// v <- max(v, clip maximum - range), then v <- (v + shift) * gain. NaN counts as `floor` and overflow as the
+// largest float, so a log never gives NaN or infinity.
 #pragma once
 
 #include <cmath>
 
+#include "kernels/math/half.h"
 #include "kernels/math/qualifier.h"
 #include "kernels/mel.h"
 
@@ -17,6 +19,7 @@ struct LogLaw {
   float scale = 1;
   float range = 0;  // below the clip's maximum, in units of v; 0 = no second pass
   float shift = 0, gain = 1;
+  bool half = false;  // x is rounded first
 };
 
 inline LogLaw log_law(const MelOptions& o) {
@@ -29,6 +32,8 @@ inline LogLaw log_law(const MelOptions& o) {
       return {.multiplier = multiplier, .offset = 1, .floor = 1};
     case LogKind::log10_1p:
       return {.multiplier = multiplier, .offset = 1, .floor = 1, .scale = per_decade};
+    case LogKind::log10_1p_half:
+      return {.multiplier = multiplier, .offset = 1, .floor = 1, .scale = per_decade, .half = true};
     case LogKind::ln:
       return {.floor = floor};
     case LogKind::db:
@@ -41,9 +46,15 @@ inline LogLaw log_law(const MelOptions& o) {
   return {};
 }
 
+// The half nearest to x in 0 ... 65504, the largest; NaN counts as 0.
+MELGRAD_HD inline float rounded_to_half(float x) {
+  return half_to_float(float_to_half(std::fmin(std::fmax(x, 0.0F), 65504.0F)));
+}
+
 // One value through the law's first pass; the CPU has it for eight at once (cpu/log_mel.cpp).
 MELGRAD_HD inline float log_value(const LogLaw& law, float x) {
   if (law.identity) return x;
+  if (law.half) x = rounded_to_half(x);
   constexpr float kLargest = 3.402823466e38F;
   const float inside = std::fmin(std::fmax(law.multiplier * x + law.offset, law.floor), kLargest);
   return law.scale * std::log(inside);

@@ -189,7 +189,7 @@ ParamGradients<R> conv2d_backward_params(const Array<R>& x, const Array<R>& dy, 
   return g;
 }
 
-// ---- max pooling: x [N, T, F, C], y and argmax [N, T / frames, F / bands, C]
+// ---- max pooling: x [N, T, F, C], y and argmax [N, windows over T, windows over F, C]
 template <typename R>
 struct Pooled {
   Array<R> y;
@@ -198,14 +198,14 @@ struct Pooled {
 
 template <typename R>
 Pooled<R> max_pool_forward(const Array<R>& x, const Pool2d& pool) {
-  const Shape to{x.shape[0], x.shape[1] / pool.frames, x.shape[2] / pool.bands, x.shape[3]};
+  const Shape to{x.shape[0], pool.frames_of(x.shape[1]), pool.bands_of(x.shape[2]), x.shape[3]};
   Pooled<R> p{Array<R>(to), Array<std::uint8_t>(to)};
   for (Index n = 0; n < to[0]; ++n)
     for (Index t = 0; t < to[1]; ++t)
       for (Index f = 0; f < to[2]; ++f)
         for (Index c = 0; c < to[3]; ++c)
           for (Index k = 0; k < pool.frames * pool.bands; ++k) {
-            const R value = x(n, t * pool.frames + k / pool.bands, f * pool.bands + k % pool.bands, c);
+            const R value = x(n, t * pool.step_t() + k / pool.bands, f * pool.step_f() + k % pool.bands, c);
             const R best = p.y(n, t, f, c);
             if (k > 0 && (value <= best || std::isnan(best))) continue;
             p.y(n, t, f, c) = value;
@@ -223,7 +223,7 @@ Array<R> max_pool_backward(const Array<R>& dy, const Array<std::uint8_t>& argmax
       for (Index f = 0; f < dy.shape[2]; ++f)
         for (Index c = 0; c < dy.shape[3]; ++c) {
           const Index k = argmax(n, t, f, c);
-          dx(n, t * pool.frames + k / pool.bands, f * pool.bands + k % pool.bands, c) = dy(n, t, f, c);
+          dx(n, t * pool.step_t() + k / pool.bands, f * pool.step_f() + k % pool.bands, c) += dy(n, t, f, c);
         }
   return dx;
 }

@@ -9,6 +9,7 @@
 #include <numbers>
 #include <vector>
 
+#include "kernels/math/half.h"
 #include "kernels/mel.h"
 
 namespace melgrad::reference {
@@ -132,6 +133,11 @@ inline std::int64_t frame_count(std::int64_t samples, const MelOptions& o) {
   return o.drop_last_frame ? std::max<std::int64_t>(0, frames - 1) : frames;
 }
 
+// The nearest half, at most the largest.
+inline double half_of(double x) {
+  return half_to_float_portable(float_to_half_portable(static_cast<float>(std::min(x, 65504.0))));
+}
+
 inline void apply_log(Matrix& v, const MelOptions& o) {
   double highest = -1e300;
   for (auto& row : v) {
@@ -144,6 +150,9 @@ inline void apply_log(Matrix& v, const MelOptions& o) {
           break;
         case LogKind::log10_1p:
           x = std::log10(1.0 + o.log_multiplier * x);
+          break;
+        case LogKind::log10_1p_half:
+          x = std::log10(1.0 + o.log_multiplier * half_of(x));
           break;
         case LogKind::ln:
           x = std::log(std::max(x, o.log_floor));

@@ -24,7 +24,8 @@ struct ConvBlockOptions {
   std::int64_t kernel_t = 3, kernel_f = 3;
   Conv2d conv = {1, 1, 1, 1};  // the same size
   Pool2d pool = {1, 1};
-  bool activate = true;  // ReLU behind the batch norm
+  enum class Relu { behind_norm, before_norm, none } relu = Relu::behind_norm;
+  BatchNorm norm = {};
 };
 
 class ConvBlock {
@@ -32,14 +33,16 @@ class ConvBlock {
   ConvBlock(ParamStore& params, const std::string& name, std::int64_t in, std::int64_t out,
             const ConvBlockOptions& options = {})
       : conv_(params, name + ".conv", in, out, options.kernel_t, options.kernel_f, options.conv),
-        norm_(params, name + ".norm", out),
+        norm_(params, name + ".norm", out, options.norm),
         options_(options) {}
 
   Var operator()(Tape& tape, Var x) const {
-    Var h = norm_(tape, conv_(tape, x));
+    using Relu = ConvBlockOptions::Relu;
+    Var h = conv_(tape, x);
+    h = norm_(tape, options_.relu == Relu::before_norm ? relu(tape, h) : h);
     if (options_.pool.frames * options_.pool.bands > 1) h = max_pool(tape, h, options_.pool);
     // ReLU and max pooling commute, in value and in gradient; pooling first leaves less work.
-    return options_.activate ? relu(tape, h) : h;
+    return options_.relu == Relu::behind_norm ? relu(tape, h) : h;
   }
 
  private:
@@ -50,7 +53,7 @@ class ConvBlock {
 
 // Over time alone (bands 1): kernel k, `pool` frames; padding keeps the length unless told otherwise.
 inline ConvBlockOptions over_time(std::int64_t kernel, std::int64_t pool = 1) {
-  return {kernel, 1, {1, 1, kernel / 2, 0}, {pool, 1}, true};
+  return {.kernel_t = kernel, .kernel_f = 1, .conv = {1, 1, kernel / 2, 0}, .pool = {pool, 1}};
 }
 
 // Recurrent layers one behind the other over [N, T, 1, C] -> the state after the last step [N, units].

@@ -30,7 +30,7 @@ class SampleStack {
  public:
   SampleStack(ParamStore& params, Extents& extents, const std::vector<std::int64_t>& channels)
       : out_(channels.back()) {
-    const ConvBlockOptions first{3, 1, {3, 1, 0, 0}, {1, 1}, true};
+    const ConvBlockOptions first{.kernel_t = 3, .kernel_f = 1, .conv = {3, 1, 0, 0}};
     std::int64_t in = 1;
     for (std::size_t k = 0; k < channels.size(); ++k) {
       const ConvBlockOptions options = k == 0 ? first : over_time(3, 3);

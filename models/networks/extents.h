@@ -19,8 +19,8 @@ class Extents {
     check();
   }
   void pool(const Pool2d& pool) {
-    frames_ /= pool.frames;
-    bands_ /= pool.bands;
+    frames_ = pool.frames_of(frames_);
+    bands_ = pool.bands_of(bands_);
     check();
   }
   void pass(const ConvBlockOptions& block) {

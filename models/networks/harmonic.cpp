@@ -41,7 +41,7 @@ class ResidualBlock {
  public:
   ResidualBlock(ParamStore& params, const std::string& name, std::int64_t channels, const Pool2d& pool)
       : first_(params, name + ".first", channels, channels),
-        second_(params, name + ".second", channels, channels, {.activate = false}),
+        second_(params, name + ".second", channels, channels, {.relu = ConvBlockOptions::Relu::none}),
         pool_(pool) {}
   Var operator()(Tape& tape, Var x) const {
     const Var h = second_(tape, first_(tape, x));

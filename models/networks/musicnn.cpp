@@ -28,7 +28,8 @@ class Musicnn final : public Model {
     const std::int64_t timbre = scaled(204, o.width), rhythm = scaled(51, o.width), mid = scaled(64, o.width);
     for (const std::int64_t height : kTimbreHeights) {
       Extents extents(o.architecture, input);
-      const ConvBlockOptions options{7, height, {1, 1, 3, 0}, {1, input.bands - height + 1}, true};
+      const ConvBlockOptions options{
+          .kernel_t = 7, .kernel_f = height, .conv = {1, 1, 3, 0}, .pool = {1, input.bands - height + 1}};
       extents.pass(options);
       timbre_.emplace_back(params_, "timbre" + std::to_string(height), 1, timbre, options);
     }

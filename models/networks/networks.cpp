@@ -28,6 +28,8 @@ constexpr std::pair<const char*, Make> kModels[] = {
     {"fcn", make_fcn},
     {"crnn", make_crnn},
     {"musicnn", make_musicnn},
+    {"musicnn-2019", make_musicnn_2019},
+    {"vgg-2019", make_vgg_2019},
     {"sample-cnn", make_sample_cnn},
     {"sample-cnn-se", make_sample_cnn_se},
     {"short-chunk", make_short_chunk},

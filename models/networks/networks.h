@@ -28,6 +28,8 @@ std::unique_ptr<Model> make_cnn2d(const ModelOptions&, const InputShape&, std::i
 std::unique_ptr<Model> make_fcn(const ModelOptions&, const InputShape&, std::int64_t classes);
 std::unique_ptr<Model> make_crnn(const ModelOptions&, const InputShape&, std::int64_t classes);
 std::unique_ptr<Model> make_musicnn(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_musicnn_2019(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_vgg_2019(const ModelOptions&, const InputShape&, std::int64_t classes);
 std::unique_ptr<Model> make_sample_cnn(const ModelOptions&, const InputShape&, std::int64_t classes);
 std::unique_ptr<Model> make_sample_cnn_se(const ModelOptions&, const InputShape&, std::int64_t classes);
 std::unique_ptr<Model> make_short_chunk(const ModelOptions&, const InputShape&, std::int64_t classes);

@@ -21,7 +21,7 @@ namespace melgrad {
 namespace {
 
 const std::vector<std::int64_t> kSampleChannels = {128, 128, 256, 256, 256, 256, 256, 256, 512};
-constexpr ConvBlockOptions kFirst{3, 1, {3, 1, 1, 0}, {1, 1}, true};
+constexpr ConvBlockOptions kFirst{.kernel_t = 3, .kernel_f = 1, .conv = {3, 1, 1, 0}};
 
 class SampleCnn final : public Model {
  public:
@@ -78,7 +78,7 @@ class ExcitationBlock {
 
  private:
   static ConvBlockOptions without_relu(ConvBlockOptions options) {
-    options.activate = false;
+    options.relu = ConvBlockOptions::Relu::none;
     return options;
   }
 

@@ -29,8 +29,9 @@ class ShortChunkBlock {
  public:
   ShortChunkBlock(ParamStore& params, const std::string& name, std::int64_t in, std::int64_t out)
       : first_(params, name + ".first", in, out, {.conv = kHalve}),
-        second_(params, name + ".second", out, out, {.activate = false}),
-        shortcut_(params, name + ".shortcut", in, out, {.conv = kHalve, .activate = false}) {}
+        second_(params, name + ".second", out, out, {.relu = ConvBlockOptions::Relu::none}),
+        shortcut_(params, name + ".shortcut", in, out,
+                  {.conv = kHalve, .relu = ConvBlockOptions::Relu::none}) {}
   static void pass(Extents& extents) { extents.convolve(3, 3, kHalve); }
   Var operator()(Tape& tape, Var x) const {
     const Var h = second_(tape, first_(tape, x));

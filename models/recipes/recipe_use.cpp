@@ -101,7 +101,10 @@ const std::vector<Use>& uses() {  // NOLINT(readability-function-size): a table
        [](auto& r) { return r.features.win_length < r.features.n_fft; },
        "a features.win_length below features.n_fft"},
       {{"features.log_multiplier"},
-       [](auto& r) { return r.features.log == LogKind::ln1p || r.features.log == LogKind::log10_1p; },
+       [](auto& r) {
+         const LogKind log = r.features.log;
+         return log == LogKind::ln1p || log == LogKind::log10_1p || log == LogKind::log10_1p_half;
+       },
        "features.log = ln1p or log10_1p"},
       {{"features.log_floor"},
        [](auto& r) {

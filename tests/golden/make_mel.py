@@ -2,7 +2,8 @@
 
 Input: 0.8 s of chirp, plucked strings, noise and silence, made here, so it carries no licence.
 Features: computed in float64 by code that shares nothing with melgrad, then stored as little-endian float32.
-  dong2018, librosa, musicnn  librosa.feature.melspectrogram, pad_mode given explicitly
+  dong2018, librosa, musicnn(-2019)
+                              librosa.feature.melspectrogram, pad_mode given explicitly
   whisper                     librosa's filters and STFT, Whisper's published log law
   torchaudio, kaldi, mtat-mel the published definitions in numpy; compared with torchaudio if installed
   linear                      librosa's STFT, magnitude, an odd window in a frame of 120 samples
@@ -56,6 +57,12 @@ def librosa_default(y):
 
 def musicnn(y):
     return np.log10(10000 * librosa_mel(y, 16000, 512, 256, 96, None, "reflect") + 1)
+
+
+def musicnn_2019(y):
+    """musicnn 0.1.0 rounds the bands to float16. NumPy 1 goes on in float32, NumPy 2 in float16, which overflows."""
+    mel = librosa_mel(y, 16000, 512, 256, 96, None, "reflect").astype(np.float16)
+    return np.log10(10000 * mel.astype(np.float64) + 1)
 
 
 def whisper(y):
@@ -141,6 +148,7 @@ def main():
         "kaldi": kaldi(y),
         "whisper": whisper(y),
         "musicnn": musicnn(y),
+        "musicnn-2019": musicnn_2019(y),
         "linear": linear(y),
         "mtat-mel96": torchaudio_mel(y, 512, 96),
         "mtat-mel128": torchaudio_mel(y, 512, 128),

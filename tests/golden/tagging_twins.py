@@ -158,6 +158,71 @@ class Musicnn(Net):
         return self.run_head(torch.cat([h.amax(2), h.mean(2)], dim=1))
 
 
+class Block2019(nn.Module):
+    """Convolution, ReLU, batch norm with TensorFlow's settings, max pool."""
+
+    def __init__(self, inputs, outputs, kernel, pool=1, stride=None, pad="same"):
+        super().__init__()
+        flat = isinstance(kernel, int)
+        self.conv = (nn.Conv1d if flat else nn.Conv2d)(inputs, outputs, kernel, padding=pad)
+        self.norm = norm_2019(outputs, flat)
+        self.max_pool, self.pool, self.stride = F.max_pool1d if flat else F.max_pool2d, pool, stride
+
+    def forward(self, x):
+        return self.max_pool(self.norm(F.relu(self.conv(x))), self.pool, self.stride)
+
+
+def norm_2019(channels, flat):
+    return (nn.BatchNorm1d if flat else nn.BatchNorm2d)(channels, eps=1e-3, momentum=0.01)
+
+
+class Musicnn2019(Net):
+    HEIGHTS, LENGTHS = (38, 67), (128, 64, 32)
+
+    def __init__(self, width, tags, frames, bands):
+        super().__init__(width, tags)
+        self.norm = norm_2019(1, False)
+        for f in self.HEIGHTS:
+            self.add_module(f"timbre{f}", Block2019(1, self.c(204), (f, 7), pad=(0, 3)))
+        for t in self.LENGTHS:
+            self.add_module(f"rhythm{t}", Block2019(1, self.c(51), (1, t)))
+        front, mid, hidden = 2 * self.c(204) + 3 * self.c(51), self.c(64), self.c(200)
+        self.mid1, self.mid2, self.mid3 = Block2019(front, mid, 7), Block2019(mid, mid, 7), Block2019(mid, mid, 7)
+        self.pooled_norm = norm_2019(2 * (front + 3 * mid), True)
+        self.dense1, self.dense1_norm = nn.Linear(2 * (front + 3 * mid), hidden), norm_2019(hidden, True)
+        self.dense2 = nn.Linear(hidden, tags)
+
+    def forward(self, x):
+        h = self.norm(spectrogram(x))
+        blocks = [f"timbre{f}" for f in self.HEIGHTS] + [f"rhythm{t}" for t in self.LENGTHS]
+        front = torch.cat([getattr(self, name)(h).amax(2) for name in blocks], dim=1)
+        first = self.mid1(front)
+        second = self.mid2(first) + first
+        third = self.mid3(second) + second
+        h = torch.cat([front, first, second, third], dim=1)
+        h = self.dense1(self.pooled_norm(torch.cat([h.amax(2), h.mean(2)], dim=1)))
+        return self.dense2(self.dense1_norm(F.relu(h)))
+
+
+class Vgg2019(Net):
+    POOLS = (((1, 4), 2), (2, 2), (2, 2), (2, 2), (4, 4))
+
+    def __init__(self, width, tags, frames, bands):
+        super().__init__(width, tags)
+        self.norm = norm_2019(1, False)
+        widths = [1] + [self.c(128)] * 5
+        self.chain("block", [Block2019(i, o, (3, 3), *pool) for i, o, pool in zip(widths, widths[1:], self.POOLS)])
+        left = self.run_chain(torch.zeros(1, 1, bands, frames))
+        self.dense = nn.Linear(left.numel(), tags)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.reset_running_stats()
+
+    def forward(self, x):
+        h = self.run_chain(self.norm(spectrogram(x)))  # [N, C, F, T]
+        return self.dense(h.permute(0, 3, 2, 1).flatten(1))
+
+
 SAMPLE_WIDTHS = (128, 128, 128, 256, 256, 256, 256, 256, 256, 512)
 
 
@@ -280,6 +345,8 @@ TWINS = {
     "fcn": (Fcn, {}),
     "crnn": (Cnn2d, dict(cell=nn.GRU)),
     "musicnn": (Musicnn, {}),
+    "musicnn-2019": (Musicnn2019, {}),
+    "vgg-2019": (Vgg2019, {}),
     "sample-cnn": (SampleCnn, {}),
     "sample-cnn-se": (SampleCnnSe, {}),
     "short-chunk": (ShortChunk, dict(residual=False)),

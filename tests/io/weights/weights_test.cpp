@@ -188,7 +188,7 @@ TEST_F(Weights, NoDamagedBitOfACheckpointGoesUnnoticed) {
 TEST_F(Weights, FilesOfNoKindAreNamed) {
   EXPECT_TRUE(said(why(scratch_ / "nothing.pth"), "nothing.pth"));
   EXPECT_TRUE(said(why(file("a.bin2", "x")), "is none of .safetensors"));
-  EXPECT_TRUE(said(why(file("a.whl", "no archive")), "is no ZIP archive"));
+  EXPECT_TRUE(said(why(file("a.whl", "no archive")), "is not a ZIP archive"));
   EXPECT_TRUE(said(why(file("a.index", "short")), "is no index of a TensorFlow checkpoint"));
   EXPECT_TRUE(said(why(file("a.pth", "text")), "a.pth: "));
   EXPECT_TRUE(said(why(bundle(), "MTT"), "holds one set of weights"));

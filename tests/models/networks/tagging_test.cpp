@@ -229,6 +229,7 @@ TEST(TaggingInputs, RefusesWhatIsTooSmall) {
                                                    {"fcn", {1280, 96}},           {"crnn", {96, 96}},
                                                    {"musicnn", {1, 67}},          {"sample-cnn", {59047, 1}},
                                                    {"sample-cnn-se", {59047, 1}}, {"short-chunk", {128, 128}},
+                                                   {"musicnn-2019", {1, 67}},     {"vgg-2019", {66, 63}},
                                                    {"short-chunk-res", {1, 1}},   {"harmonic", {288, 2}}};
   EXPECT_EQ(least.size(), tagging().networks.size());
   for (const auto& [name, input] : least) {

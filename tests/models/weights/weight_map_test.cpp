@@ -100,6 +100,50 @@ TEST(WeightMap, ConvolutionsAreTurnedAndNormsRenamed) {
   EXPECT_EQ(model.need_scalar<std::int64_t>("bands", "F"), 96);
 }
 
+// TensorFlow's names and axes; of a pooled channel maximum and mean are neighbours there, and lie in two
+// halves here: of the norm, and of the weights behind it, but not of their bias.
+TEST(WeightMap, MusicnnsOwnCheckpoint) {
+  MadeSource source;
+  const auto norm = [&](int k, std::int64_t channels) {
+    const std::string name = "batch_normalization" + (k > 0 ? "_" + std::to_string(k) : "");
+    for (const char* leaf : {"/gamma", "/beta", "/moving_mean", "/moving_variance", "/gamma/Adam"})
+      source.add(name + leaf, {channels});
+  };
+  const auto layer = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    source.add(name + "/kernel", shape);
+    source.add(name + "/bias", {shape.back()});
+  };
+  norm(0, 1);
+  const std::vector<std::vector<std::int64_t>> kernels = {{7, 38, 1, 204}, {7, 67, 1, 204}, {128, 1, 1, 51},
+                                                          {64, 1, 1, 51},  {32, 1, 1, 51},  {7, 561, 1, 64},
+                                                          {7, 64, 1, 64},  {7, 64, 1, 64}};
+  for (int k = 0; k < 8; ++k) {
+    const auto& kernel = kernels[static_cast<std::size_t>(k)];
+    layer("conv2d" + (k > 0 ? "_" + std::to_string(k) : ""), kernel);
+    norm(k + 1, kernel.back());
+  }
+  norm(9, 1506);
+  layer("dense", {1506, 200});
+  norm(10, 200);
+  layer("dense_1", {200, 50});
+  source.add("beta1_power", {});
+
+  const Checkpoint model =
+      import_weights(source, "F", load_recipe("mtat-musicnn-2019"), class_list("mtat50"));
+  const auto expect = [&](const std::string& name, std::size_t at, const std::string& theirs, int number) {
+    EXPECT_EQ(model.need_array("param/" + name, "F").as<float>()[at],
+              source.first_of(theirs) + static_cast<float>(number))
+        << name << " " << at;
+  };
+  expect("timbre67.conv.weight", 1, "conv2d_1/kernel", 204);                  // the next band
+  expect("mid1.conv.weight", 561 + 2, "conv2d_5/kernel", 561 * 64 + 2 * 64);  // the next frame, channel 2
+  expect("pooled.norm.gamma", 1, "batch_normalization_9/gamma", 2);
+  expect("pooled.norm.gamma", 753, "batch_normalization_9/gamma", 1);
+  expect("dense1.weight", 1506 + 754, "dense/kernel", 3 * 200 + 1);  // unit 1, the mean of channel 1
+  expect("dense1.bias", 1, "dense/bias", 1);
+  expect("dense2.weight", 200, "dense_1/kernel", 1);
+}
+
 TEST(WeightMap, WhatIsImportedLoadsAsANetwork) {
   const Scratch scratch;
   save_safetensors(scratch / "fcn.safetensors",

@@ -1,4 +1,4 @@
-#include "io/weights/zip_archive.h"
+#include "io/files/zip_archive.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -21,7 +21,7 @@ ZipArchive::ZipArchive(const std::string& path) : path_(path) {
   const RegularFile file(path);  // no fifo, no device
   most_ = file.size() > UINT64_MAX / kMaxExpansion ? UINT64_MAX : file.size() * kMaxExpansion;
   if (file.read(0, magic, sizeof magic) < sizeof magic || magic[0] != 'P' || magic[1] != 'K')
-    broken("is no ZIP archive");
+    broken("is not a ZIP archive");
   archive_ = archive_read_new();
   if (archive_ == nullptr) throw std::bad_alloc();
   archive_read_support_format_zip_seekable(archive_);
@@ -40,7 +40,7 @@ std::string ZipArchive::said() const {
 }
 
 void ZipArchive::broken(const std::string& what) const {
-  fail(ErrorKind::input, "{}{}{} {}", path_, name_.empty() ? "" : ": ", name_, what);
+  fail(ErrorKind::input, "{}: {}{}{}", path_, name_, name_.empty() ? "" : " ", what);
 }
 
 bool ZipArchive::next() {
