@@ -14,7 +14,7 @@ using Register = void(CommandLine& root, Settings& settings);
 Register register_check, register_analyze, register_extract, register_train, register_evaluate,
     register_verify, register_export, register_predict, register_report, register_reproduce, register_bench,
     register_metrics, register_recipes, register_info, register_selftest, register_synth, register_import,
-    register_import_weights, register_cache;
+    register_import_weights, register_models, register_cache;
 
 struct Command {
   const char* name;
@@ -42,6 +42,7 @@ inline constexpr Command kCommands[] = {
     {"synth", register_synth},
     {"import", register_import},
     {"import-weights", register_import_weights},
+    {"models", register_models},
     {"cache", register_cache},
 };
 

@@ -224,7 +224,8 @@ void predict(Settings& settings, const PredictArguments& args) {
 void register_predict(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("predict", "the genre of audio files, with probabilities");
   auto args = std::make_shared<PredictArguments>();
-  command->add_option("model", args->model, "run folder or model.h5")->required();
+  command->add_option("model", args->model, "run folder, model file, or a name of melgrad models")
+      ->required();
   command->add_option("inputs", args->inputs, "audio files and folders")->required();
   add_mix(*command, [args](const std::string& mix) { args->mix = mix; });
   command->add_option("--top", args->top, "how many genres to print")->positive()->capture_default_str();

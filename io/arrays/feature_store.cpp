@@ -8,6 +8,7 @@
 
 #include "io/files/atomic_file.h"
 #include "io/files/hash.h"
+#include "io/files/user_folder.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -59,26 +60,13 @@ std::uint64_t bytes_in(const std::string& text) {
   return number << (10 * power);
 }
 
-std::string variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
 }  // namespace
 
 std::optional<FeatureStore> FeatureStore::of_user() {
-  const std::string size = variable("MELGRAD_CACHE_BYTES");
-  const std::uint64_t bytes = size.empty() ? kMaxBytes : bytes_in(size);
-  if (std::getenv("MELGRAD_CACHE") != nullptr) {
-    const std::string folder = variable("MELGRAD_CACHE");
-    return folder.empty() ? std::nullopt : std::optional(FeatureStore(folder, bytes));
-  }
-  // Relative paths in these variables are to be taken for none (XDG Base Directory Specification).
-  if (const fs::path base = variable("XDG_CACHE_HOME"); base.is_absolute())
-    return FeatureStore(base / "melgrad", bytes);
-  if (const fs::path home = variable("HOME"); home.is_absolute())
-    return FeatureStore(home / ".cache" / "melgrad", bytes);
-  return std::nullopt;
+  const char* const size = std::getenv("MELGRAD_CACHE_BYTES");
+  const std::uint64_t bytes = size == nullptr || *size == 0 ? kMaxBytes : bytes_in(size);
+  const auto folder = user_folder("MELGRAD_CACHE", "XDG_CACHE_HOME", ".cache", "melgrad");
+  return folder ? std::optional(FeatureStore(*folder, bytes)) : std::nullopt;
 }
 
 std::vector<FeatureStore::Kept> FeatureStore::all() const {

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "kernels/error.h"
+#include "models/runs/model_library.h"
 #include "models/runs/run_record.h"
 #include "models/training/task.h"
 
@@ -12,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-LoadedModel load(Device& device, const std::string& path) {
-  if (!fs::exists(path)) fail(ErrorKind::input, "{}: no such run folder or model file", path);
+LoadedModel load(Device& device, const std::string& path_or_name) {
+  const std::string path = model_path(path_or_name);
   const std::string file = fs::is_directory(path) ? (fs::path(path) / "model.h5").string() : path;
   if (!fs::exists(file)) fail(ErrorKind::input, "{}: {}", path, unfinished(RunFolder::open(path)));
   LoadedModel loaded = load_model(device, file);

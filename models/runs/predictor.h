@@ -19,8 +19,8 @@ struct Prediction {
 
 class Predictor {
  public:
-  // A run folder or a model file. Throws Error (input) where there is none, and for a network trained on
-  // imported features.
+  // A run folder, a model file, or the name of a model at hand (model_library.h). Throws Error (input) where
+  // there is none, and for a network trained on imported features.
   Predictor(Device& device, const std::string& path);
 
   // Of sound at the features' sample rate. Throws Error (input) that begins with `name` where it is shorter

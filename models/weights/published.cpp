@@ -36,8 +36,8 @@ const PublishedNetwork& published_network(const std::string& name) {
     if (network.name == name) return network;
     names.push_back(network.name);
   }
-  fail(ErrorKind::usage, "{}: no published network of this name is known; did you mean {}? They are: {}", name,
-       nearest(name, names), joined(names));
+  fail(ErrorKind::usage, "{}: no published network of this name is known; did you mean {}? They are: {}",
+       name, nearest(name, names), joined(names));
 }
 
 nlohmann::ordered_json as_json(const PublishedNetwork& network) {

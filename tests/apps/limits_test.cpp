@@ -60,6 +60,7 @@ class Limits : public test::Program {
              {"synth", "--out", at("synth"), "--classes", "2", "--tracks-per-class", "1", "--seconds", "1"}},
             {"import", {"import", made("x.npz"), "--out", at("imported.h5")}},
             {"import-weights", {"import-weights", made("w.safetensors"), "--list"}},
+            {"models", {"models"}},
             {"metrics", {"metrics", "--truth", made("t.csv"), "--scores", made("t.csv")}},
             {"cache", {"cache"}},
             {"recipes", {"recipes"}},

@@ -1,6 +1,8 @@
 // The commands over what other programs made: their predictions (metrics), their weights (import-weights).
 #include <nlohmann/json.hpp>
 
+#include "io/arrays/safetensors.h"
+#include "io/audio/audio.h"
 #include "models/metrics/tag_metrics.h"
 #include "tests/apps/command.h"
 #include "tests/io/scratch.h"
@@ -40,6 +42,71 @@ TEST(Metrics, OfTwoTablesAreThoseOfTheLibrary) {
       register_metrics, {"metrics", "--truth", scratch / "t.csv", "--scores", scratch / "s.csv"});
   EXPECT_NE(table.out.find("macro"), std::string::npos);
   EXPECT_NE(table.out.find("jazz"), std::string::npos);
+}
+
+// FCN as its authors save it, all zeros.
+void save_fcn(const std::string& path) {
+  Checkpoint theirs;
+  const auto add = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    theirs.arrays[name] = HostArray(DType::f32, shape);
+  };
+  const auto norm = [&](const std::string& name, std::int64_t n) {
+    for (const char* leaf : {".weight", ".bias", ".running_mean", ".running_var"}) add(name + leaf, {n});
+  };
+  norm("spec_bn", 1);
+  const std::vector<std::int64_t> channels = {1, 64, 128, 128, 128, 64};
+  for (std::size_t k = 1; k < channels.size(); ++k) {
+    const std::string layer = "layer" + std::to_string(k);
+    add(layer + ".conv.weight", {channels[k], channels[k - 1], 3, 3});
+    add(layer + ".conv.bias", {channels[k]});
+    norm(layer + ".bn", channels[k]);
+  }
+  add("dense.weight", {50, 64});
+  add("dense.bias", {50});
+  save_safetensors(path, theirs);
+}
+
+TEST(Models, AreImportedListedAndCalledByName) {
+  const Scratch scratch;
+  const std::string folder = scratch / "models";
+  ::setenv("MELGRAD_MODELS", folder.c_str(), 1);
+  save_fcn(scratch / "theirs.safetensors");
+  const auto models = [&] { return test::run_command(register_models, {"--json", "models"}); };
+  EXPECT_EQ(nlohmann::json::parse(models().out)["at_hand"].size(), 0U);
+  const auto imported = test::run_command(
+      register_import_weights, {"import-weights", scratch / "theirs.safetensors", "--as", "sota-mtat-fcn"});
+  EXPECT_EQ(imported.exit_code, 0) << imported.err;
+  EXPECT_NE(imported.out.find("melgrad predict sota-mtat-fcn FILES"), std::string::npos) << imported.out;
+  const auto list = nlohmann::json::parse(models().out);
+  ASSERT_EQ(list["at_hand"].size(), 1U);
+  const auto& model = list["at_hand"][0];
+  EXPECT_EQ(model["name"], "sota-mtat-fcn");
+  EXPECT_EQ(model["embedding"], 64);
+  EXPECT_EQ(model["classes"].size(), 50U);
+  EXPECT_EQ(model["about"]["licence"], "MIT");
+  for (const auto& network : list["published"]) EXPECT_NE(network["name"], "sota-mtat-fcn");
+
+  write_audio(scratch / "a.wav", std::vector<float>(30 * 16000, 0.1F), 16000, AudioFormat::wav);
+  const auto predicted =
+      test::run_command(register_predict, {"--json", "predict", "sota-mtat-fcn", scratch / "a.wav"});
+  EXPECT_EQ(predicted.exit_code, 0) << predicted.err;
+  for (const auto& [tag, probability] : nlohmann::json::parse(predicted.out)[0]["probabilities"].items())
+    EXPECT_EQ(probability, 0.5) << tag;
+  const auto other = test::run_command(register_predict, {"predict", "sota-mtat-fnc", scratch / "a.wav"});
+  EXPECT_EQ(other.exit_code, 3);
+  EXPECT_NE(other.err.find("sota-mtat-fnc: neither a run folder nor a model file nor one of melgrad models; "
+                           "did you mean sota-mtat-fcn?"),
+            std::string::npos)
+      << other.err;
+
+  write_bytes(folder + "/broken.safetensors", "no model");
+  EXPECT_EQ(models().exit_code, 6);
+  EXPECT_NE(models().err.find("broken.safetensors"), std::string::npos);
+  EXPECT_EQ(test::run_command(register_import_weights, {"import-weights", scratch / "theirs.safetensors",
+                                                        "--as", "sota-mtat-fcn", "--recipe", "mtat-fcn"})
+                .exit_code,
+            2);
+  ::unsetenv("MELGRAD_MODELS");
 }
 
 }  // namespace
