@@ -1,19 +1,16 @@
 // melgrad predict: the genre of songs.
 #include <algorithm>
-#include <deque>
 #include <filesystem>
-#include <future>
 #include <optional>
-#include <thread>
 
+#include "apps/audio_files.h"
 #include "apps/data_set.h"
 #include "apps/extract.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/train.h"
-#include "io/audio/audio.h"
+#include "io/audio/decode_ahead.h"
 #include "io/audio/flaws.h"
 #include "io/datasets/csv.h"
-#include "io/datasets/walk.h"
 #include "io/files/json.h"
 #include "kernels/text.h"
 #include "models/runs/predictor.h"
@@ -32,41 +29,6 @@ struct PredictArguments {
   bool segments = false, csv = false;
   std::string mix;  // empty: as the network was trained
 };
-
-// Audio files among the inputs; folders are searched, in a fixed order (io/datasets/walk.h).
-std::vector<fs::path> audio_files(const std::vector<std::string>& inputs, bool ffmpeg,
-                                  std::vector<LeftOut>& left_out) {
-  std::vector<fs::path> files;
-  for (const std::string& input : inputs) {
-    if (!fs::is_directory(input)) {
-      files.emplace_back(input);
-      continue;
-    }
-    Walk found = walk(input, ffmpeg);
-    if (found.audio.empty()) {
-      const std::string unread = not_read(found.left_out);
-      fail(ErrorKind::input, "{}: no audio files in this folder{}", input,
-           unread.empty() ? "" : " that are read: " + unread);
-    }
-    files.insert(files.end(), found.audio.begin(), found.audio.end());
-    for (LeftOut& l : found.left_out) {
-      l.name = as_utf8((fs::path(input) / l.name).string());
-      left_out.push_back(std::move(l));
-    }
-  }
-  return files;
-}
-
-// What the folders hold and is not predicted; of audio of other kinds only how much.
-void tell_left_out(const std::vector<LeftOut>& left_out, Settings& settings,
-                   nlohmann::ordered_json& results) {
-  for (const LeftOut& l : left_out) {
-    if (l.kind.empty()) say("skipped: {}: {}", l.name, l.reason);
-    if (settings.json) results.push_back({{"file", l.name}, {"error", l.reason}});
-    settings.exit_code = kExitProblemsFound;
-  }
-  if (const std::string unread = not_read(left_out); !unread.empty()) say("{}", unread);
-}
 
 std::string top_text(const std::vector<float>& probs, const std::vector<std::string>& classes, int top) {
   std::string text;
@@ -145,35 +107,6 @@ class CsvOutput {
 
   std::vector<std::string> classes_;
   bool tags_, segments_;
-};
-
-// Decodes files in order, ahead of whoever asks for them, as many at once as there are threads. With one
-// thread a file is decoded when it is asked for.
-class DecodeAhead {
- public:
-  DecodeAhead(const std::vector<fs::path>& files, int sample_rate, const AudioOptions& options, int threads)
-      : files_(files),
-        rate_(sample_rate),
-        options_(options),
-        threads_(threads > 0 ? static_cast<std::size_t>(threads)
-                             : std::max<std::size_t>(1, std::thread::hardware_concurrency())) {}
-
-  // Throws what read_audio threw for that file.
-  Audio next() {
-    const auto policy = threads_ == 1 ? std::launch::deferred : std::launch::async | std::launch::deferred;
-    for (; started_ < files_.size() && ahead_.size() <= threads_; ++started_)
-      ahead_.push_back(std::async(policy, read_audio, files_[started_], rate_, options_));
-    std::future<Audio> first = std::move(ahead_.front());
-    ahead_.pop_front();
-    return first.get();
-  }
-
- private:
-  const std::vector<fs::path>& files_;
-  int rate_;
-  AudioOptions options_;
-  std::size_t threads_, started_ = 0;
-  std::deque<std::future<Audio>> ahead_;
 };
 
 void predict(Settings& settings, const PredictArguments& args) {

@@ -209,6 +209,21 @@ std::vector<std::string> NpyArray::to_text() const {
   return texts;
 }
 
+std::string npy_bytes(const std::vector<std::int64_t>& shape, const std::vector<float>& values) {
+  std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}",
+                                   fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
+  header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 10 - 1, ' ');  // the data begin at a multiple of 64
+  header += '\n';
+  const auto length = static_cast<std::uint16_t>(header.size());
+  std::string bytes = "\x93NUMPY";
+  bytes += '\x01';
+  bytes += '\0';
+  bytes.append(reinterpret_cast<const char*>(&length), sizeof length);
+  bytes += header;
+  bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  return bytes;
+}
+
 NpyArray parse_npy(const std::string& label, std::uint64_t size,
                    const std::function<void(void*, std::size_t)>& read) {
   std::array<char, 12> head{};

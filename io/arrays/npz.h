@@ -1,7 +1,7 @@
-// Reads NumPy's .npz (a ZIP archive of .npy arrays, as np.savez and np.savez_compressed write it) and single
-// .npy files, of format versions 1 to 3. Files are not trusted: sizes are checked against each other, against
-// what deflate can expand, and against a cap before anything is allocated; checksums are verified; pickled
-// objects are refused. Arrays arrive in row-major order (Fortran order is converted).
+// NumPy's files: reads .npz (a ZIP archive of .npy arrays, as np.savez and np.savez_compressed write it) and
+// single .npy files, of format versions 1 to 3. Files are not trusted: sizes are checked against each other,
+// against what deflate can expand, and against a cap before anything is allocated; checksums are verified;
+// pickled objects are refused. Arrays arrive in row-major order (Fortran order is converted).
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,9 @@ constexpr std::int64_t kNpzMaxBytes = std::int64_t{1} << 36;
 // Names without ".npy". Throws Error (input) naming the file and the array.
 std::map<std::string, NpyArray> read_npz(const std::string& path, std::int64_t max_bytes = kNpzMaxBytes);
 NpyArray read_npy(const std::string& path, std::int64_t max_bytes = kNpzMaxBytes);
+
+// The bytes of a version 1 .npy of f32, row-major.
+std::string npy_bytes(const std::vector<std::int64_t>& shape, const std::vector<float>& values);
 
 // What both are made of: an .npy of `size` bytes, which `read` gives in order. `label` names it in messages.
 NpyArray parse_npy(const std::string& label, std::uint64_t size,

@@ -49,7 +49,7 @@ Prediction Predictor::of_features(const std::vector<float>& values, const std::s
       {*device_, values.data(), DType::f32, rows, bands, {{0, static_cast<std::int32_t>(rows), 0}}}, name);
 }
 
-Prediction Predictor::of_table(const TrackTable& table, const std::string& name) {
+std::vector<std::int64_t> Predictor::starts_of(const TrackTable& table, const std::string& name) const {
   const std::int64_t rows = table.tracks()[0].rows;
   SegmentOptions segment = loaded_.recipe.segment;
   segment.skip_last_start = false;
@@ -58,6 +58,30 @@ Prediction Predictor::of_table(const TrackTable& table, const std::string& name)
     fail(ErrorKind::input, "{}: {:.2f} s are too short; a segment lasts {:.2f} s", name,
          frame_seconds() * static_cast<double>(rows), frame_seconds() * static_cast<double>(segment.frames));
   }
+  return starts;
+}
+
+SegmentEmbeddings Predictor::embed(const Audio& audio, const std::string& name) {
+  const Tensor features = features_.on_device(audio.samples);
+  return embed_table({*device_, features, {{0, static_cast<std::int32_t>(features.dim(0)), 0}}}, name);
+}
+
+SegmentEmbeddings Predictor::embed_features(const std::vector<float>& values, const std::string& name) {
+  const std::int64_t bands = features_.tables().bands(), rows = std::ssize(values) / bands;
+  return embed_table(
+      {*device_, values.data(), DType::f32, rows, bands, {{0, static_cast<std::int32_t>(rows), 0}}}, name);
+}
+
+SegmentEmbeddings Predictor::embed_table(const TrackTable& table, const std::string& name) {
+  const std::vector<std::int64_t> starts = starts_of(table, name);
+  SegmentEmbeddings out{{}, evaluator_.embeddings(table, starts)};
+  for (const std::int64_t start : starts)
+    out.starts.push_back(static_cast<float>(frame_seconds() * static_cast<double>(start)));
+  return out;
+}
+
+Prediction Predictor::of_table(const TrackTable& table, const std::string& name) {
+  const std::vector<std::int64_t> starts = starts_of(table, name);
   const std::vector<float> probs = evaluator_.probabilities(table, starts);
 
   const std::size_t classes = loaded_.classes.size();
@@ -70,6 +94,15 @@ Prediction Predictor::of_table(const TrackTable& table, const std::string& name)
       out.mean[c] += probs[s * classes + c] / static_cast<float>(starts.size());
   }
   return out;
+}
+
+std::vector<float> SegmentEmbeddings::mean() const {
+  const std::size_t width = values.size() / starts.size();
+  std::vector<double> sum(width, 0.0);
+  for (std::size_t i = 0; i < values.size(); ++i) sum[i % width] += values[i];
+  std::vector<float> mean;
+  for (const double s : sum) mean.push_back(static_cast<float>(s / static_cast<double>(starts.size())));
+  return mean;
 }
 
 std::vector<std::size_t> most_probable_first(const std::vector<float>& probabilities) {

@@ -17,6 +17,12 @@ struct Prediction {
   std::vector<std::vector<float>> segments;  // [segments][classes]
 };
 
+struct SegmentEmbeddings {
+  std::vector<float> starts;  // seconds, one per segment
+  std::vector<float> values;  // [segments, width]
+  std::vector<float> mean() const;
+};
+
 class Predictor {
  public:
   // A run folder, a model file, or the name of a model at hand (model_library.h). Throws Error (input) where
@@ -28,6 +34,9 @@ class Predictor {
   Prediction operator()(const Audio& audio, const std::string& name);
   // Of [frames, bands], as features() makes them.
   Prediction of_features(const std::vector<float>& values, const std::string& name);
+  // What the network's last layer sees of the same segments (Model::embedding).
+  SegmentEmbeddings embed(const Audio& audio, const std::string& name);
+  SegmentEmbeddings embed_features(const std::vector<float>& values, const std::string& name);
   std::vector<float> features(const Audio& audio) { return features_(audio.samples); }
 
   const std::vector<std::string>& classes() const { return loaded_.classes; }
@@ -37,6 +46,8 @@ class Predictor {
 
  private:
   Prediction of_table(const TrackTable& table, const std::string& name);
+  SegmentEmbeddings embed_table(const TrackTable& table, const std::string& name);
+  std::vector<std::int64_t> starts_of(const TrackTable& table, const std::string& name) const;
 
   Device* device_;
   LoadedModel loaded_;

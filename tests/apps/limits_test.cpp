@@ -61,6 +61,8 @@ class Limits : public test::Program {
             {"import", {"import", made("x.npz"), "--out", at("imported.h5")}},
             {"import-weights", {"import-weights", made("w.safetensors"), "--list"}},
             {"models", {"models"}},
+            {"embed", {"embed", made("run"), file, "--out", at("e.h5")}},
+            {"similar", {"similar", made("e.npy"), "--to", "a"}},
             {"metrics", {"metrics", "--truth", made("t.csv"), "--scores", made("t.csv")}},
             {"cache", {"cache"}},
             {"recipes", {"recipes"}},
@@ -122,6 +124,8 @@ class Limits : public test::Program {
       done({"evaluate", to / "run"});
       done({"export", to / "run", "--out", to / "w.safetensors"});
       write_bytes(to / "t.csv", "track,rock\na,1\nb,0\n");
+      write_bytes(to / "e.npy", npy("<f4", "(2, 1)", raw<float>({1, 2})));
+      write_bytes(to / "e.names.txt", "a\nb\n");
       done({"analyze", to / "music", "--labels-only", "--out", to / "analysis.json"});
       std::string x, labels;
       for (int i = 0; i < 2 * 3 * 4; ++i) x += little_endian(static_cast<float>(i));

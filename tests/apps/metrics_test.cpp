@@ -3,6 +3,7 @@
 
 #include "io/arrays/safetensors.h"
 #include "io/audio/audio.h"
+#include "models/embeddings/embedding_table.h"
 #include "models/metrics/tag_metrics.h"
 #include "tests/apps/command.h"
 #include "tests/io/scratch.h"
@@ -92,6 +93,45 @@ TEST(Models, AreImportedListedAndCalledByName) {
   EXPECT_EQ(predicted.exit_code, 0) << predicted.err;
   for (const auto& [tag, probability] : nlohmann::json::parse(predicted.out)[0]["probabilities"].items())
     EXPECT_EQ(probability, 0.5) << tag;
+  // A data set brings its labels along; what is done stays done.
+  for (const std::string name : {"jazz", "rock"}) {
+    std::filesystem::create_directories(scratch / ("music/" + name));
+    write_audio(scratch / ("music/" + name + "/a." + name + ".wav"), std::vector<float>(30 * 16000, 0.1F),
+                16000, AudioFormat::wav);
+  }
+  const auto embed = [&](const std::string& by) {
+    return test::run_command(register_embed,
+                             {"--json", "embed", by, scratch / "music", "--out", scratch / "e.h5"});
+  };
+  EXPECT_EQ(embed("sota-mtat-fcn").exit_code, 0);
+  EXPECT_EQ(nlohmann::json::parse(embed("sota-mtat-fcn").out)["taken_over"], 2);
+  const EmbeddingTable table = read_embeddings(scratch / "e.h5");
+  EXPECT_EQ(table.names, (std::vector<std::string>{"jazz/a.jazz.wav", "rock/a.rock.wav"}));
+  EXPECT_EQ(table.classes, (std::vector<std::string>{"jazz", "rock"}));
+  EXPECT_EQ(table.labels, (std::vector<std::uint8_t>{1, 0, 0, 1}));
+  EXPECT_EQ(table.width, 64);
+  for (const std::string& to : {std::string("a.jazz"), scratch / "a.wav"}) {
+    const auto near = test::run_command(register_similar,
+                                        {"--json", "similar", scratch / "e.h5", "--to", to, "--top", "1"});
+    EXPECT_EQ(near.exit_code, 0) << near.err;
+    EXPECT_EQ(nlohmann::json::parse(near.out)[0]["track"],
+              to == "a.jazz" ? "rock/a.rock.wav" : "jazz/a.jazz.wav");
+  }
+  EXPECT_EQ(test::run_command(register_similar, {"similar", scratch / "e.h5", "--to", "x"}).exit_code, 3);
+  EXPECT_EQ(
+      test::run_command(register_similar, {"similar", scratch / "e.h5", "--to", "a.jazz", "--artist-filter"})
+          .exit_code,
+      2);
+  const auto changed = load_safetensors(folder + "/sota-mtat-fcn.safetensors");
+  save_safetensors(folder + "/other.safetensors", [&] {
+    Checkpoint copy = changed;
+    copy.text["about"] = "{}";
+    return copy;
+  }());
+  const auto refused = embed("other");
+  EXPECT_EQ(refused.exit_code, 3);
+  EXPECT_NE(refused.err.find("was made by another model (sota-mtat-fcn)"), std::string::npos) << refused.err;
+
   const auto other = test::run_command(register_predict, {"predict", "sota-mtat-fnc", scratch / "a.wav"});
   EXPECT_EQ(other.exit_code, 3);
   EXPECT_NE(other.err.find("sota-mtat-fnc: neither a run folder nor a model file nor one of melgrad models; "

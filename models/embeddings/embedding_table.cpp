@@ -1,0 +1,138 @@
+#include "models/embeddings/embedding_table.h"
+
+#include <cmath>
+#include <filesystem>
+#include <set>
+
+#include "io/arrays/checkpoint.h"
+#include "io/arrays/npz.h"
+#include "io/files/atomic_file.h"
+#include "io/files/json.h"
+#include "models/metrics/score_table.h"
+
+namespace melgrad {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+std::string names_beside(const std::string& path) {
+  return fs::path(path).replace_extension(".names.txt").string();
+}
+
+// Rows of one name are the segments of one track, each with another start.
+void check(const EmbeddingTable& table) {
+  if (table.width < 1 || std::ssize(table.values) != table.rows() * table.width)
+    fail(ErrorKind::input, "{}: has {} numbers for {} names", table.path, table.values.size(), table.rows());
+  for (std::size_t i = 0; i < table.values.size(); ++i)
+    if (!std::isfinite(table.values[i]))
+      fail(ErrorKind::input, "{}: row {} ({}) holds a number that is not finite", table.path,
+           static_cast<std::int64_t>(i) / table.width,
+           table.names[i / static_cast<std::size_t>(table.width)]);
+  std::set<std::pair<std::string, float>> seen;
+  for (std::size_t i = 0; i < table.names.size(); ++i)
+    if (!seen.emplace(table.names[i], table.starts.empty() ? 0 : table.starts[i]).second)
+      fail(ErrorKind::input, "{}: {} is there twice", table.path, table.names[i]);
+}
+
+EmbeddingTable read_npy_table(const std::string& path, const std::string& names) {
+  const NpyArray array = read_npy(path);
+  if (array.shape.size() != 2 || array.is_text())
+    fail(ErrorKind::input, "{}: must hold numbers [rows, width], holds {} {}", path, array.dtype(),
+         fmt::format("[{}]", fmt::join(array.shape, ", ")));
+  EmbeddingTable table;
+  table.path = path;
+  table.width = array.shape[1];
+  table.values.resize(static_cast<std::size_t>(array.numel()));
+  array.to_float(0, array.numel(), table.values.data());
+  const std::string beside = names.empty() ? names_beside(path) : names;
+  if (!fs::exists(beside))
+    fail(ErrorKind::input, "{}: there is no {} with the names of its rows, one a line; or give --names", path,
+         beside);
+  table.names = read_names(beside);
+  table.files.resize(table.names.size());
+  return table;
+}
+
+template <typename T>
+std::vector<T> numbers(const Checkpoint& file, const std::string& path, const std::string& name,
+                       std::int64_t count) {
+  const HostArray& array = file.need_array(name, path);
+  if (array.dtype != dtype_of<T>() || array.numel() != count)
+    fail(ErrorKind::input, "{}: {} is {} {}, which does not fit its {} rows", path, name,
+         name_of(array.dtype), shape_text(array.shape), count);
+  return {array.as<T>().begin(), array.as<T>().end()};
+}
+
+}  // namespace
+
+EmbeddingTable read_embeddings(const std::string& path, const std::string& names) {
+  EmbeddingTable table;
+  if (path.ends_with(".npy")) {
+    table = read_npy_table(path, names);
+  } else {
+    const Checkpoint file = load_checkpoint(path);
+    table.path = path;
+    const auto json = [&](const char* name, const auto& take) {
+      reading_json(path + ": " + name, [&] { take(parse_json(file.need_text(name, path))); });
+    };
+    json("names", [&](const Json& j) { j.get_to(table.names); });
+    json("classes", [&](const Json& j) { j.get_to(table.classes); });
+    json("columns", [&](const Json& j) { j.get_to(table.columns); });
+    json("model", [&](const Json& j) {
+      table.model = {j.at("name"), j.at("digest"), j.at("over") == "segments"};
+    });
+    const HostArray& values = file.need_array("embeddings", path);
+    if (values.dtype != DType::f32 || values.shape.size() != 2 || values.shape[0] != table.rows())
+      fail(ErrorKind::input, "{}: embeddings are {} {} for {} names", path, name_of(values.dtype),
+           shape_text(values.shape), table.rows());
+    table.width = values.shape[1];
+    table.values.assign(values.as<float>().begin(), values.as<float>().end());
+    for (const std::int64_t digest : numbers<std::int64_t>(file, path, "files", table.rows()))
+      table.files.push_back(static_cast<std::uint64_t>(digest));
+    if (table.model.segments) table.starts = numbers<float>(file, path, "starts", table.rows());
+    if (file.arrays.contains("labels"))
+      table.labels = numbers<std::uint8_t>(file, path, "labels", table.rows() * std::ssize(table.classes));
+    for (const auto& [column, cells] : table.columns)
+      if (std::ssize(cells) != table.rows())
+        fail(ErrorKind::input, "{}: column {} has {} cells for {} rows", path, column, cells.size(),
+             table.rows());
+  }
+  check(table);
+  return table;
+}
+
+void write_embeddings(const std::string& path, const EmbeddingTable& table) {
+  check(table);
+  if (path.ends_with(".npy")) {
+    std::string names;
+    for (std::int64_t i = 0; i < table.rows(); ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      names +=
+          table.names[at] + (table.starts.empty() ? "" : fmt::format("@{:.3f}", table.starts[at])) + "\n";
+    }
+    write_file_atomically(names_beside(path), names);
+    write_file_atomically(path, npy_bytes({table.rows(), table.width}, table.values));
+    return;
+  }
+  Checkpoint file;
+  const std::vector<std::int64_t> rows = {table.rows()};
+  file.arrays["embeddings"] =
+      HostArray::of<float>({table.rows(), table.width}, std::span<const float>(table.values));
+  std::vector<std::int64_t> digests(table.files.begin(), table.files.end());
+  file.arrays["files"] = HostArray::of<std::int64_t>(rows, std::span<const std::int64_t>(digests));
+  if (table.model.segments)
+    file.arrays["starts"] = HostArray::of<float>(rows, std::span<const float>(table.starts));
+  if (!table.labels.empty())
+    file.arrays["labels"] = HostArray::of<std::uint8_t>({table.rows(), std::ssize(table.classes)},
+                                                        std::span<const std::uint8_t>(table.labels));
+  file.text["names"] = json_text(Json(table.names));
+  file.text["classes"] = json_text(Json(table.classes));
+  file.text["columns"] = json_text(Json(table.columns));
+  file.text["model"] = json_text(Json{{"name", table.model.name},
+                                      {"digest", table.model.digest},
+                                      {"over", table.model.segments ? "segments" : "track"}});
+  save_checkpoint(path, file);
+}
+
+}  // namespace melgrad

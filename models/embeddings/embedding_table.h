@@ -1,0 +1,49 @@
+// Embeddings of a collection: a row of numbers for each track, or for each of its segments, with its name,
+// the digest of the file it was made of, and what the data set says of it. As .h5 (a checkpoint,
+// io/README.md: arrays "embeddings" [rows, width], "files" i64 [rows], "starts" f32 [rows] of segments,
+// "labels" u8 [rows, classes]; texts "names", "classes", "columns" as JSON, "model" as below), or anybody's
+// .npy [rows, width] beside a text file of names, one a line.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace melgrad {
+
+// Who made them.
+struct EmbeddingModel {
+  std::string name;          // run folder, file or name of the model, as the user wrote it; "" of a .npy
+  std::uint64_t digest = 0;  // XXH3 of its file
+  bool segments = false;     // a row for each segment
+
+  bool operator==(const EmbeddingModel&) const = default;
+};
+
+struct EmbeddingTable {
+  std::string path;
+  EmbeddingModel model;
+  std::int64_t width = 0;
+  std::vector<float> values;  // [rows, width]
+  std::vector<std::string> names;
+  std::vector<std::uint64_t> files;  // XXH3 of each row's file; 0: unknown
+  std::vector<float> starts;         // seconds; of segments only
+  std::vector<std::string> classes;
+  std::vector<std::uint8_t> labels;                         // [rows, classes]; empty: none known
+  std::map<std::string, std::vector<std::string>> columns;  // "artist", ...: [rows]
+
+  std::int64_t rows() const { return std::ssize(names); }
+  std::span<const float> row(std::int64_t i) const {
+    return {values.data() + i * width, static_cast<std::size_t>(width)};
+  }
+};
+
+// `names`: the text file beside a .npy; "": <stem>.names.txt. Throws Error (input) naming the file and the
+// row that holds a number which is not finite, or the name that is there twice.
+EmbeddingTable read_embeddings(const std::string& path, const std::string& names = "");
+// .h5; or .npy and <stem>.names.txt, which keep no more. Throws Error (output).
+void write_embeddings(const std::string& path, const EmbeddingTable& table);
+
+}  // namespace melgrad
