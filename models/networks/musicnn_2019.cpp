@@ -32,8 +32,8 @@
 namespace melgrad {
 namespace {
 
-constexpr std::int64_t kTimbreHeights[] = {38, 67}, kRhythmLengths[] = {128, 64, 32};
-constexpr BatchNorm kNorm{.epsilon = 1e-3F, .momentum = 0.01F};
+constexpr std::int64_t kHeights2019[] = {38, 67}, kLengths2019[] = {128, 64, 32};
+constexpr BatchNorm kNorm2019{.epsilon = 1e-3F, .momentum = 0.01F};
 
 // Convolution over a stretch of time, ReLU, norm.
 ConvBlockOptions over_time_2019(std::int64_t length, std::int64_t padding) {
@@ -41,22 +41,22 @@ ConvBlockOptions over_time_2019(std::int64_t length, std::int64_t padding) {
           .kernel_f = 1,
           .conv = {1, 1, padding, 0},
           .relu = ConvBlockOptions::Relu::before_norm,
-          .norm = kNorm};
+          .norm = kNorm2019};
 }
 
 class Musicnn2019 final : public Model {
  public:
   Musicnn2019(const ModelOptions& o, const InputShape& input, std::int64_t classes)
-      : norm_(params_, "norm", 1, kNorm) {
+      : norm_(params_, "norm", 1, kNorm2019) {
     const std::int64_t timbre = scaled(204, o.width), rhythm = scaled(51, o.width), mid = scaled(64, o.width);
-    for (const std::int64_t height : kTimbreHeights) {
+    for (const std::int64_t height : kHeights2019) {
       ConvBlockOptions options = over_time_2019(7, 3);
       options.kernel_f = height;
       Extents(o.architecture, input).pass(options);
       timbre_.emplace_back(params_, "timbre" + std::to_string(height), 1, timbre, options);
     }
     // An even kernel keeps the length with one zero more behind than before: append_frames has it.
-    for (const std::int64_t length : kRhythmLengths)
+    for (const std::int64_t length : kLengths2019)
       rhythm_.emplace_back(params_, "rhythm" + std::to_string(length), 1, rhythm,
                            over_time_2019(length, length / 2 - 1));
     const std::int64_t front = 2 * timbre + 3 * rhythm;
@@ -64,9 +64,9 @@ class Musicnn2019 final : public Model {
       mid_.emplace_back(params_, "mid" + std::to_string(k + 1), k == 0 ? front : mid, mid,
                         over_time_2019(7, 3));
     const std::int64_t pooled = 2 * (front + 3 * mid), hidden = scaled(200, o.width);
-    pooled_norm_.emplace(params_, "pooled.norm", pooled, kNorm);
+    pooled_norm_.emplace(params_, "pooled.norm", pooled, kNorm2019);
     dense1_.emplace(params_, "dense1", pooled, hidden);
-    dense_norm_.emplace(params_, "dense1.norm", hidden, kNorm);
+    dense_norm_.emplace(params_, "dense1.norm", hidden, kNorm2019);
     dense2_.emplace(params_, "dense2", hidden, classes);
   }
 
@@ -104,12 +104,12 @@ constexpr Pool2d kVggPools[] = {{4, 1, 2, 2}, {2, 2}, {2, 2}, {2, 2}, {4, 4}};
 class Vgg2019 final : public Model {
  public:
   Vgg2019(const ModelOptions& o, const InputShape& input, std::int64_t classes)
-      : norm_(params_, "norm", 1, kNorm) {
+      : norm_(params_, "norm", 1, kNorm2019) {
     const std::int64_t channels = scaled(128, o.width);
     Extents extents(o.architecture, input);
     for (const Pool2d& pool : kVggPools) {
       const ConvBlockOptions options{
-          .pool = pool, .relu = ConvBlockOptions::Relu::before_norm, .norm = kNorm};
+          .pool = pool, .relu = ConvBlockOptions::Relu::before_norm, .norm = kNorm2019};
       extents.pass(options);
       blocks_.emplace_back(params_, "block" + std::to_string(blocks_.size() + 1),
                            blocks_.empty() ? 1 : channels, channels, options);

@@ -10,7 +10,7 @@
 namespace melgrad {
 namespace {
 
-enum LogColumn : std::int64_t { kLoss, kAccuracy, kNorm, kRate, kColumns };
+enum LogColumn : std::int64_t { kLoss, kAccuracy, kNorm, kRate, kLogColumns };
 
 bool changes(const Augment& a) {
   return a.gain_db > 0 || a.shift > 0 || a.noise > 0 || a.time_masks * a.time_mask > 0 ||
@@ -33,7 +33,7 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
       steps_per_epoch_(steps_per_epoch) {
   std::vector<Slab::Part> parts = {{&counter_, {1}, DType::i64},
                                    {&phase_counter_, {1}, DType::i64},
-                                   {&log_, {kLogRows, kColumns}},
+                                   {&log_, {kLogRows, kLogColumns}},
                                    {&first_, {batch}, DType::i64},
                                    {&plan_.order, {steps_per_epoch, batch}, DType::i32},
                                    {&plan_.step, {1}, DType::i64}};
@@ -151,13 +151,13 @@ void TrainingStep::program(Tape& tape) {
 }
 
 std::vector<TrainingStep::Report> TrainingStep::reports(std::int64_t count) {
-  std::vector<float> host(kLogRows * kColumns);
+  std::vector<float> host(kLogRows * kLogColumns);
   device_->to_host(host.data(), log_);
   const std::int64_t done = counter();
   require(count <= std::min(done, kLogRows), "reports: {} steps asked for, {} remembered", count, kLogRows);
   std::vector<Report> out;
   for (std::int64_t step = done - count; step < done; ++step) {
-    const float* row = host.data() + step % kLogRows * kColumns;
+    const float* row = host.data() + step % kLogRows * kLogColumns;
     out.push_back({row[kLoss], row[kAccuracy], row[kNorm], row[kRate]});
   }
   return out;

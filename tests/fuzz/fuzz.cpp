@@ -23,6 +23,9 @@
 #include "io/datasets/mtat_tables.h"
 #include "io/datasets/open_data_set.h"
 #include "io/datasets/split.h"
+#include "io/files/text_file.h"
+#include "io/weights/tensor_bundle.h"
+#include "io/weights/weight_source.h"
 #include "models/recipes/recipe.h"
 
 namespace {
@@ -52,6 +55,15 @@ void report_on(const std::string& path, const std::string& name) {
   add_notes(page, runs);
 }
 
+// Every tensor that fits what a reader may ask for.
+void read_all(const WeightSource& source) {
+  for (std::size_t k = 0; k < source.tensors().size(); ++k) {
+    std::int64_t numel = 1;
+    for (const std::int64_t extent : source.tensors()[k].shape) numel *= extent;
+    if (numel < kMostBytes / 4) source.read(k);
+  }
+}
+
 const std::map<std::string, std::function<void(const std::string&)>> kReaders = {
     {"audio", [](const std::string& path) { read_audio(path, 22050, {.limits = {.max_seconds = 30}}); }},
     {"cache",
@@ -63,6 +75,15 @@ const std::map<std::string, std::function<void(const std::string&)>> kReaders = 
     {"safetensors", [](const std::string& path) { load_safetensors(path, kMostBytes); }},
     {"npz", [](const std::string& path) { read_npz(path, kMostBytes); }},
     {"npy", [](const std::string& path) { read_npy(path, kMostBytes); }},
+    {"pth", [](const std::string& path) { read_all(*open_weights(path)); }},
+    {"bundle",
+     [](const std::string& path) {
+       const std::string all = read_text_file(path);  // the index, what separates them, the data
+       const std::size_t cut = std::min(all.find("|data|"), all.size());
+       read_all(*open_tensor_bundle(path, all.substr(0, cut), [&](const std::string&) {
+         return all.substr(std::min(cut + 6, all.size()));
+       }));
+     }},
     {"recipe",
      [](const std::string& path) {
        std::ifstream in(path);
@@ -104,7 +125,10 @@ const auto* reader = [] {
 // A file in memory whose name ends as the reader wants it.
 std::string place() {
   const std::string name = std::getenv("MELGRAD_FUZZ");
-  return "/dev/shm/melgrad-fuzz-" + std::to_string(::getpid()) + (name == "manifest" ? ".csv" : "");
+  return "/dev/shm/melgrad-fuzz-" + std::to_string(::getpid()) +
+         (name == "manifest" ? ".csv"
+          : name == "pth"    ? ".pth"
+                             : "");
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ if [ "${1:-}" = keep ]; then
 fi
 seconds=${1:-60} program=$(realpath "${MELGRAD:-build/cpu/bin/melgrad}")
 readers=("${@:2}")
-[ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy recipe manifest annotations clip-info split result metrics analysis)
+[ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy pth bundle recipe manifest annotations clip-info split result metrics analysis)
 install_packages xz-utils
 configure_and_build cpu-asan fuzz | { grep -v '^\[' || true; }  # a failed build ends this script
 
