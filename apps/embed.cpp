@@ -1,9 +1,9 @@
 // melgrad embed: what a network makes of each track, as a table of vectors.
 #include <cmath>
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "apps/audio_files.h"
 #include "apps/data_set.h"
@@ -73,6 +73,9 @@ Collection collection(const EmbedArguments& args, Settings& settings, nlohmann::
   for (const fs::path& file : out.files)
     out.about.names.push_back(
         as_utf8((one_folder ? file.lexically_relative(args.inputs[0]) : file).generic_string()));
+  std::set<std::string> seen;
+  for (const std::string& name : out.about.names)
+    if (!seen.insert(name).second) fail(ErrorKind::usage, "{}: is named twice", name);
   return out;
 }
 

@@ -128,6 +128,10 @@ TEST(Models, AreImportedListedAndCalledByName) {
     copy.text["about"] = "{}";
     return copy;
   }());
+  EXPECT_EQ(test::run_command(register_embed, {"embed", "other", scratch / "a.wav", scratch / "a.wav",
+                                               "--out", scratch / "twice.h5"})
+                .exit_code,
+            2);
   const auto refused = embed("other");
   EXPECT_EQ(refused.exit_code, 3);
   EXPECT_NE(refused.err.find("was made by another model (sota-mtat-fcn)"), std::string::npos) << refused.err;
