@@ -25,18 +25,33 @@ struct SimilarArguments {
   bool centre = false, artist_filter = false;
 };
 
-// The row of that name, or of the only name that ends so ("jazz.00054.wav", without its ending too); -1.
+// The first row of the track of that name, or of the only one that is called so without its folder, or
+// without its ending too ("jazz.00054"); -1. Throws Error (input) if there are several.
 std::int64_t row_called(const EmbeddingTable& table, const std::string& name) {
   const auto exact = std::find(table.names.begin(), table.names.end(), name);
   if (exact != table.names.end()) return exact - table.names.begin();
   std::int64_t found = -1;
   for (std::int64_t i = 0; i < table.rows(); ++i) {
-    const fs::path path = table.names[static_cast<std::size_t>(i)];
+    const std::string& track = table.names[static_cast<std::size_t>(i)];
+    const fs::path path = track;
     if (path.filename() != name && path.stem() != name) continue;
-    if (found >= 0) return -1;
-    found = i;
+    if (found < 0) found = i;
+    else if (table.names[static_cast<std::size_t>(found)] != track)
+      fail(ErrorKind::input, "{}: {} may be {} or {}; give the whole name", table.path, name,
+           table.names[static_cast<std::size_t>(found)], track);
   }
   return found;
+}
+
+// Of the track whose first row this is: the mean of its rows.
+std::vector<float> vector_of(const EmbeddingTable& table, std::int64_t first) {
+  SegmentEmbeddings own;
+  for (std::int64_t i = first; i < table.rows(); ++i) {
+    if (table.names[static_cast<std::size_t>(i)] != table.names[static_cast<std::size_t>(first)]) continue;
+    own.starts.push_back(0);
+    own.values.insert(own.values.end(), table.row(i).begin(), table.row(i).end());
+  }
+  return own.mean();
 }
 
 // An audio file as the model of the table hears it.
@@ -107,9 +122,8 @@ void similar(const Settings& settings, const SimilarArguments& args) {
   if (!args.playlist.empty()) {
     found = playlist(index, table, row, args.length, artists);
   } else {
-    const std::vector<float> vector = row >= 0
-                                          ? std::vector<float>(table.row(row).begin(), table.row(row).end())
-                                          : embedded(table, to, *device, settings);
+    const std::vector<float> vector =
+        row >= 0 ? vector_of(table, row) : embedded(table, to, *device, settings);
     if (std::ssize(vector) != table.width)
       fail(ErrorKind::input, "{}: has vectors of {}, the model gives {}", args.table, table.width,
            vector.size());

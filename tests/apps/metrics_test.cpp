@@ -136,6 +136,12 @@ TEST(Models, AreImportedListedAndCalledByName) {
   EXPECT_EQ(refused.exit_code, 3);
   EXPECT_NE(refused.err.find("was made by another model (sota-mtat-fcn)"), std::string::npos) << refused.err;
 
+  const auto segments = test::run_command(register_embed, {"embed", "sota-mtat-fcn", scratch / "music",
+                                                           "--over", "segments", "--out", scratch / "s.h5"});
+  EXPECT_EQ(segments.exit_code, 0) << segments.err;
+  const auto others = test::run_command(
+      register_similar, {"--json", "similar", scratch / "s.h5", "--to", "a.jazz", "--top", "9"});
+  EXPECT_EQ(nlohmann::json::parse(others.out).size(), 1U) << others.out;  // none of its own segments
   const auto other = test::run_command(register_predict, {"predict", "sota-mtat-fnc", scratch / "a.wav"});
   EXPECT_EQ(other.exit_code, 3);
   EXPECT_NE(other.err.find("sota-mtat-fnc: neither a run folder nor a model file nor one of melgrad models; "
