@@ -91,7 +91,9 @@ TEST(Models, AreImportedListedAndCalledByName) {
   const auto predicted =
       test::run_command(register_predict, {"--json", "predict", "sota-mtat-fcn", scratch / "a.wav"});
   EXPECT_EQ(predicted.exit_code, 0) << predicted.err;
-  for (const auto& [tag, probability] : nlohmann::json::parse(predicted.out)[0]["probabilities"].items())
+  const auto answers = nlohmann::json::parse(predicted.out);
+  EXPECT_EQ(answers[0]["probabilities"].size(), 3U);
+  for (const auto& [tag, probability] : answers[0]["probabilities"].items())
     EXPECT_EQ(probability, 0.5) << tag;
   // A data set brings its labels along; what is done stays done.
   for (const std::string name : {"jazz", "rock"}) {
