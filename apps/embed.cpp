@@ -11,11 +11,10 @@
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/audio/decode_ahead.h"
-#include "io/datasets/open_data_set.h"
+#include "io/audio/flaws.h"
 #include "io/files/hash.h"
 #include "kernels/text.h"
 #include "models/embeddings/embedding_writer.h"
-#include "models/runs/model_library.h"
 #include "models/runs/predictor.h"
 
 namespace melgrad {
@@ -55,9 +54,11 @@ Collection of_data_set(const DataSet& set) {
 Collection collection(const EmbedArguments& args, Settings& settings, nlohmann::ordered_json& left_out_json) {
   if (args.inputs.size() == 1 && (fs::is_directory(args.inputs[0]) || is_table(args.inputs[0]))) {
     try {
-      DataSetOptions options;
-      options.ffmpeg = settings.ffmpeg;
-      const DataSet set = open_data_set(args.inputs[0], options);
+      DataSetRequest request;
+      request.path = args.inputs[0];
+      request.splits = true;  // its columns are kept
+      const DataSet set = open_data_set(request, settings);
+      expect_files(set);
       tell_left_out(set.skipped, settings, left_out_json);
       return of_data_set(set);
     } catch (const Error& e) {
@@ -79,75 +80,103 @@ Collection collection(const EmbedArguments& args, Settings& settings, nlohmann::
   return out;
 }
 
-std::string file_of(const std::string& model) {
-  const std::string path = model_path(model);
-  return fs::is_directory(path) ? (fs::path(path) / "model.h5").string() : path;
-}
+// Embeds what is not done yet of a collection. Returns false where it was stopped.
+class Embedding {
+ public:
+  Embedding(Settings& settings, Predictor& predictor, EmbeddingWriter& writer, const EmbeddingModel& model)
+      : settings_(&settings), predictor_(&predictor), writer_(&writer), model_(&model) {}
+
+  bool operator()(const Collection& all) {
+    const std::vector<std::size_t> todo = not_done(all);
+    taken_over = all.files.size() - todo.size();
+    std::vector<fs::path> files;
+    for (const std::size_t i : todo) files.push_back(all.files[i]);
+    MelOptions features = predictor_->recipe().features;
+    set_mel_field(features, "mix", model_->mix);
+    DecodeAhead decoded(files, features.sample_rate, {.mix = features.mix, .ffmpeg = settings_->ffmpeg},
+                        settings_->threads);
+    std::optional<Progress> progress;
+    if (!todo.empty()) progress.emplace("embed", std::ssize(todo), "files");
+    for (std::size_t k = 0; k < todo.size(); ++k) {
+      if (interrupted()) {
+        progress.reset();
+        say("melgrad: stopped after {} of {} files; the same command goes on from there", k, todo.size());
+        return false;
+      }
+      add(all.about.names[todo[k]], files[k], decoded);
+      progress->update(static_cast<std::int64_t>(k + 1));
+    }
+    return true;
+  }
+
+  std::size_t taken_over = 0;
+  nlohmann::ordered_json problems = nlohmann::ordered_json::array();
+
+ private:
+  // Files with a row are read for their digest; of all others it is taken when they are embedded.
+  std::vector<std::size_t> not_done(const Collection& all) const {
+    std::vector<std::size_t> todo;
+    for (std::size_t i = 0; i < all.files.size(); ++i) {
+      const std::uint64_t made_of = writer_->made_of(all.about.names[i]);
+      if (made_of == 0 || interrupted() || xxh3_of_file(all.files[i]) != made_of) todo.push_back(i);
+    }
+    return todo;
+  }
+
+  void add(const std::string& name, const fs::path& file, DecodeAhead& decoded) {
+    try {
+      const Audio audio = decoded.next();
+      if (const auto notes = notes_of(audio); !notes.empty()) say("{}: {}", file.string(), joined(notes));
+      const SegmentEmbeddings found = predictor_->embed(audio, file.string());
+      for (const float value : found.values)
+        if (!std::isfinite(value)) fail(ErrorKind::input, "{}: its embedding is not finite", file.string());
+      if (model_->segments) writer_->add(name, xxh3_of_file(file), found.starts, found.values);
+      else writer_->add(name, xxh3_of_file(file), {0.0F}, found.mean());
+    } catch (const Error& e) {
+      if (e.kind() != ErrorKind::input) throw;
+      writer_->forget(name);  // what was made of an earlier file of that name
+      say("skipped: {}", e.what());
+      problems.push_back({{"file", file.string()}, {"error", e.what()}});
+      settings_->exit_code = kExitProblemsFound;
+    }
+  }
+
+  Settings* settings_;
+  Predictor* predictor_;
+  EmbeddingWriter* writer_;
+  const EmbeddingModel* model_;
+};
 
 void embed(Settings& settings, const EmbedArguments& args) {
   if (!args.out.ends_with(".h5") && !args.out.ends_with(".npy"))
     fail(ErrorKind::usage, "--out {}: must end with .h5 or .npy", args.out);
   const auto device = open_device(settings);
   Predictor predictor(*device, args.model);
-  auto problems = nlohmann::ordered_json::array();
-  const Collection all = collection(args, settings, problems);
-  const bool segments = args.over == "segments";
-  EmbeddingWriter writer(args.out, {args.model, xxh3_of_file(file_of(args.model)), segments});
-  MelOptions features = predictor.recipe().features;
-  if (!args.mix.empty()) set_mel_field(features, "mix", args.mix);
-
-  struct Item {
-    std::string name;
-    std::uint64_t digest;
-  };
-  std::vector<Item> todo;
-  std::vector<fs::path> files;
-  for (std::size_t i = 0; i < all.files.size(); ++i) {
-    const std::uint64_t digest = xxh3_of_file(all.files[i]);
-    if (writer.has(all.about.names[i], digest)) continue;
-    todo.push_back({all.about.names[i], digest});
-    files.push_back(all.files[i]);
+  tell_of_features(predictor.recipe().features);
+  EmbeddingModel model = {args.model, predictor.digest(), args.over == "segments", args.mix};
+  for (const auto& [field, value] : mel_fields(predictor.recipe().features))
+    if (field == "mix" && args.mix.empty()) model.mix = value;
+  auto left_out = nlohmann::ordered_json::array();
+  const Collection all = collection(args, settings, left_out);
+  EmbeddingWriter writer(args.out, model);
+  Embedding embedding(settings, predictor, writer, model);
+  if (!embedding(all)) {
+    settings.exit_code = kExitInterrupted;
+    return;
   }
-  const std::size_t taken_over = all.files.size() - todo.size();
-  DecodeAhead decoded(files, features.sample_rate, {.mix = features.mix, .ffmpeg = settings.ffmpeg},
-                      settings.threads);
-  std::optional<Progress> progress;
-  if (!todo.empty()) progress.emplace("embed", std::ssize(todo), "files");
-  for (std::size_t i = 0; i < todo.size(); ++i) {
-    if (interrupted()) {
-      progress.reset();
-      say("melgrad: stopped after {} of {} files; the same command goes on from there", i, todo.size());
-      settings.exit_code = kExitInterrupted;
-      return;
-    }
-    try {
-      const SegmentEmbeddings found = predictor.embed(decoded.next(), files[i].string());
-      for (const float value : found.values)
-        if (!std::isfinite(value))
-          fail(ErrorKind::input, "{}: its embedding is not finite", files[i].string());
-      if (segments) writer.add(todo[i].name, todo[i].digest, found.starts, found.values);
-      else writer.add(todo[i].name, todo[i].digest, {0.0F}, found.mean());
-    } catch (const Error& e) {
-      if (e.kind() != ErrorKind::input) throw;
-      say("skipped: {}", e.what());
-      problems.push_back({{"file", files[i].string()}, {"error", e.what()}});
-      settings.exit_code = kExitProblemsFound;
-    }
-    if (progress) progress->update(static_cast<std::int64_t>(i + 1));
-  }
-  progress.reset();
   const std::int64_t rows = writer.finish(all.about);
   if (settings.json) {
+    for (auto& problem : embedding.problems) left_out.push_back(std::move(problem));
     print_json(nlohmann::ordered_json{{"embeddings", args.out},
                                       {"rows", rows},
                                       {"files", all.files.size()},
-                                      {"taken_over", taken_over},
+                                      {"taken_over", embedding.taken_over},
                                       {"model", args.model},
-                                      {"problems", problems}});
+                                      {"problems", left_out}});
   } else {
-    print("{}: {} {} of {} files by {}{}\n", args.out, rows, segments ? "segments" : "tracks",
+    print("{}: {} {} of {} files by {}{}\n", args.out, rows, model.segments ? "segments" : "tracks",
           all.files.size(), args.model,
-          taken_over > 0 ? fmt::format(", {} of them done before", taken_over) : "");
+          embedding.taken_over > 0 ? fmt::format(", {} of them done before", embedding.taken_over) : "");
   }
 }
 

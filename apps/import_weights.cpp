@@ -38,7 +38,8 @@ void list(const WeightSource& source, const Settings& settings) {
 ImportWeightsArgs completed(ImportWeightsArgs args) {
   if (args.as.empty()) return args;
   const PublishedNetwork& known = published_network(args.as);
-  args.model = known.checkpoint;
+  const std::string kind = std::filesystem::path(args.source).extension().string();
+  if (kind == ".whl" || kind == ".zip") args.model = known.checkpoint;  // one of several there
   args.recipe = known.recipe;
   args.classes = known.classes;
   if (args.out.empty()) {

@@ -28,8 +28,7 @@ Json described(const ModelAtHand& model) {
                {"segment_seconds", seconds},
                {"sample_rate", features.sample_rate},
                {"embedding", model.embedding}};
-  if (!model.about.empty())
-    json["about"] = reading_json(model.path + ": about", [&] { return parse_json(model.about); });
+  if (!model.about.empty()) json["about"] = parse_json(model.about);
   return json;
 }
 
@@ -43,6 +42,20 @@ std::string apart(const Json& about) {
   return about.contains("apart") ? fmt::format("{:.1e}", about.at("apart").get<double>()) : "-";
 }
 
+std::vector<std::string> row_of(const ModelAtHand& model, const Json& json) {
+  const Json about = json.value("about", Json::object());
+  return {model.name,
+          model.recipe.model.architecture,
+          fmt::format("{:.1f} s, {} Hz", json.at("segment_seconds").get<double>(),
+                      model.recipe.features.sample_rate),
+          std::to_string(model.classes.size()),
+          std::to_string(model.embedding),
+          about.value("data", std::string("-")),
+          about.value("licence", std::string("-")),
+          figures(about),
+          apart(about)};
+}
+
 void models(Settings& settings) {
   std::vector<std::string> problems;
   const std::vector<ModelAtHand> at_hand = models_at_hand(problems);
@@ -51,15 +64,15 @@ void models(Settings& settings) {
   TextRows rows = {{"name", "network", "segment", "classes", "embedding", "trained on", "licence",
                     "ROC-AUC, PR-AUC", "apart"}};
   for (const ModelAtHand& model : at_hand) {
-    here.push_back(described(model));
-    const Json& json = here.back();
-    const Json about = json.value("about", Json::object());
-    rows.push_back({model.name, model.recipe.model.architecture,
-                    fmt::format("{:.1f} s, {} Hz", json["segment_seconds"].get<double>(),
-                                model.recipe.features.sample_rate),
-                    std::to_string(model.classes.size()), std::to_string(model.embedding),
-                    about.value("data", std::string("-")), about.value("licence", std::string("-")),
-                    figures(about), apart(about)});
+    try {
+      reading_json(model.path + ": about", [&] {
+        const Json json = described(model);
+        rows.push_back(row_of(model, json));
+        here.push_back(json);
+      });
+    } catch (const Error& e) {
+      problems.emplace_back(e.what());
+    }
   }
   TextRows others = {{"name", "trained on", "licence", "ROC-AUC, PR-AUC", "from"}};
   for (const PublishedNetwork& network : published_networks()) {

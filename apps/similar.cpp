@@ -7,11 +7,10 @@
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
 #include "apps/terminal/screen.h"
-#include "io/files/hash.h"
+#include "io/audio/flaws.h"
 #include "io/files/json.h"
 #include "kernels/text.h"
 #include "models/embeddings/nearest.h"
-#include "models/runs/model_library.h"
 #include "models/runs/predictor.h"
 
 namespace melgrad {
@@ -60,15 +59,15 @@ std::vector<float> embedded(const EmbeddingTable& table, const std::string& file
   if (table.model.name.empty())
     fail(ErrorKind::usage, "{}: does not say by which model it was made; --to must be one of its names",
          table.path);
-  const std::string path = model_path(table.model.name);
-  const std::string weights = fs::is_directory(path) ? (fs::path(path) / "model.h5").string() : path;
-  if (xxh3_of_file(weights) != table.model.digest)
+  Predictor predictor(device, table.model.name);
+  if (predictor.digest() != table.model.digest)
     fail(ErrorKind::input, "{}: {} is another model than the one it was made by", table.path,
          table.model.name);
-  Predictor predictor(device, path);
-  const MelOptions& features = predictor.recipe().features;
+  MelOptions features = predictor.recipe().features;
+  set_mel_field(features, "mix", table.model.mix);
   const Audio audio =
       read_audio(file, features.sample_rate, {.mix = features.mix, .ffmpeg = settings.ffmpeg});
+  if (const auto notes = notes_of(audio); !notes.empty()) say("{}: {}", file, joined(notes));
   return predictor.embed(audio, file).mean();
 }
 

@@ -80,7 +80,7 @@ EmbeddingTable read_embeddings(const std::string& path, const std::string& names
     json("classes", [&](const Json& j) { j.get_to(table.classes); });
     json("columns", [&](const Json& j) { j.get_to(table.columns); });
     json("model", [&](const Json& j) {
-      table.model = {j.at("name"), j.at("digest"), j.at("over") == "segments"};
+      table.model = {j.at("name"), j.at("digest"), j.at("over") == "segments", j.at("mix")};
     });
     const HostArray& values = file.need_array("embeddings", path);
     if (values.dtype != DType::f32 || values.shape.size() != 2 || values.shape[0] != table.rows())
@@ -131,7 +131,8 @@ void write_embeddings(const std::string& path, const EmbeddingTable& table) {
   file.text["columns"] = json_text(Json(table.columns));
   file.text["model"] = json_text(Json{{"name", table.model.name},
                                       {"digest", table.model.digest},
-                                      {"over", table.model.segments ? "segments" : "track"}});
+                                      {"over", table.model.segments ? "segments" : "track"},
+                                      {"mix", table.model.mix}});
   save_checkpoint(path, file);
 }
 

@@ -18,6 +18,7 @@ struct EmbeddingModel {
   std::string name;          // run folder, file or name of the model, as the user wrote it; "" of a .npy
   std::uint64_t digest = 0;  // XXH3 of its file
   bool segments = false;     // a row for each segment
+  std::string mix = "mean";  // how channels became one (kernels/mel.h, ChannelMix)
 
   bool operator==(const EmbeddingModel&) const = default;
 };

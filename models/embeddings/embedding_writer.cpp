@@ -31,7 +31,7 @@ bool take(std::string_view& from, void* to, std::size_t bytes) {
 }
 
 std::string head_of(const EmbeddingModel& model) {
-  return fmt::format("{:016x} {}", model.digest, model.segments ? "segments" : "track");
+  return fmt::format("{:016x} {} {}", model.digest, model.segments ? "segments" : "track", model.mix);
 }
 
 }  // namespace
@@ -61,8 +61,10 @@ void EmbeddingWriter::adopt_table() {
   if (path_.ends_with(".npy")) return;
   const EmbeddingTable table = read_embeddings(path_);
   if (head_of(table.model) != head_of(model_))
-    fail(ErrorKind::input, "{}: was made by another model ({}) or over {}; remove it or choose another name",
-         path_, table.model.name, table.model.segments ? "segments" : "whole tracks");
+    fail(ErrorKind::input,
+         "{}: was made by another model ({}), or over other parts ({}), or of another mix ({}); remove it or "
+         "choose another name",
+         path_, table.model.name, table.model.segments ? "segments" : "whole tracks", table.model.mix);
   for (std::int64_t i = 0; i < table.rows(); ++i) {
     const auto at = static_cast<std::size_t>(i);
     Track& track = done_[table.names[at]];
@@ -86,7 +88,8 @@ void EmbeddingWriter::adopt_rows() {
       if (in.read(whole + sizeof head, record.data(), record.size()) < record.size()) break;
       if (digest_of(record) != head[1]) break;
       if (!begun && record != head_of(model_))
-        fail(ErrorKind::input, "{}: was begun with another model, or over other parts; remove it", folder_);
+        fail(ErrorKind::input,
+             "{}: was begun with another model, over other parts or of another mix; remove it", folder_);
       if (begun) {
         std::string_view rest = record;
         std::uint64_t digest = 0;
@@ -96,7 +99,7 @@ void EmbeddingWriter::adopt_rows() {
           break;
         const std::string name(rest.substr(0, sizes[0]));
         rest.remove_prefix(sizes[0]);
-        if (sizes[1] > rest.size() / sizeof(float)) break;
+        if (sizes[1] == 0 || sizes[1] > rest.size() / sizeof(float)) break;
         track.file = digest;
         track.starts.resize(sizes[1]);
         take(rest, track.starts.data(), sizes[1] * sizeof(float));
@@ -119,9 +122,9 @@ void EmbeddingWriter::adopt_rows() {
   }
 }
 
-bool EmbeddingWriter::has(const std::string& name, std::uint64_t file) const {
+std::uint64_t EmbeddingWriter::made_of(const std::string& name) const {
   const auto at = done_.find(name);
-  return file != 0 && at != done_.end() && at->second.file == file;
+  return at == done_.end() ? 0 : at->second.file;
 }
 
 void EmbeddingWriter::add(const std::string& name, std::uint64_t file, const std::vector<float>& starts,

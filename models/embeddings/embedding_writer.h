@@ -26,11 +26,13 @@ class EmbeddingWriter {
   EmbeddingWriter(const EmbeddingWriter&) = delete;
   EmbeddingWriter& operator=(const EmbeddingWriter&) = delete;
 
-  // Whether the track is done, of a file with this digest (0: unknown, so it is not).
-  bool has(const std::string& name, std::uint64_t file) const;
+  // The XXH3 of the file that the track's row was made of; 0: it has none, or of a file without a digest.
+  std::uint64_t made_of(const std::string& name) const;
   // values [starts, width]; of a whole track one row that starts at 0.
   void add(const std::string& name, std::uint64_t file, const std::vector<float>& starts,
            const std::vector<float>& values);
+  // The track has no row from now on.
+  void forget(const std::string& name) { done_.erase(name); }
   // Writes the table: these tracks in this order, where they are done; `describe` has its classes and
   // columns, one row a name. Removes the folder. Returns the number of rows.
   std::int64_t finish(const EmbeddingTable& describe);

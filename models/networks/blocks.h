@@ -56,6 +56,16 @@ inline ConvBlockOptions over_time(std::int64_t kernel, std::int64_t pool = 1) {
   return {.kernel_t = kernel, .kernel_f = 1, .conv = {1, 1, kernel / 2, 0}, .pool = {pool, 1}};
 }
 
+// The middle of Musicnn: `front` [N, T, 1, C], three blocks behind it of which two add what they are given,
+// all side by side, the maximum and the mean over time -> [N, 2 (C + 3 D)]
+inline Var densely_connected(Tape& tape, Var front, const std::vector<ConvBlock>& mid) {
+  std::vector<Var> all{front, mid[0](tape, front)};
+  for (std::size_t k = 1; k < mid.size(); ++k) all.push_back(add(tape, mid[k](tape, all[k]), all[k]));
+  const Var features = concat(tape, all);
+  const std::int64_t examples = tape.value(front).dim(0);
+  return concat(tape, {global_max(tape, features, examples), global_mean(tape, features, examples)});
+}
+
 // Recurrent layers one behind the other over [N, T, 1, C] -> the state after the last step [N, units].
 class RecurrentStack {
  public:

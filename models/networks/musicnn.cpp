@@ -46,20 +46,13 @@ class Musicnn final : public Model {
 
  protected:
   Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
-    const std::int64_t examples = tape.value(x).dim(0);
     const Var h = norm_(tape, x);
     std::vector<Var> front;
     for (const ConvBlock& block : timbre_) front.push_back(block(tape, h));
     const Var mean = mean_over_bands(tape, h);
     for (const ConvBlock& block : rhythm_) front.push_back(block(tape, mean));
 
-    std::vector<Var> all{concat(tape, front)};
-    all.push_back(mid_[0](tape, all[0]));
-    all.push_back(add(tape, mid_[1](tape, all[1]), all[1]));
-    all.push_back(add(tape, mid_[2](tape, all[2]), all[2]));
-    const Var features = concat(tape, all);
-    const Var pooled =
-        concat(tape, {global_max(tape, features, examples), global_mean(tape, features, examples)});
+    const Var pooled = densely_connected(tape, concat(tape, front), mid_);
     return relu(tape, (*dense_norm_)(tape, (*dense1_)(tape, pooled)));
   }
   Var classify(Tape& tape, Var h, const RandomSource& random) override {

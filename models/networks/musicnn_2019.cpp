@@ -72,19 +72,12 @@ class Musicnn2019 final : public Model {
 
  protected:
   Var embed(Tape& tape, Var x, const RandomSource& random) override {
-    const std::int64_t examples = tape.value(x).dim(0);
     const Var h = norm_(tape, x), longer = append_frames(tape, h, 1);
     std::vector<Var> front;
     for (const ConvBlock& block : timbre_) front.push_back(max_over_bands(tape, block(tape, h)));
     for (const ConvBlock& block : rhythm_) front.push_back(max_over_bands(tape, block(tape, longer)));
 
-    std::vector<Var> all{concat(tape, front)};
-    all.push_back(mid_[0](tape, all[0]));
-    all.push_back(add(tape, mid_[1](tape, all[1]), all[1]));
-    all.push_back(add(tape, mid_[2](tape, all[2]), all[2]));
-    const Var features = concat(tape, all);
-    const Var pooled =
-        concat(tape, {global_max(tape, features, examples), global_mean(tape, features, examples)});
+    const Var pooled = densely_connected(tape, concat(tape, front), mid_);
     const Var dropped = dropout(tape, (*pooled_norm_)(tape, pooled), random.dropout(0.5F, 1));
     return (*dense_norm_)(tape, relu(tape, (*dense1_)(tape, dropped)));
   }

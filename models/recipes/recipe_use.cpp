@@ -105,7 +105,7 @@ const std::vector<Use>& uses() {  // NOLINT(readability-function-size): a table
          const LogKind log = r.features.log;
          return log == LogKind::ln1p || log == LogKind::log10_1p || log == LogKind::log10_1p_half;
        },
-       "features.log = ln1p or log10_1p"},
+       "features.log = ln1p, log10_1p or log10_1p_half"},
       {{"features.log_floor"},
        [](auto& r) {
          const LogKind log = r.features.log;

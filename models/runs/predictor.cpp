@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "io/files/hash.h"
 #include "kernels/error.h"
 #include "models/runs/model_library.h"
 #include "models/runs/run_record.h"
@@ -13,10 +14,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-LoadedModel load(Device& device, const std::string& path_or_name) {
+std::string file_of(const std::string& path_or_name) {
   const std::string path = model_path(path_or_name);
   const std::string file = fs::is_directory(path) ? (fs::path(path) / "model.h5").string() : path;
   if (!fs::exists(file)) fail(ErrorKind::input, "{}: {}", path, unfinished(RunFolder::open(path)));
+  return file;
+}
+
+LoadedModel load(Device& device, const std::string& file) {
   LoadedModel loaded = load_model(device, file);
   if (loaded.recipe.features.preset == "imported") {
     fail(ErrorKind::input, "{}: was trained on imported features; melgrad cannot compute those from audio",
@@ -29,9 +34,12 @@ LoadedModel load(Device& device, const std::string& path_or_name) {
 
 Predictor::Predictor(Device& device, const std::string& path)
     : device_(&device),
-      loaded_(load(device, path)),
+      file_(file_of(path)),
+      loaded_(load(device, file_)),
       features_(device, loaded_.recipe.features),
       evaluator_(device, *loaded_.model, task_of(loaded_.recipe), loaded_.recipe.segment.frames) {}
+
+std::uint64_t Predictor::digest() const { return xxh3_of_file(file_); }
 
 double Predictor::frame_seconds() const {
   return static_cast<double>(loaded_.recipe.features.hop_length) / loaded_.recipe.features.sample_rate;

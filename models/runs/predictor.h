@@ -18,9 +18,9 @@ struct Prediction {
 };
 
 struct SegmentEmbeddings {
-  std::vector<float> starts;  // seconds, one per segment
-  std::vector<float> values;  // [segments, width]
-  std::vector<float> mean() const;
+  std::vector<float> starts;        // seconds, one per segment
+  std::vector<float> values;        // [segments, width]
+  std::vector<float> mean() const;  // [width], over the segments
 };
 
 class Predictor {
@@ -39,6 +39,8 @@ class Predictor {
   SegmentEmbeddings embed_features(const std::vector<float>& values, const std::string& name);
   std::vector<float> features(const Audio& audio) { return features_(audio.samples); }
 
+  // XXH3 of the model file.
+  std::uint64_t digest() const;
   const std::vector<std::string>& classes() const { return loaded_.classes; }
   const Recipe& recipe() const { return loaded_.recipe; }
   std::int64_t bands() const { return loaded_.bands; }
@@ -50,6 +52,7 @@ class Predictor {
   std::vector<std::int64_t> starts_of(const TrackTable& table, const std::string& name) const;
 
   Device* device_;
+  std::string file_;  // of the model
   LoadedModel loaded_;
   FeatureExtractor features_;
   Evaluator evaluator_;

@@ -151,6 +151,22 @@ TEST(Models, AreImportedListedAndCalledByName) {
             std::string::npos)
       << other.err;
 
+  // A file that changed and cannot be read loses its row; one that is cut short is told.
+  write_bytes(scratch / "music/jazz/a.jazz.wav", "no sound");
+  const auto worse = embed("sota-mtat-fcn");
+  EXPECT_EQ(worse.exit_code, 6);
+  EXPECT_EQ(nlohmann::json::parse(worse.out)["problems"].size(), 1U);
+  EXPECT_EQ(read_embeddings(scratch / "e.h5").names, (std::vector<std::string>{"rock/a.rock.wav"}));
+  const std::string whole = read_bytes(scratch / "music/rock/a.rock.wav");
+  write_bytes(scratch / "music/rock/a.rock.wav", whole.substr(0, whole.size() - 1000));
+  EXPECT_NE(embed("sota-mtat-fcn").err.find("cut short"), std::string::npos);
+
+  Checkpoint odd = load_safetensors(folder + "/sota-mtat-fcn.safetensors");
+  odd.text["about"] = "{\"data\": 3}";
+  save_safetensors(folder + "/odd.safetensors", odd);
+  EXPECT_EQ(models().exit_code, 6);
+  EXPECT_NE(models().err.find("odd.safetensors: about"), std::string::npos) << models().err;
+  std::filesystem::remove(folder + "/odd.safetensors");
   write_bytes(folder + "/broken.safetensors", "no model");
   EXPECT_EQ(models().exit_code, 6);
   EXPECT_NE(models().err.find("broken.safetensors"), std::string::npos);

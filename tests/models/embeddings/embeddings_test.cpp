@@ -17,7 +17,7 @@ EmbeddingTable made(std::int64_t rows, std::int64_t width) {
   EmbeddingTable table;
   table.path = "made";
   table.width = width;
-  table.model = {"m", 7, false};
+  table.model = {"m", 7, false, "mean"};
   for (std::int64_t i = 0; i < rows; ++i) {
     table.names.push_back(fmt::format("a/{:03}.wav", i));
     table.files.push_back(static_cast<std::uint64_t>(i) + 1);
@@ -92,16 +92,20 @@ TEST(Embeddings, AWriterGoesOnWhereItWasCutOff) {
     EmbeddingWriter writer(path, table.model);
     std::int64_t done = 0;
     for (std::int64_t i = 0; i < 4; ++i)
-      done += writer.has(table.names[static_cast<std::size_t>(i)], static_cast<std::uint64_t>(i + 1)) ? 1 : 0;
-    EXPECT_FALSE(writer.has(table.names[0], 99)) << "another file of that name";
+      done += writer.made_of(table.names[static_cast<std::size_t>(i)]) == static_cast<std::uint64_t>(i + 1);
     EXPECT_EQ(done == 4, size == whole.size()) << size;
   }
   write_bytes(rows, whole);
   expect_contains(error_of(ErrorKind::input,
                            [&] {
-                             EmbeddingWriter(path, {"other", 8, false});
+                             EmbeddingWriter(path, {"other", 8, false, "mean"});
                            }),
                   "was begun with another model");
+  expect_contains(error_of(ErrorKind::input,
+                           [&] {
+                             EmbeddingWriter(path, {"m", 7, false, "left"});
+                           }),
+                  "of another mix");
   {
     EmbeddingWriter writer(path, table.model);
     for (std::int64_t i = 4; i < 6; ++i) add(writer, i);
@@ -111,11 +115,13 @@ TEST(Embeddings, AWriterGoesOnWhereItWasCutOff) {
   EXPECT_EQ(read_embeddings(path).values, table.values);
   {
     EmbeddingWriter more(path, table.model);  // what the table holds is done
-    EXPECT_TRUE(more.has(table.names[5], 6));
+    EXPECT_EQ(more.made_of(table.names[5]), 6U);
+    more.forget(table.names[5]);
+    EXPECT_EQ(more.made_of(table.names[5]), 0U);
   }
   expect_contains(error_of(ErrorKind::input,
                            [&] {
-                             EmbeddingWriter(path, {"other", 8, false});
+                             EmbeddingWriter(path, {"other", 8, false, "mean"});
                            }),
                   "was made by another model (m)");
 }
