@@ -30,6 +30,7 @@ struct EmbedArguments {
 // What is to be embedded, and what is known of it; `about` has a row for each file.
 struct Collection {
   std::vector<fs::path> files;
+  std::vector<double> min_seconds;  // as Track::min_seconds
   EmbeddingTable about;
 };
 
@@ -39,6 +40,7 @@ Collection of_data_set(const DataSet& set) {
   const ClassIndex index(set.classes);
   for (const Track& track : set.tracks) {
     out.files.push_back(track.path);
+    out.min_seconds.push_back(track.min_seconds);
     out.about.names.push_back(track.name);
     std::vector<std::uint8_t> labels(set.classes.size(), 0);
     for (const std::string& label : track.labels) labels[index(label)] = 1;
@@ -69,6 +71,7 @@ Collection collection(const EmbedArguments& args, Settings& settings, nlohmann::
   std::vector<LeftOut> left_out;
   Collection out;
   out.files = audio_files(args.inputs, settings.ffmpeg, left_out);
+  out.min_seconds.resize(out.files.size(), 0);
   tell_left_out(left_out, settings, left_out_json);
   const bool one_folder = args.inputs.size() == 1 && fs::is_directory(args.inputs[0]);
   for (const fs::path& file : out.files)
@@ -103,7 +106,7 @@ class Embedding {
         say("melgrad: stopped after {} of {} files; the same command goes on from there", k, todo.size());
         return false;
       }
-      add(all.about.names[todo[k]], files[k], decoded);
+      add(all.about.names[todo[k]], files[k], all.min_seconds[todo[k]], decoded);
       progress->update(static_cast<std::int64_t>(k + 1));
     }
     return true;
@@ -123,9 +126,12 @@ class Embedding {
     return todo;
   }
 
-  void add(const std::string& name, const fs::path& file, DecodeAhead& decoded) {
+  void add(const std::string& name, const fs::path& file, double min_seconds, DecodeAhead& decoded) {
     try {
       const Audio audio = decoded.next();
+      if (audio.seconds() < min_seconds)
+        fail(ErrorKind::input, "{}: {:.2f} s could be decoded of at least {:g} s; the file is damaged",
+             file.string(), audio.seconds(), min_seconds);
       if (const auto notes = notes_of(audio); !notes.empty()) say("{}: {}", file.string(), joined(notes));
       const SegmentEmbeddings found = predictor_->embed(audio, file.string());
       for (const float value : found.values)
