@@ -14,7 +14,8 @@ using Register = void(CommandLine& root, Settings& settings);
 Register register_check, register_analyze, register_extract, register_train, register_evaluate,
     register_verify, register_export, register_predict, register_report, register_reproduce, register_bench,
     register_metrics, register_recipes, register_info, register_selftest, register_synth, register_import,
-    register_import_weights, register_models, register_embed, register_similar, register_cache;
+    register_import_weights, register_models, register_embed, register_similar, register_probe,
+    register_cache;
 
 struct Command {
   const char* name;
@@ -34,6 +35,7 @@ inline constexpr Command kCommands[] = {
     {"predict", register_predict},
     {"embed", register_embed, true},
     {"similar", register_similar},
+    {"probe", register_probe, true},
     {"metrics", register_metrics, true},
     {"report", register_report},
     {"reproduce", register_reproduce, true},

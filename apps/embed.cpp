@@ -1,4 +1,5 @@
 // melgrad embed: what a network makes of each track, as a table of vectors.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -47,7 +48,11 @@ Collection of_data_set(const DataSet& set) {
     out.about.labels.insert(out.about.labels.end(), labels.begin(), labels.end());
     for (std::size_t k = 0; k < set.columns.size(); ++k)
       out.about.columns[set.columns[k]].push_back(track.columns[k]);
+    out.about.columns["split"].push_back(track.split);
   }
+  const auto& splits = out.about.columns["split"];
+  if (std::all_of(splits.begin(), splits.end(), [](const auto& split) { return split.empty(); }))
+    out.about.columns.erase("split");
   return out;
 }
 

@@ -83,7 +83,7 @@ const bool registered = [] {
       add(device, recipe);
     }
     for (const std::string& name : model_names())
-      if (name != "dong2018") add(device, load_recipe("mtat-" + name));
+      if (name != "dong2018" && name != "mlp") add(device, load_recipe("mtat-" + name));
   }
   return true;
 }();

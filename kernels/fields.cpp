@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cmath>
 #include <optional>
 
@@ -11,14 +10,6 @@
 
 namespace melgrad {
 namespace {
-
-// All of the text, or nothing.
-template <typename Number>
-std::optional<Number> number_in(const std::string& text) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  return error == std::errc() && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
-}
 
 std::optional<std::int64_t> integer_in(const FieldValue& value) {
   constexpr double kExact = 9007199254740992;  // 2^53: up to there every whole number is a double

@@ -1,6 +1,8 @@
 // Words for messages, and names from outside made fit for them.
 #pragma once
 
+#include <charconv>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +26,15 @@ std::string printable(std::string_view text);
 // For files that must be UTF-8 (JSON, caches): bytes that are not become \xff, all else stays, control
 // characters too.
 std::string as_utf8(std::string_view text);
+
+// The number that all of the text is; nothing for anything else, as one that `Number` cannot hold.
+template <typename Number>
+std::optional<Number> number_in(std::string_view text) {
+  Number value{};
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, value);
+  return error == std::errc{} && end == last ? std::optional(value) : std::nullopt;
+}
 
 // A number at the shortest that reads back to the same one: "0.2", "1e-07", and "0" for either zero.
 std::string shortest(double value);

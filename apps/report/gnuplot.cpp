@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <csignal>
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -151,11 +150,7 @@ std::string as_csv(const TextRows& rows) {
   std::string out;
   for (const auto& row : rows) {
     for (std::size_t c = 0; c < row.size(); ++c) {
-      double number = 0;
-      const char* const end = row[c].data() + row[c].size();
-      const auto [stop, error] = std::from_chars(row[c].data(), end, number);
-      const bool is_number = error == std::errc{} && stop == end;
-      out.append(c > 0 ? "," : "").append(is_number ? row[c] : csv_field(row[c]));
+      out.append(c > 0 ? "," : "").append(number_in<double>(row[c]) ? row[c] : csv_field(row[c]));
     }
     out += '\n';
   }

@@ -1,11 +1,11 @@
 #include "apps/terminal/command_line.h"
 
 #include <CLI/CLI.hpp>
-#include <charconv>
 #include <cmath>
 #include <sstream>
 
 #include "apps/terminal/usage.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -14,10 +14,9 @@ namespace {
 // large for the largest number, 010 for 8, and nan.
 template <class Number>
 bool is_number(const std::string& text) {
-  Number value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  bool good = error == std::errc{} && end == text.data() + text.size() && !text.empty();
-  if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(value);
+  const auto value = number_in<Number>(text);
+  bool good = value.has_value();
+  if constexpr (std::is_floating_point_v<Number>) good = good && std::isfinite(*value);
   else good = good && (text == "0" || text[text[0] == '-' ? 1 : 0] != '0');
   return good;
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
+#include <optional>
 #include <unordered_set>
 
 #include "io/arrays/cache_file.h"
@@ -248,39 +250,70 @@ Cache read_cache(const std::string& path, const CacheReadOptions& options) {
   return cache;
 }
 
-// ---- piece by piece
-// ----------------------------------------------------------------------------------------
+// ---- piece by piece ---------------------------------------------------------------------------------------
 
-struct CacheFile::Content {
-  explicit Content(const std::string& path)
-      : file(H5File::open(path)), description(read_head(file)), features(open_features(file, description)) {
-    for (const CacheItem& item : description.items) item_at[item.first_row] = &item;
-  }
-  H5File file;
+class CacheFile::Content {
+ public:
+  virtual ~Content() = default;
+  virtual void read(std::int64_t first, std::int64_t count, void* to) const = 0;
   Cache description;
-  H5Dataset features;
-  std::unordered_map<std::int64_t, const CacheItem*> item_at;  // by first row
+  std::int64_t rows = 0;
 };
 
-CacheFile::CacheFile(const std::string& path) : content_(std::make_unique<Content>(path)) {}
+class CacheFile::Stored final : public Content {
+ public:
+  explicit Stored(const std::string& path) : file_(H5File::open(path)) {
+    description = read_head(file_);
+    features_.emplace(open_features(file_, description));
+    rows = features_->shape()[0];
+    for (const CacheItem& item : description.items) item_at_[item.first_row] = &item;
+  }
+
+  void read(std::int64_t first, std::int64_t count, void* to) const override {
+    features_->read_rows(first, count, to);
+    const auto item = item_at_.find(first);
+    if (item == item_at_.end() || item->second->rows != count) return;
+    const std::int64_t bytes = count * description.bands * size_of(description.dtype);
+    expect_digest(file_.path(), *item->second,
+                  {static_cast<const std::byte*>(to), static_cast<std::size_t>(bytes)});
+  }
+
+ private:
+  H5File file_;
+  std::optional<H5Dataset> features_;
+  std::unordered_map<std::int64_t, const CacheItem*> item_at_;  // by first row
+};
+
+class CacheFile::Held final : public Content {
+ public:
+  explicit Held(Cache cache) {
+    description = std::move(cache);
+    rows = total_rows(description);
+    for (CacheItem& item : description.items) item.digest = xxh3(item_bytes(description, item));
+  }
+
+  void read(std::int64_t first, std::int64_t count, void* to) const override {
+    const std::int64_t row = description.bands * size_of(description.dtype);
+    std::memcpy(to, description.features.bytes.data() + first * row, static_cast<std::size_t>(count * row));
+  }
+};
+
+CacheFile::CacheFile(const std::string& path) : content_(std::make_unique<Stored>(path)) {}
+CacheFile::CacheFile(Cache cache) : content_(std::make_unique<Held>(std::move(cache))) {}
+CacheFile::CacheFile(CacheFile&&) noexcept = default;
 CacheFile::~CacheFile() = default;
 
 const Cache& CacheFile::description() const { return content_->description; }
-std::int64_t CacheFile::rows() const { return content_->features.shape()[0]; }
-
+std::int64_t CacheFile::rows() const { return content_->rows; }
 void CacheFile::read(std::int64_t first, std::int64_t count, void* to) const {
-  content_->features.read_rows(first, count, to);
-  const auto item = content_->item_at.find(first);
-  if (item == content_->item_at.end() || item->second->rows != count) return;
-  const std::int64_t bytes = count * content_->features.bytes() / rows();
-  expect_digest(content_->file.path(), *item->second,
-                {static_cast<const std::byte*>(to), static_cast<std::size_t>(bytes)});
+  content_->read(first, count, to);
 }
 
 HostArray CacheFile::read_all() const {
-  HostArray all(content_->description.dtype, content_->features.shape());
-  const std::int64_t row = content_->features.bytes() / rows();
-  for (const CacheItem& item : content_->description.items)
+  const Cache& cache = description();
+  HostArray all(cache.dtype, {rows(), cache.bands});
+  const std::int64_t row = cache.bands * size_of(cache.dtype);
+  for (const CacheItem& item : cache.items)
     read(item.first_row, item.rows, all.bytes.data() + item.first_row * row);
   return all;
 }

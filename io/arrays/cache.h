@@ -35,11 +35,12 @@ class CacheFile {
  public:
   // Reads the description. Throws Error (input) naming the file, as read_cache does.
   explicit CacheFile(const std::string& path);
+  // One that was never a file; computes the items' digests.
+  explicit CacheFile(Cache cache);
+  CacheFile(CacheFile&&) noexcept;
   ~CacheFile();
-  CacheFile(const CacheFile&) = delete;
-  CacheFile& operator=(const CacheFile&) = delete;
 
-  const Cache& description() const;  // without features
+  const Cache& description() const;  // without features, if they are in a file
   std::int64_t rows() const;         // of all features
   // Rows [first, first + count) as they are stored. Whole items are checked against their digest, parts of
   // them by the checksums of the file. Throws Error (input) that names the file and the damaged item.
@@ -48,7 +49,9 @@ class CacheFile {
   HostArray read_all() const;
 
  private:
-  struct Content;
+  class Content;
+  class Stored;
+  class Held;
   std::unique_ptr<Content> content_;
 };
 

@@ -1,26 +1,18 @@
 #include "io/datasets/mtat_tables.h"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <unordered_set>
 
 #include "io/datasets/tsv.h"
 #include "io/files/text_file.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
 
 namespace fs = std::filesystem;
-
-template <typename T>
-std::optional<T> number(std::string_view text) {
-  T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 // Clips by id and by path, each once.
 class ClipList {
@@ -29,7 +21,7 @@ class ClipList {
 
   // Adds the row's clip, or lists why not.
   bool add(std::string_view id, std::string path, const std::string& where) {
-    const auto value = number<std::int64_t>(id);
+    const auto value = number_in<std::int64_t>(id);
     if (!value || *value < 0) return refuse(where, fmt::format("clip_id \"{}\" is no number", id));
     if (path.empty()) return refuse(where, fmt::format("clip {} has no mp3_path", id));
     if (!ids_.insert(*value).second) return refuse(where, fmt::format("clip {} is there twice", id));
@@ -91,7 +83,7 @@ std::optional<std::vector<std::uint8_t>> label_row(std::string_view text) {
   for (std::size_t from = 0; from <= text.size();) {
     const std::size_t to = std::min(text.find(',', from), text.size());
     from = std::min(text.find_first_not_of(' ', from), to);
-    const auto value = number<double>(text.substr(from, to - from));
+    const auto value = number_in<double>(text.substr(from, to - from));
     if (!value || (*value != 0 && *value != 1)) return std::nullopt;
     labels.push_back(*value == 1 ? 1 : 0);
     from = to + 1;
@@ -127,7 +119,7 @@ LabelRows read_label_rows(const fs::path& folder, MtatTables& tables) {
       const auto refuse = [&](const std::string& why) {
         tables.skipped.push_back({short_place(table), why});
       };
-      const auto id = number<std::int64_t>(fields[0]);
+      const auto id = number_in<std::int64_t>(fields[0]);
       auto labels = fields.size() == 2 ? label_row(fields[1]) : std::nullopt;
       if (!id || !labels) {
         refuse("not a clip's number, a tab and [0.0, 1.0, ...]");
@@ -157,8 +149,8 @@ std::optional<Times> times_in(std::string_view path) {
   if (second == std::string_view::npos || second == 0) return std::nullopt;
   const std::size_t first = stem.rfind('-', second - 1);
   if (first == std::string_view::npos) return std::nullopt;
-  const auto start = number<double>(stem.substr(first + 1, second - first - 1)),
-             end = number<double>(stem.substr(second + 1));
+  const auto start = number_in<double>(stem.substr(first + 1, second - first - 1)),
+             end = number_in<double>(stem.substr(second + 1));
   return start && end ? std::optional(Times{first, *start, *end}) : std::nullopt;
 }
 
@@ -169,7 +161,7 @@ MtatClipInfo info_of(std::string_view artist, std::string_view album, std::strin
   info.has_artist = !info.group.empty();
   if (info.group.empty() && !album.empty()) info.group = "album: " + TsvReader::text_of(album);
   if (info.group.empty() && !url.empty()) info.group = "url: " + TsvReader::text_of(url);
-  const auto from = number<double>(start), to = number<double>(end);
+  const auto from = number_in<double>(start), to = number_in<double>(end);
   if (from && to) info.seconds = std::max(0.0, *to - *from);
   return info;
 }
@@ -254,7 +246,7 @@ std::unordered_map<std::int64_t, MtatClipInfo> read_clip_info(const fs::path& pa
     const auto refuse = [&](std::string why) { skipped.push_back({short_place(table), std::move(why)}); };
     if (f.size() != width) {
       refuse(wrong_width(f.size(), width));
-    } else if (const auto clip = number<std::int64_t>(f[id]); !clip) {
+    } else if (const auto clip = number_in<std::int64_t>(f[id]); !clip) {
       refuse(fmt::format("clip_id \"{}\" is no number", f[id]));
     } else if (!info.emplace(*clip, info_of(f[artist], f[album], f[url], f[start], f[end])).second) {
       refuse(fmt::format("clip {} is there twice", *clip));

@@ -1,7 +1,6 @@
 #include "io/datasets/mtat_tags.h"
 
 #include <algorithm>
-#include <charconv>
 #include <numeric>
 #include <unordered_map>
 
@@ -86,9 +85,9 @@ std::vector<std::size_t> ranked_tags(const MtatTables& tables) {
 
 std::vector<std::size_t> choose_tags(const std::string& text, const MtatTables& tables,
                                      const std::vector<std::size_t>& ranked) {
-  std::size_t top = 0;
-  const char* const end = text.data() + text.size();
-  if (text.starts_with("top") && std::from_chars(text.data() + 3, end, top).ptr == end && top > 0) {
+  const std::size_t top =
+      text.starts_with("top") ? number_in<std::size_t>(std::string_view(text).substr(3)).value_or(0) : 0;
+  if (top > 0) {
     if (top > ranked.size()) {
       fail(ErrorKind::usage, "tags \"{}\": the data set has {} tags; ask for fewer", text, ranked.size());
     }

@@ -57,12 +57,6 @@ void deal(const Groups& groups, const SplitFractions& fractions, Split& split) {
   }
 }
 
-// "blues/blues.00012.wav" and "blues.00012" are the same track.
-std::string bare(const std::string& name) {
-  const fs::path path(name);
-  return (has_audio_extension(path) || path.extension() == ".npy" ? path.stem() : path.filename()).string();
-}
-
 std::optional<fs::path> list_file(const fs::path& folder, const std::string& part) {
   if (!fs::is_directory(folder)) return std::nullopt;
   std::vector<fs::path> found;
@@ -80,23 +74,53 @@ std::optional<fs::path> list_file(const fs::path& folder, const std::string& par
 
 }  // namespace
 
-Split stratified_split(const std::vector<std::int32_t>& label, const std::vector<std::int64_t>& group,
-                       const SplitFractions& fractions, std::uint64_t seed) {
-  std::map<std::int32_t, Groups> by_class;  // of their first member
-  for (auto& tracks : members_of(group)) {
+namespace {
+
+// The groups of each class, that of their first member, in random order, but the larger ones first: they are
+// the hardest to fit.
+std::map<std::int32_t, Groups> drawn_by_class(const std::vector<std::int32_t>& label,
+                                              const std::vector<std::int64_t>& group, std::uint64_t seed) {
+  std::map<std::int32_t, Groups> by_class;
+  for (auto& tracks : members_of(group))
     by_class[label[static_cast<std::size_t>(tracks[0])]].push_back(std::move(tracks));
-  }
   std::mt19937_64 random(seed);
-  Split split;
   for (auto& [klass, groups] : by_class) {
-    // Larger groups first within a random order: they are the hardest to fit.
     shuffle(groups, random);
     std::stable_sort(groups.begin(), groups.end(),
                      [](const auto& a, const auto& b) { return a.size() > b.size(); });
-    deal(groups, fractions, split);
   }
+  return by_class;
+}
+
+}  // namespace
+
+Split stratified_split(const std::vector<std::int32_t>& label, const std::vector<std::int64_t>& group,
+                       const SplitFractions& fractions, std::uint64_t seed) {
+  Split split;
+  for (const auto& [klass, groups] : drawn_by_class(label, group, seed)) deal(groups, fractions, split);
   sort_all(split);
   return split;
+}
+
+std::vector<std::int64_t> stratified_folds(const std::vector<std::int32_t>& label,
+                                           const std::vector<std::int64_t>& group, std::int64_t folds,
+                                           std::uint64_t seed) {
+  const auto count = static_cast<std::size_t>(folds);
+  std::vector<std::int64_t> fold(label.size()), size(count);
+  for (const auto& [klass, groups] : drawn_by_class(label, group, seed)) {
+    std::vector<std::int64_t> of_class(count);
+    for (const auto& tracks : groups) {
+      // Where the class has fewest; of those where there are fewest of all.
+      std::size_t least = 0;
+      for (std::size_t k = 1; k < count; ++k)
+        if (std::pair(of_class[k], size[k]) < std::pair(of_class[least], size[least])) least = k;
+      for (const std::int32_t track : tracks)
+        fold[static_cast<std::size_t>(track)] = static_cast<std::int64_t>(least);
+      of_class[least] += std::ssize(tracks);
+      size[least] += std::ssize(tracks);
+    }
+  }
+  return fold;
 }
 
 Split grouped_split(const std::vector<std::int64_t>& group, const SplitFractions& fractions,
@@ -127,7 +151,7 @@ void join_groups(std::vector<std::int64_t>& group, const std::vector<std::string
   for (std::int64_t& g : group) g = top(g);
 }
 
-Split split_by_fold(const std::vector<std::string>& fold, const std::string& test, const std::string& where) {
+std::vector<std::string> folds_of(const std::vector<std::string>& fold) {
   const auto before = [](const std::string& a, const std::string& b) {
     // Of whole numbers the longer is the larger: "2" before "10".
     const auto number = [](const std::string& s) {
@@ -140,6 +164,11 @@ Split split_by_fold(const std::vector<std::string>& fold, const std::string& tes
   std::sort(folds.begin(), folds.end(), before);
   folds.erase(std::unique(folds.begin(), folds.end()), folds.end());
   std::erase(folds, "");
+  return folds;
+}
+
+Split split_by_fold(const std::vector<std::string>& fold, const std::string& test, const std::string& where) {
+  const std::vector<std::string> folds = folds_of(fold);
   const auto at = std::find(folds.begin(), folds.end(), test);
   if (at == folds.end() || folds.size() < 3)
     fail(ErrorKind::input, "{}: {}; its folds are {}", where,
@@ -156,6 +185,12 @@ Split split_by_fold(const std::vector<std::string>& fold, const std::string& tes
   return split;
 }
 
+// "blues/blues.00012.wav" and "blues.00012" are the same track.
+std::string name_in_lists(const std::string& name) {
+  const fs::path path(name);
+  return (has_audio_extension(path) || path.extension() == ".npy" ? path.stem() : path.filename()).string();
+}
+
 bool has_split_lists(const fs::path& folder) {
   return list_file(folder, "train") && list_file(folder, "valid") && list_file(folder, "test");
 }
@@ -163,7 +198,8 @@ bool has_split_lists(const fs::path& folder) {
 Split split_from_lists(const fs::path& folder, const std::vector<std::string>& names,
                        std::vector<std::string>* missing) {
   std::unordered_map<std::string, std::int32_t> index;
-  for (std::size_t i = 0; i < names.size(); ++i) index[bare(names[i])] = static_cast<std::int32_t>(i);
+  for (std::size_t i = 0; i < names.size(); ++i)
+    index[name_in_lists(names[i])] = static_cast<std::int32_t>(i);
   Split split;
   std::unordered_map<std::int32_t, std::string> seen;
   const std::pair<const char*, std::vector<std::int32_t>*> parts[] = {
@@ -175,7 +211,7 @@ Split split_from_lists(const fs::path& folder, const std::vector<std::string>& n
     for (std::string line; std::getline(lines, line);) {
       line.erase(line.find_last_not_of(" \t\r") + 1);
       if (line.empty()) continue;
-      const auto found = index.find(bare(line));
+      const auto found = index.find(name_in_lists(line));
       if (found == index.end()) {
         if (missing != nullptr) missing->push_back(line);
         continue;

@@ -24,6 +24,12 @@ struct SplitFractions {
 Split stratified_split(const std::vector<std::int32_t>& label, const std::vector<std::int64_t>& group,
                        const SplitFractions& fractions, std::uint64_t seed);
 
+// Random folds of like size, 0, 1, ... folds - 1, and of each class like shares in each; a group is in one
+// fold. Returns each track's; the seed decides.
+std::vector<std::int64_t> stratified_folds(const std::vector<std::int32_t>& label,
+                                           const std::vector<std::int64_t>& group, std::int64_t folds,
+                                           std::uint64_t seed);
+
 // The same without classes: whole groups, in random order, go where tracks lack most.
 Split grouped_split(const std::vector<std::int64_t>& group, const SplitFractions& fractions,
                     std::uint64_t seed);
@@ -31,6 +37,9 @@ Split grouped_split(const std::vector<std::int64_t>& group, const SplitFractions
 // Makes groups of tracks that have the same name one, with what was in a group with either. Without a name a
 // track stays as it is.
 void join_groups(std::vector<std::int64_t>& group, const std::vector<std::string>& names);
+
+// The names of the folds in their order: numbers by their size, else names; tracks without one play no part.
+std::vector<std::string> folds_of(const std::vector<std::string>& fold);
 
 // Tests on the tracks of one fold, validates on the next (after the last comes the first; numbers in their
 // order, else names in theirs), trains on all others; tracks without a fold play no part. Throws Error
@@ -43,6 +52,8 @@ Split split_by_fold(const std::vector<std::string>& fold, const std::string& tes
 // Throws Error (input) naming the folder or file.
 Split split_from_lists(const std::filesystem::path& folder, const std::vector<std::string>& names,
                        std::vector<std::string>* missing);
+// What of a name such lists compare: without folder, and without the extension of audio or npy.
+std::string name_in_lists(const std::string& name);
 // Whether such lists are there.
 bool has_split_lists(const std::filesystem::path& folder);
 

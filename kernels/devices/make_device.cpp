@@ -1,10 +1,10 @@
 #include "kernels/devices/make_device.h"
 
-#include <charconv>
 #include <string_view>
 
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 #ifdef MELGRAD_WITH_CUDA
 #include "kernels/cuda/cuda_device.h"
 #endif
@@ -17,9 +17,8 @@ int cuda_index(const std::string& name) {
   if (name == "cuda") return 0;
   constexpr std::string_view kPrefix = "cuda:";
   if (name.starts_with(kPrefix)) {
-    int index = -1;
-    const char *first = name.data() + kPrefix.size(), *last = name.data() + name.size();
-    if (std::from_chars(first, last, index).ptr == last && index >= 0) return index;
+    const auto index = number_in<int>(std::string_view(name).substr(kPrefix.size()));
+    if (index && *index >= 0) return *index;
   }
   fail(ErrorKind::usage, "device {}: unknown; there are auto, cpu and cuda:N", name);
 }

@@ -8,6 +8,7 @@
 #include "io/arrays/npz.h"
 #include "io/files/atomic_file.h"
 #include "io/files/json.h"
+#include "kernels/text.h"
 #include "models/metrics/score_table.h"
 
 namespace melgrad {
@@ -18,6 +19,25 @@ using Json = nlohmann::ordered_json;
 
 std::string names_beside(const std::string& path) {
   return fs::path(path).replace_extension(".names.txt").string();
+}
+
+// Segments stand in a list of names as "jazz/a.wav@12.500".
+std::string with_start(const std::string& name, float start) { return fmt::format("{}@{:.3f}", name, start); }
+
+// Where all names are so, rows are segments.
+void take_starts_off(EmbeddingTable& table) {
+  std::vector<std::string> names;
+  std::vector<float> starts;
+  for (const std::string& name : table.names) {
+    const std::size_t at = name.rfind('@');
+    const auto start = at == std::string::npos ? std::nullopt : number_in<float>(name.substr(at + 1));
+    if (!start || with_start(name.substr(0, at), *start) != name) return;
+    names.push_back(name.substr(0, at));
+    starts.push_back(*start);
+  }
+  table.names = std::move(names);
+  table.starts = std::move(starts);
+  table.model.segments = true;
 }
 
 // Rows of one name are the segments of one track, each with another start.
@@ -51,6 +71,7 @@ EmbeddingTable read_npy_table(const std::string& path, const std::string& names)
          beside);
   table.names = read_names(beside);
   table.files.resize(table.names.size());
+  take_starts_off(table);
   return table;
 }
 
@@ -109,7 +130,7 @@ void write_embeddings(const std::string& path, const EmbeddingTable& table) {
     for (std::int64_t i = 0; i < table.rows(); ++i) {
       const auto at = static_cast<std::size_t>(i);
       names +=
-          table.names[at] + (table.starts.empty() ? "" : fmt::format("@{:.3f}", table.starts[at])) + "\n";
+          (table.starts.empty() ? table.names[at] : with_start(table.names[at], table.starts[at])) + "\n";
     }
     write_file_atomically(names_beside(path), names);
     write_file_atomically(path, npy_bytes({table.rows(), table.width}, table.values));

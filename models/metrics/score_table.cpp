@@ -1,7 +1,6 @@
 #include "models/metrics/score_table.h"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <numeric>
 #include <optional>
@@ -24,12 +23,8 @@ bool is_npy(const std::string& path) { return std::filesystem::path(path).extens
 template <typename Number>
 std::optional<Number> number(std::string_view text) {
   const auto first = text.find_first_not_of(" \t"), last = text.find_last_not_of(" \t");
-  if (first == std::string_view::npos) return std::nullopt;
-  const char* const end = text.data() + last + 1;
-  Number value{};
-  const auto [stop, error] = std::from_chars(text.data() + first, end, value);
-  if (error != std::errc{} || stop != end) return std::nullopt;
-  return value;
+  return first == std::string_view::npos ? std::nullopt
+                                         : number_in<Number>(text.substr(first, last + 1 - first));
 }
 
 // What names the rows or columns: none twice.

@@ -35,6 +35,7 @@ constexpr std::pair<const char*, Make> kModels[] = {
     {"short-chunk", make_short_chunk},
     {"short-chunk-res", make_short_chunk_res},
     {"harmonic", make_harmonic},
+    {"mlp", make_mlp},
 };
 
 // The fewest frames above the input's with which the network can be made; 0 if more frames are no help.

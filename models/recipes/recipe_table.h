@@ -58,9 +58,9 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
 
   visit(Key{"model.architecture", "the network"}, r.model.architecture);
   visit(Key{"model.filters", "of the first convolution of dong2018", "filters", {1, 4096}}, r.model.filters);
-  visit(
-      Key{"model.dropout", "share of zeros, of dong2018; the others have what was published", "", kBelowOne},
-      r.model.dropout);
+  visit(Key{"model.dropout", "share of zeros, of dong2018 and mlp; the others have what was published", "",
+            kBelowOne},
+        r.model.dropout);
   visit(Key{"model.width",
             "multiplies the channels of the networks but dong2018",
             "",

@@ -34,9 +34,12 @@ const std::vector<Use>& uses() {  // NOLINT(readability-function-size): a table
          return (a.time_masks > 0 && a.time_mask > 0) || (a.band_masks > 0 && a.band_mask > 0);
        },
        "masks of time or bands"},
-      {{"model.filters", "model.dropout", "model.l2_conv", "model.l2_dense"},
+      {{"model.filters", "model.l2_conv", "model.l2_dense"},
        [](auto& r) { return r.model.architecture == "dong2018"; },
        "model.architecture = dong2018"},
+      {{"model.dropout"},
+       [](auto& r) { return r.model.architecture == "dong2018" || r.model.architecture == "mlp"; },
+       "model.architecture = dong2018 or mlp"},
       {{"model.width"},
        [](auto& r) { return r.model.architecture != "dong2018"; },
        "the other networks than model.architecture = dong2018"},

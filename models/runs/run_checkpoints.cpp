@@ -1,11 +1,11 @@
 #include "models/runs/run_checkpoints.h"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 
 #include "io/files/atomic_file.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -17,11 +17,9 @@ constexpr std::string_view kPrefix = "checkpoint-", kSuffix = ".h5";
 // The step in "checkpoint-<step>.h5".
 std::optional<std::int64_t> step_in(const std::string& name) {
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  std::int64_t step = 0;
-  const char *first = name.data() + kPrefix.size(), *last = name.data() + name.size() - kSuffix.size();
-  const auto [end, error] = std::from_chars(first, last, step);
-  if (first >= last || end != last || error != std::errc{}) return std::nullopt;
-  return step;
+  if (name.size() < kPrefix.size() + kSuffix.size()) return std::nullopt;
+  return number_in<std::int64_t>(
+      std::string_view(name).substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size()));
 }
 
 }  // namespace

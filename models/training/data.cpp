@@ -16,13 +16,18 @@ namespace melgrad {
 
 TrainingData::TrainingData(Device& device, const std::string& path, const Recipe& recipe, Hold hold,
                            Notes notes)
-    : notes_(std::move(notes)), path_(path), task_(&task_of(recipe)), file_(path) {
+    : TrainingData(device, path, CacheFile(path), recipe, hold, std::move(notes)) {
+  if (features_of_.preset == "imported")
+    note(notes_, "{}: imported features, {} bands; the recipe's feature settings play no part", path,
+         table_->bands());
+}
+
+TrainingData::TrainingData(Device& device, const std::string& path, CacheFile file, const Recipe& recipe,
+                           Hold hold, Notes notes)
+    : notes_(std::move(notes)), path_(path), task_(&task_of(recipe)), file_(std::move(file)) {
   const Cache& cache = file_.description();
   features_of_ = cache.mel;
-  if (cache.mel.preset == "imported") {
-    note(notes_, "{}: imported features, {} bands; the recipe's feature settings play no part", path,
-         cache.bands);
-  } else {
+  if (cache.mel.preset != "imported") {
     expect_mel(cache, recipe.features, path);
     features_of_ = recipe.features;
   }
@@ -142,35 +147,75 @@ std::vector<std::string> TrainingData::column(const std::string& name) const {
   return values;
 }
 
-Split TrainingData::fold_split(const std::string& fold) const {
-  Split split = split_by_fold(column("fold"), fold, path_);
+// Tracks that are shorter than a segment play no part.
+void TrainingData::keep_usable(Split& split) const {
   for (auto* part : {&split.train, &split.valid, &split.test})
     std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });
+}
+
+Split TrainingData::fold_split(const std::string& fold) const {
+  Split split = split_by_fold(column("fold"), fold, path_);
+  keep_usable(split);
   return split;
 }
 
-Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed,
-                                 const std::string& group_column) const {
+std::vector<Split> TrainingData::fold_splits() const {
+  std::vector<Split> splits;
+  for (const std::string& fold : folds_of(column("fold"))) splits.push_back(fold_split(fold));
+  return splits;
+}
+
+// The usable tracks, as a random split needs them.
+struct TrainingData::Drawn {
+  std::vector<std::int32_t> index, label;
+  std::vector<std::int64_t> group;
+};
+
+TrainingData::Drawn TrainingData::to_draw_from(bool keep_identical_together,
+                                               const std::string& group_column) const {
   const std::vector<std::string> of_group =
       group_column.empty() ? std::vector<std::string>(names_.size()) : column(group_column);
-  std::vector<std::int32_t> label, index;
-  std::vector<std::int64_t> group;
+  Drawn drawn;
   std::vector<std::string> names;
   std::map<std::uint64_t, std::int64_t> first;  // content -> first track that has it
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (!usable_[i]) continue;
     const auto here = static_cast<std::int64_t>(i);
-    index.push_back(static_cast<std::int32_t>(i));
-    label.push_back(task_->stratum_of(table_->tracks()[i].label));
-    group.push_back(options.keep_identical_together ? first.emplace(content_[i], here).first->second : here);
+    drawn.index.push_back(static_cast<std::int32_t>(i));
+    drawn.label.push_back(task_->stratum_of(table_->tracks()[i].label));
+    drawn.group.push_back(keep_identical_together ? first.emplace(content_[i], here).first->second : here);
     names.push_back(of_group[i]);
   }
-  if (!group_column.empty()) join_groups(group, names);
-  Split split = stratified_split(label, group, {options.train, options.valid, options.test}, seed);
+  if (!group_column.empty()) join_groups(drawn.group, names);
+  return drawn;
+}
+
+Split TrainingData::random_split(const SplitOptions& options, std::uint64_t seed,
+                                 const std::string& group_column) const {
+  const Drawn drawn = to_draw_from(options.keep_identical_together, group_column);
+  Split split =
+      stratified_split(drawn.label, drawn.group, {options.train, options.valid, options.test}, seed);
   for (auto* part : {&split.train, &split.valid, &split.test}) {
-    for (std::int32_t& i : *part) i = index[static_cast<std::size_t>(i)];
+    for (std::int32_t& i : *part) i = drawn.index[static_cast<std::size_t>(i)];
   }
   return split;
+}
+
+std::vector<Split> TrainingData::random_folds(std::int64_t folds, bool keep_identical_together,
+                                              std::uint64_t seed, const std::string& group_column) const {
+  const Drawn drawn = to_draw_from(keep_identical_together, group_column);
+  const std::vector<std::int64_t> fold = stratified_folds(drawn.label, drawn.group, folds, seed);
+  std::vector<Split> splits(static_cast<std::size_t>(folds));
+  for (std::int64_t test = 0; test < folds; ++test) {
+    Split& split = splits[static_cast<std::size_t>(test)];
+    const std::int64_t valid = folds > 2 ? (test + 1) % folds : -1;
+    for (std::size_t k = 0; k < fold.size(); ++k)
+      (fold[k] == test ? split.test : fold[k] == valid ? split.valid : split.train).push_back(drawn.index[k]);
+    if (split.test.empty())
+      fail(ErrorKind::input, "{}: {} folds of {} tracks{}: one has no track; fewer folds", path_, folds,
+           fold.size(), group_column.empty() ? "" : fmt::format(" that are grouped by {}", group_column));
+  }
+  return splits;
 }
 
 std::vector<std::int64_t> TrainingData::tracks_of_each(const std::vector<std::int32_t>& tracks) const {
@@ -188,9 +233,7 @@ Split TrainingData::listed_split(const std::string& folder) const {
     note(notes_, "{}: {} of the listed tracks are not in {} (the first: {})", folder, missing.size(), path_,
          missing[0]);
   }
-  for (auto* part : {&split.train, &split.valid, &split.test}) {
-    std::erase_if(*part, [&](std::int32_t i) { return !usable_[static_cast<std::size_t>(i)]; });
-  }
+  keep_usable(split);
   return split;
 }
 

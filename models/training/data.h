@@ -27,6 +27,9 @@ class TrainingData {
   // are shorter than a segment are left out. `notes` are told so.
   TrainingData(Device& device, const std::string& path, const Recipe& recipe, Hold hold = Hold::automatic,
                Notes notes = {});
+  // The same of a cache that is open already, as one that was never a file; `path` is for messages.
+  TrainingData(Device& device, const std::string& path, CacheFile cache, const Recipe& recipe,
+               Hold hold = Hold::automatic, Notes notes = {});
   TrainingData(const TrainingData&) = delete;
   TrainingData& operator=(const TrainingData&) = delete;
 
@@ -45,12 +48,21 @@ class TrainingData {
 
   // Columns of the data set that say what belongs together: "fold", "artist", ...
   const std::vector<std::string>& columns() const { return file_.description().columns; }
+  // Values of one, track by track. Throws Error (input) naming those there are.
+  std::vector<std::string> column(const std::string& name) const;
 
   // Random split number `seed`; stratified where a track has one class. Tracks that have the same in the
   // column `group`, if one is named, stay together. Throws Error (input) naming the columns there are.
   Split random_split(const SplitOptions& options, std::uint64_t seed, const std::string& group = "") const;
   // Tests on one fold (io/datasets/split.h).
   Split fold_split(const std::string& fold) const;
+  // The folds that the data set names, each tested on once, in their order.
+  std::vector<Split> fold_splits() const;
+  // As many folds as asked for, drawn as random_split draws its parts, each tested on once and, of three or
+  // more, validated on once before; stratified where a track has one class. Throws Error (input) for more
+  // folds than tracks.
+  std::vector<Split> random_folds(std::int64_t folds, bool keep_identical_together, std::uint64_t seed,
+                                  const std::string& group = "") const;
   // The lists in `folder`; the notes say which of their tracks are missing.
   Split listed_split(const std::string& folder) const;
   // The one the data set came with (manifest).
@@ -70,7 +82,9 @@ class TrainingData {
   void hold_features(Device& device, Hold hold);
   void add_sums(const CacheItem& item);
   void read_rows(std::int64_t first, std::int64_t count, void* to) const;
-  std::vector<std::string> column(const std::string& name) const;  // its values, track by track
+  struct Drawn;
+  Drawn to_draw_from(bool keep_identical_together, const std::string& group) const;
+  void keep_usable(Split& split) const;
 
   Notes notes_;
   std::string path_;

@@ -5,7 +5,7 @@
 #include "io/files/json.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
-#include "models/metrics/evaluation.h"
+#include "models/training/answers.h"
 #include "models/training/run.h"
 
 namespace melgrad {
@@ -14,29 +14,7 @@ namespace {
 Evaluation evaluate(Evaluator& evaluator, const TrackTable& data, const std::vector<std::int32_t>& tracks,
                     const SegmentOptions& segment, std::size_t classes) {
   const auto [rows, counts] = test_segments(data, tracks, segment);
-  const std::vector<float> probs = evaluator.probabilities(data, rows);
-
-  Evaluation out;
-  out.confusion.assign(classes, std::vector<std::int64_t>(classes, 0));
-  const float* p = probs.data();
-  std::int64_t right = 0;
-  for (std::size_t i = 0; i < tracks.size(); ++i) {
-    Evaluation::Track track{tracks[i], data.tracks()[static_cast<std::size_t>(tracks[i])].label, 0,
-                            std::vector<float>(classes, 0.0F), counts[i]};
-    std::vector<double> sum(classes, 0.0);
-    for (std::int64_t s = 0; s < counts[i]; ++s, p += classes) {
-      for (std::size_t c = 0; c < classes; ++c) sum[c] += p[c];
-      right += std::max_element(p, p + classes) - p == track.label ? 1 : 0;
-    }
-    track.answer = static_cast<std::int32_t>(std::max_element(sum.begin(), sum.end()) - sum.begin());
-    for (std::size_t c = 0; c < classes; ++c) {
-      track.mean[c] = static_cast<float>(sum[c] / static_cast<double>(std::max<std::int64_t>(1, counts[i])));
-    }
-    ++out.confusion[static_cast<std::size_t>(track.label)][static_cast<std::size_t>(track.answer)];
-    out.tracks.push_back(std::move(track));
-  }
-  out.segment_accuracy = rows.empty() ? 0 : static_cast<double>(right) / static_cast<double>(rows.size());
-  return out;
+  return voted(data, tracks, counts, evaluator.probabilities(data, rows), classes);
 }
 
 // Classes that none of `tracks` has.

@@ -1,9 +1,9 @@
 // The state of a run as a checkpoint: weights, the best weights, moments, counters, what validation has seen.
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "io/files/json.h"
+#include "kernels/text.h"
 #include "models/training/model_file.h"
 #include "models/training/run.h"
 
@@ -15,8 +15,9 @@ template <typename Number>
 bool read_number(std::istream& in, Number& number) {
   std::string word;
   if (!(in >> word)) return false;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
-  return error == std::errc{} && end == word.data() + word.size();
+  const auto value = number_in<Number>(word);
+  if (value) number = *value;
+  return value.has_value();
 }
 
 }  // namespace

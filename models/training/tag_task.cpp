@@ -2,7 +2,7 @@
 #include "io/arrays/cache.h"
 #include "io/files/json.h"
 #include "kernels/text.h"
-#include "models/metrics/tag_metrics.h"
+#include "models/training/answers.h"
 #include "models/training/run.h"
 
 namespace melgrad {
@@ -11,23 +11,8 @@ namespace {
 // Mean probabilities over the segments of each track, beside its tags.
 TagScores scores_of(Evaluator& evaluator, const TrainingData& data, const std::vector<std::int32_t>& tracks,
                     const SegmentOptions& segment) {
-  const std::vector<std::string>& tags = data.classes();
   const TestSegments segments = test_segments(data.table(), tracks, segment);
-  const std::vector<float> probs = evaluator.probabilities(data.table(), segments.rows);
-  TagScores out{{}, tags, {}, {}};
-  const float* p = probs.data();
-  for (std::size_t i = 0; i < tracks.size(); ++i) {
-    const auto track = static_cast<std::size_t>(tracks[i]);
-    std::vector<double> sum(tags.size(), 0.0);
-    for (std::int64_t s = 0; s < segments.counts[i]; ++s, p += tags.size())
-      for (std::size_t k = 0; k < tags.size(); ++k) sum[k] += p[k];
-    for (std::size_t k = 0; k < tags.size(); ++k) {
-      out.scores.push_back(static_cast<float>(sum[k] / static_cast<double>(segments.counts[i])));
-      out.targets.push_back(data.labels()[track * tags.size() + k]);
-    }
-    out.tracks.push_back(data.names()[track]);
-  }
-  return out;
+  return averaged(data, tracks, segments.counts, evaluator.probabilities(data.table(), segments.rows));
 }
 
 class TagTask : public Task {
