@@ -12,10 +12,15 @@
 #include "apps/terminal/progress.h"
 #include "io/datasets/csv.h"
 #include "io/files/atomic_file.h"
+#include "io/files/hash.h"
+#include "kernels/mel.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
+#include "models/runs/model_library.h"
 #include "models/runs/run_record.h"
 #include "models/runs/run_training.h"
+#include "models/training/model_file.h"
+#include "models/training/transfer.h"
 
 namespace melgrad {
 namespace {
@@ -73,11 +78,30 @@ struct Opened {
   std::vector<std::string> notes;
 };
 
+// Before anything is extracted.
+void expect_startable(const TrainRequest& request, const Recipe& recipe, bool audio) {
+  Recipe used = recipe;
+  std::int64_t bands = 0;
+  if (audio) {
+    bands = MelTables(recipe.features).bands();
+  } else {
+    const CacheFile cache(request.data);
+    bands = cache.description().bands;
+    if (cache.description().mel.preset == "imported") used.features.preset = "imported";
+    else expect_mel(cache.description(), recipe.features, request.data);
+  }
+  expect_network(used, bands);
+  if (request.from.empty()) return;
+  const std::string file = model_file_path(request.from);
+  expect_same_network(used, read_model_file(file), file);
+}
+
 Opened open_new(const TrainRequest& request, const std::string& out, Device& device, Settings& settings) {
   // Before the folder, which would stay behind if they are refused.
   const std::optional<DataSet> audio = audio_of(data_request(request), settings);
   const Recipe recipe = recipe_of(request, audio ? &*audio : nullptr);
   if (audio) expect_classes(request.data, audio->classes, recipe);
+  expect_startable(request, recipe, audio.has_value());
   const RunFolder folder = RunFolder::create(out, recipe.name);
   const std::vector<std::string> notes = tell_of_features(recipe.features);
   if (!audio) return {recipe, folder, request.data, notes};
@@ -98,15 +122,26 @@ Opened open_begun(TrainRequest& request, const std::string& path, const Device& 
   return {recipe, folder, run.cache, notes};
 }
 
-Split begin(const Opened& opened, const TrainingData& data, const TrainRequest& request,
-            const Device& device) {
+Split new_split(const Opened& opened, const TrainingData& data, const TrainRequest& request) {
   if (data.features().preset == "imported")
     expect_none_of("features.", request.set, opened.cache + " has imported features");
   expect_classes(request.data, data.classes(), opened.recipe);
-  const Split split = choose_split(data, opened.recipe, request);
-  begin_in_folder(opened.folder, opened.recipe, data, request.data, split, request.seed, device,
-                  split_record(request));
-  return split;
+  return choose_split(data, opened.recipe, request);
+}
+
+// Weights that a run starts from are in its folder before anything says that there is a run, so that no
+// resumption starts without them, and none needs their file.
+void begin(TrainingRun& run, const Opened& opened, const TrainRequest& request, const Device& device) {
+  auto record = split_record(request);
+  if (!request.from.empty()) {
+    const std::string file = model_file_path(request.from);
+    const bool all = run.start_from(read_model_file(file), file);
+    say("starts from {}{}", file, all ? "" : "; its last layer is new, as the classes are others");
+    record["from"] = {{"model", request.from}, {"digest", fmt::format("{:016x}", xxh3_of_file(file))}};
+    RunCheckpoints(opened.folder).save(run.state());
+  }
+  begin_in_folder(opened.folder, opened.recipe, run.data(), request.data, run.split(), request.seed, device,
+                  record);
 }
 
 void tell(TrainingRun& run, const Opened& opened, bool done, bool json) {
@@ -142,8 +177,9 @@ void start_or_resume(Settings& settings, TrainRequest request, const std::string
   const auto& [recipe, folder, cache, notes] = opened;
   const TrainingData data(*device, cache, recipe, request.hold, say_line);
   const Split split =
-      begins ? begin(opened, data, request, *device) : read_split(folder.file("splits.json"), data.names());
+      begins ? new_split(opened, data, request) : read_split(folder.file("splits.json"), data.names());
   TrainingRun run(*device, data, split, recipe, request.seed);
+  if (begins) begin(run, opened, request, *device);
   resume_in_folder(run, folder, say_line);
   expect_no_fewer(run, recipe, folder);
   if (!begins) note_resumption(run, folder, say_line);
@@ -231,6 +267,14 @@ void register_train(CommandLine& root, Settings& settings) {
           "section.key=value of the recipe, any number of times (melgrad recipes NAME lists the keys; "
           "lr, batch_size and the like are understood)")
       ->allow_extra_args(false);
+  command->add_option(
+      "--from", request->from,
+      "start from the weights of a run folder, a model file, or a name of melgrad models; its "
+      "recipe is the default, its last layer is new unless the classes are the same");
+  command->add_option(
+      "--freeze", [=](const std::string& patterns) { request->set.push_back("train.freeze=" + patterns); },
+      "patterns of parameters that stay as they are, as 'block1.*,front.*'; '*': all but the last layer "
+      "(the same as --set train.freeze; train.rates gives others a rate of their own)");
   command->add_option("--seed", request->seed, "of weights, order, crops and dropout")->capture_default_str();
   auto* split = add_split_options(*command, *request);
   using Hold = TrainingData::Hold;

@@ -24,6 +24,7 @@ struct TrainRequest {
   std::string split_lists;    // folder with name lists instead
   std::string fold;           // the fold to test on instead
   std::string group;          // column of what stays on one side of the random split
+  std::string from;           // a model whose weights it starts with
   bool classes_are_folders = false;
   TrainingData::Hold hold = TrainingData::Hold::automatic;
   SaveOptions saving;

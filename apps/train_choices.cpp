@@ -9,6 +9,8 @@
 #include "io/datasets/csv.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
+#include "models/runs/model_library.h"
+#include "models/training/model_file.h"
 #include "models/training/task.h"
 
 namespace melgrad {
@@ -24,8 +26,8 @@ Recipe told(const Choose& choose) {
   return recipe;
 }
 
-// The recipe for data that comes with none: by whether each track has one genre, or any number of tags.
-Recipe recipe_for(const std::string& data, const DataSet* audio) {
+// Whether the tracks have any number of tags, not one genre each.
+bool has_tags(const std::string& data, const DataSet* audio) {
   bool tags = false;
   if (audio == nullptr) {
     const CacheFile cache(data);
@@ -34,9 +36,30 @@ Recipe recipe_for(const std::string& data, const DataSet* audio) {
   } else {
     for (const Track& track : audio->tracks) tags = tags || track.labels.size() != 1;
   }
+  return tags;
+}
+
+// The recipe for data that comes with none.
+Recipe recipe_for(const std::string& data, const DataSet* audio) {
+  const bool tags = has_tags(data, audio);
   Recipe recipe = load_recipe(tags ? "mtat-musicnn" : "dong2018-fixed");
   say("recipe {}, as {}; others: melgrad recipes, train --recipe NAME", recipe.name,
       tags ? "the tracks have tags" : "each track has one genre");
+  return recipe;
+}
+
+// That of the model it starts from, for what is asked now.
+Recipe recipe_of_model(const TrainRequest& request, bool tags) {
+  const std::string file = model_file_path(request.from);
+  Recipe recipe = parse_recipe(read_model_file(file).need_text("recipe", file), file);
+  const TaskKind task = tags ? TaskKind::tags : TaskKind::genres;
+  if (recipe.task != task) {
+    recipe.task = task;
+    recipe.train.best_by = tags ? BestBy::roc_auc : BestBy::accuracy;
+    recipe.train.tag_weights = recipe.train.class_weights = Weighting::none;
+    recipe.train.sampling = Sampling::shuffled;
+  }
+  say("recipe {}, that of {}; train --recipe NAME takes another", recipe.name, request.from);
   return recipe;
 }
 
@@ -65,6 +88,10 @@ Recipe told_recipe(const std::string& name_or_path, const std::vector<std::strin
 
 Recipe recipe_of(const TrainRequest& request, const DataSet* audio) {
   if (!request.recipe.empty()) return told_recipe(request.recipe, request.set);
+  if (!request.from.empty())
+    return told([&](auto* notes) {
+      return chosen_recipe(recipe_of_model(request, has_tags(request.data, audio)), request.set, notes);
+    });
   return told(
       [&](auto* notes) { return chosen_recipe(recipe_for(request.data, audio), request.set, notes); });
 }

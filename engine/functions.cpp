@@ -135,9 +135,18 @@ Var batch_norm(Tape& tape, Var x, const BatchNormParams& params, const BatchNorm
   Ops& ops = tape.ops();
   const Tensor running_mean = params.running_mean.value, running_variance = params.running_variance.value;
   const Tensor gamma = params.gamma.value, beta = params.beta.value;
-  if (!tape.training()) {
+  if (!tape.training() || !params.gamma.trainable) {
     ops.batch_norm_inference(in, gamma, beta, running_mean, running_variance, norm.epsilon, y);
-    return tape.result(y, {x}, {});
+    return tape.result(y, {x}, [=, &tape](Tensor dy) {  // a factor for each channel: the norm of ones about 0
+      const Shape row{1, channels}, rows{1, in.numel() / channels, channels};
+      const Tensor one = tape.take(row), zero = tape.take({channels}), factor = tape.take(row);
+      tape.ops().fill(one, 1.0F);
+      tape.ops().fill(zero, 0.0F);
+      tape.ops().batch_norm_inference(one, gamma, zero, zero, running_variance, norm.epsilon, factor);
+      tape.ops().scale_channels_backward(in.reshape(rows), factor, dy.reshape(rows),
+                                         tape.gradient_of(x).reshape(rows),
+                                         {tape.take(row), Write::overwrite});
+    });
   }
   const Tensor mean = tape.take({channels}), scale = tape.take({channels});
   ops.batch_norm_forward(in, gamma, beta, norm, y, mean, scale, running_mean, running_variance);
@@ -333,7 +342,7 @@ Var l2_penalty(Tape& tape, ParamStore& params) {
   tape.ops().fill(loss, 0.0F);
   std::vector<std::pair<Var, float>> terms;
   for (Param& p : params.all()) {
-    if (p.l2 == 0) continue;
+    if (p.l2 == 0 || !p.trainable) continue;
     tape.ops().l2_penalty_forward(p.value, p.l2, {loss, Write::accumulate});
     terms.emplace_back(tape.param(p), p.l2);
   }

@@ -27,7 +27,8 @@ Var relu(Tape& tape, Var x);
 Var dropout(Tape& tape, Var x, const Dropout& dropout);
 Var add(Tape& tape, Var a, Var b);
 
-// Over all axes but the last. On a tape that trains: by the batch, and the running statistics follow.
+// Over all axes but the last. On a tape that trains: by the batch, and the running statistics follow; but
+// where gamma is frozen (not trainable) by the running statistics, which then stay as they are.
 struct BatchNormParams {
   Param &gamma, &beta, &running_mean, &running_variance;  // [C]
 };
@@ -61,7 +62,7 @@ Var harmonic_filters(Tape& tape, Tensor centres, Param& q, float hz_per_bin, std
 // x [M, I] (data, without gradient) times w [O, I]' -> [M, O], as `shape`
 Var project(Tape& tape, Tensor x, Var w, Shape shape);
 
-// sum over all parameters of param.l2 * sum w^2 -> [1]
+// sum over all trainable parameters of param.l2 * sum w^2 -> [1]
 Var l2_penalty(Tape& tape, ParamStore& params);
 
 struct CrossEntropy {

@@ -2,7 +2,9 @@
 // step (rate, gradient scale, step counter) lives in device memory.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "engine/memory.h"
 #include "kernels/ops.h"
@@ -39,16 +41,29 @@ class Optimizer {
   // Multiplies the learning rate from the next update on (1 at first): a schedule that depends on results.
   void set_factor(double factor);
 
-  // [1] learning rate and [2] {gradient norm, scale} of the last update.
+  // [1] learning rate, of parameters whose own factor is 1, and [2] {gradient norm, scale} of the last
+  // update.
   Tensor rate() const { return rate_; }
   Tensor norm() const { return norm_; }
   // One slab per moment: two for adam and adadelta, one for sgd.
   std::vector<Slab>& moments() { return moments_; }
 
  private:
+  // Neighbours in the slab of all values whose rates have the same factor.
+  struct Range {
+    std::int64_t first = 0, count = 0;  // floats
+    std::size_t rate = 0;               // into rates_
+  };
+  void find_ranges();
+  void update(const Range& range, Tensor counter);
+
   Device* device_;
   const ParamStore* params_;
   OptimizerOptions options_;
+  std::vector<Range> ranges_;
+  std::vector<double> factors_;    // the distinct ones; the first is 1
+  std::vector<Tensor> rates_;      // [1] each
+  std::optional<Slab> own_rates_;  // but the first
   std::vector<Slab> moments_;
   Tensor rate_, norm_, factor_;
   Slab scalars_;

@@ -21,6 +21,7 @@ struct Param {
   std::vector<float> start = {};
   float l2 = 0;           // weight of the penalty l2 * sum w^2 (Keras's form)
   bool trainable = true;  // false: no gradient
+  double rate = 1;        // multiplies the learning rate
   Tensor value = {}, grad = {};
 };
 

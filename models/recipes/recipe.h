@@ -95,6 +95,9 @@ struct TrainOptions : UpdateConstants {
   // "80 adam 1e-4, 20 sgd 1e-3": epochs, optimizer and rate one after another, each from the best weights so
   // far; empty: `epochs` of `optimizer` at `rate`.
   std::string phases;
+  // "block1.*, front.*": what stays as it is; "block2.* 0.1": what learns slower
+  // (models/training/transfer.h).
+  std::string freeze, rates;
 };
 
 // One stretch of training with one optimizer.

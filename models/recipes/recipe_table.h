@@ -149,6 +149,10 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
         r.train.plateau_patience);
   visit(Key{"train.phases", "epochs, optimizer and rate, one after another: \"80 adam 1e-4, 20 sgd 1e-3\""},
         r.train.phases);
+  visit(Key{"train.freeze", "patterns of parameters that stay as they are: \"block1.*, front.*\""},
+        r.train.freeze);
+  visit(Key{"train.rates", "patterns and factors of their learning rate: \"block* 0.1, dense.* 10\""},
+        r.train.rates);
 }
 
 }  // namespace melgrad

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "io/arrays/checkpoint.h"
-#include "io/arrays/safetensors.h"
 #include "io/files/json.h"
 #include "io/files/user_folder.h"
 #include "kernels/text.h"
 #include "models/networks/networks.h"
+#include "models/runs/run_record.h"
+#include "models/training/model_file.h"
 
 namespace melgrad {
 namespace {
@@ -34,7 +34,7 @@ std::vector<std::pair<std::string, std::string>> files_at_hand() {
 }
 
 ModelAtHand described(const std::string& name, const std::string& path) {
-  const Checkpoint file = path.ends_with(".safetensors") ? load_safetensors(path) : load_checkpoint(path);
+  const Checkpoint file = read_model_file(path);
   ModelAtHand out{name, path, parse_recipe(file.need_text("recipe", path), path), {}, 0, ""};
   reading_json(path + ": classes", [&] { parse_json(file.need_text("classes", path)).get_to(out.classes); });
   const auto model =
@@ -74,6 +74,13 @@ std::string model_path(const std::string& path_or_name) {
   }
   fail(ErrorKind::input, "{}: neither a run folder nor a model file nor one of melgrad models{}",
        path_or_name, did_you_mean(path_or_name, names));
+}
+
+std::string model_file_path(const std::string& path_or_name) {
+  const std::string path = model_path(path_or_name);
+  const std::string file = fs::is_directory(path) ? (fs::path(path) / "model.h5").string() : path;
+  if (!fs::exists(file)) fail(ErrorKind::input, "{}: {}", path, unfinished(RunFolder::open(path)));
+  return file;
 }
 
 }  // namespace melgrad

@@ -29,5 +29,7 @@ std::vector<ModelAtHand> models_at_hand(std::vector<std::string>& problems);
 // `path_or_name` itself if it is a run folder or a file, else the file of the model of that name. Throws
 // Error (input) where there is neither, with the nearest name.
 std::string model_path(const std::string& path_or_name);
+// The model file itself: of a run folder its model.h5. Throws Error (input) for a run that is not finished.
+std::string model_file_path(const std::string& path_or_name);
 
 }  // namespace melgrad

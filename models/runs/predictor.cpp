@@ -12,15 +12,6 @@
 namespace melgrad {
 namespace {
 
-namespace fs = std::filesystem;
-
-std::string file_of(const std::string& path_or_name) {
-  const std::string path = model_path(path_or_name);
-  const std::string file = fs::is_directory(path) ? (fs::path(path) / "model.h5").string() : path;
-  if (!fs::exists(file)) fail(ErrorKind::input, "{}: {}", path, unfinished(RunFolder::open(path)));
-  return file;
-}
-
 LoadedModel load(Device& device, const std::string& file) {
   LoadedModel loaded = load_model(device, file);
   if (loaded.recipe.features.preset == "imported") {
@@ -34,7 +25,7 @@ LoadedModel load(Device& device, const std::string& file) {
 
 Predictor::Predictor(Device& device, const std::string& path)
     : device_(&device),
-      file_(file_of(path)),
+      file_(model_file_path(path)),
       loaded_(load(device, file_)),
       features_(device, loaded_.recipe.features),
       evaluator_(device, *loaded_.model, task_of(loaded_.recipe), loaded_.recipe.segment.frames) {}

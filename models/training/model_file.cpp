@@ -3,6 +3,7 @@
 #include "io/arrays/safetensors.h"
 #include "io/files/json.h"
 #include "models/networks/networks.h"
+#include "models/training/transfer.h"
 
 namespace melgrad {
 namespace {
@@ -40,18 +41,32 @@ void save_slab(Device& device, const ParamStore& params, const Slab* slab, const
 }
 
 void load_slab(Device& device, const ParamStore& params, const Slab* slab, const std::string& prefix,
-               const Checkpoint& in, const std::string& path) {
+               const Checkpoint& in, const std::string& path, const std::set<std::string>& others) {
   for (const Param& p : params.all()) {
-    if (!p.trainable && prefix.starts_with("moment")) continue;
+    if ((!p.trainable && prefix.starts_with("moment")) || others.contains(p.name)) continue;
     const std::string name = prefix + "/" + p.name;
     from_array(device, slab != nullptr ? params.part(*slab, p) : p.value, in.need_array(name, path), name,
                path);
   }
 }
 
+void load_weights(Device& device, Model& model, const std::set<std::string>& others, const Recipe& recipe,
+                  const Checkpoint& in, const std::string& path) {
+  load_slab(device, model.params(), nullptr, "param", in, path, others);
+  if (recipe.input.standardise != Standardise::bands) return;
+  if (!model.input_mean()) {
+    const std::vector<float> room(in.need_array("input/mean", path).bytes.size() / sizeof(float));
+    model.standardise_input(device, room, room);
+  }
+  from_array(device, model.input_mean(), in.need_array("input/mean", path), "input/mean", path);
+  from_array(device, model.input_scale(), in.need_array("input/scale", path), "input/scale", path);
+}
+
 std::unique_ptr<Model> new_model(Device& device, const Recipe& recipe, std::int64_t bands,
                                  std::size_t classes) {
   auto model = make_model(recipe.model, {recipe.segment.frames, bands}, static_cast<std::int64_t>(classes));
+  if (!recipe.train.freeze.empty() || !recipe.train.rates.empty())
+    set_rates(model->params(), recipe, last_layer(recipe, bands, classes));
   model->params().allocate(device);
   return model;
 }
@@ -70,20 +85,18 @@ Checkpoint model_file(Device& device, const Model& model, const Slab* weights, c
   return out;
 }
 
+Checkpoint read_model_file(const std::string& path) {
+  return path.ends_with(".safetensors") ? load_safetensors(path) : load_checkpoint(path);
+}
+
 LoadedModel load_model(Device& device, const std::string& path) {
-  const Checkpoint file = path.ends_with(".safetensors") ? load_safetensors(path) : load_checkpoint(path);
+  const Checkpoint file = read_model_file(path);
   LoadedModel out;
   out.recipe = parse_recipe(file.need_text("recipe", path), path);
   reading_json(path + ": classes", [&] { parse_json(file.need_text("classes", path)).get_to(out.classes); });
   out.bands = file.need_scalar<std::int64_t>("bands", path);
   out.model = new_model(device, out.recipe, out.bands, out.classes.size());
-  load_slab(device, out.model->params(), nullptr, "param", file, path);
-  if (out.recipe.input.standardise == Standardise::bands) {
-    out.model->standardise_input(device, std::vector<float>(static_cast<std::size_t>(out.bands)),
-                                 std::vector<float>(static_cast<std::size_t>(out.bands)));
-    from_array(device, out.model->input_mean(), file.need_array("input/mean", path), "input/mean", path);
-    from_array(device, out.model->input_scale(), file.need_array("input/scale", path), "input/scale", path);
-  }
+  load_weights(device, *out.model, {}, out.recipe, file, path);
   return out;
 }
 

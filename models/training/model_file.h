@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,11 +18,18 @@ HostArray to_array(Device& device, Tensor tensor);
 // part for running statistics.
 void save_slab(Device& device, const ParamStore& params, const Slab* slab, const std::string& prefix,
                Checkpoint& out);
-// Throws Error (input) naming `path` and the array where one is missing or has another shape.
+// The same back, but for the parameters in `others`. Throws Error (input) naming `path` and the array where
+// one is missing or has another shape.
 void load_slab(Device& device, const ParamStore& params, const Slab* slab, const std::string& prefix,
-               const Checkpoint& in, const std::string& path);
+               const Checkpoint& in, const std::string& path, const std::set<std::string>& others = {});
 
-// The network a recipe asks for, its parameters in memory and not yet set.
+// Sets a model to what its file holds, and how its input is standardised, but for the parameters in `others`.
+// Throws Error (input) as load_slab does.
+void load_weights(Device& device, Model& model, const std::set<std::string>& others, const Recipe& recipe,
+                  const Checkpoint& in, const std::string& path);
+
+// The network a recipe asks for, its parameters in memory and not yet set; which of them are trained, and at
+// which rate, is as the recipe says (models/training/transfer.h).
 std::unique_ptr<Model> new_model(Device& device, const Recipe& recipe, std::int64_t bands,
                                  std::size_t classes);
 
@@ -29,6 +37,8 @@ std::unique_ptr<Model> new_model(Device& device, const Recipe& recipe, std::int6
 Checkpoint model_file(Device& device, const Model& model, const Slab* weights, const Recipe& recipe,
                       const std::vector<std::string>& classes, std::int64_t bands);
 
+// What stands in a model file (.h5, .safetensors).
+Checkpoint read_model_file(const std::string& path);
 // The model and recipe of a model file (.h5, .safetensors), ready to predict.
 struct LoadedModel {
   Recipe recipe;

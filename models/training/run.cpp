@@ -8,6 +8,7 @@
 #include "kernels/text.h"
 #include "models/training/epoch_order.h"
 #include "models/training/model_file.h"
+#include "models/training/transfer.h"
 
 namespace melgrad {
 namespace {
@@ -51,6 +52,11 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
     const auto statistics = data.band_statistics(split_.train);
     model_->standardise_input(device, statistics.mean, statistics.deviation);
   }
+}
+
+bool TrainingRun::start_from(const Checkpoint& file, const std::string& path) {
+  return melgrad::start_from(*device_, *model_, recipe_, data_->table().bands(), data_->classes(), file,
+                             path);
 }
 
 Diverged::Diverged(std::int64_t at, double loss, double norm, const std::string& more)

@@ -64,6 +64,10 @@ class TrainingRun {
   // device.
   std::string first_trouble(const Checkpoint* before, std::int64_t step);
 
+  // Begins with the weights of a model file (models/training/transfer.h), before the first step. Returns
+  // whether the last layer's are among them.
+  bool start_from(const Checkpoint& file, const std::string& path);
+
   Checkpoint state();
   void restore(const Checkpoint& checkpoint, const std::string& path);
   // The weights to keep, with everything that prediction needs.

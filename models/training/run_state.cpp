@@ -58,7 +58,7 @@ Checkpoint TrainingRun::state() {
 
 void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
   const ParamStore& params = model_->params();
-  load_slab(*device_, params, nullptr, "param", in, path);
+  load_weights(*device_, *model_, {}, recipe_, in, path);
   load_slab(*device_, params, &best_, "best", in, path);
   const auto steps = in.need_scalar<std::int64_t>("state/counter", path);
   schedule_.go_to(steps / steps_per_epoch_);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 
 #include "io/arrays/cache.h"
+#include "io/arrays/checkpoint.h"
 #include "io/audio/audio.h"
 #include "kernels/math/half.h"
 #include "tests/io/scratch.h"
@@ -99,6 +100,41 @@ TEST_F(Pipeline, ARunWithoutValidationKeepsItsFinalWeights) {
   EXPECT_TRUE(result.at("valid_best").is_null());
   EXPECT_EQ(result.at("weights"), "final");
   EXPECT_EQ(result.at("accuracy"), result.at("accuracy_final"));
+}
+
+// What a run starts from is in its folder: it goes on to the same bits when the other is gone.
+TEST_F(Pipeline, ARunStartsFromTheWeightsOfAnother) {
+  fs::copy(at("run"), at("source"));
+  ASSERT_EQ(run("synth --out " + at("two") + " --classes 2 --tracks-per-class 8 --seconds 5").code, 0);
+  const std::string command = "train " + at("two") + " --from " + at("source");
+  const Result begun =
+      run("--json " + command + " --freeze 'conv*' --set train.epochs=2 --out " + at("tuned"));
+  ASSERT_EQ(begun.code, 0) << begun.err;
+  EXPECT_NE(begun.err.find("recipe dong2018-fixed, that of "), std::string::npos) << begun.err;
+  EXPECT_NE(begun.err.find("its last layer is new"), std::string::npos) << begun.err;
+  const Checkpoint source = load_checkpoint(at("source/model.h5")),
+                   tuned = load_checkpoint(at("tuned/model.h5"));
+  EXPECT_EQ(tuned.arrays.at("param/conv1.weight"), source.arrays.at("param/conv1.weight"));
+  EXPECT_FALSE(tuned.arrays.at("param/dense1.weight") == source.arrays.at("param/dense1.weight"));
+  EXPECT_EQ(nlohmann::json::parse(read_bytes(at("tuned/run.json"))).at("from").at("model"), at("source"));
+
+  fs::remove_all(at("source"));
+  for (const char* file : {"model.h5", "checkpoint.h5"}) fs::remove(at("tuned/") + file);
+  for (const auto& entry : fs::directory_iterator(at("tuned")))
+    if (entry.path().filename().string().starts_with("checkpoint-") &&
+        entry.path().filename() != "checkpoint-0.h5")
+      fs::remove(entry.path());
+  fs::copy(at("tuned/checkpoint-0.h5"), at("tuned/checkpoint.h5"));
+  const Result again = run("--json train --resume " + at("tuned"));
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(nlohmann::json::parse(again.out).at("weights"), nlohmann::json::parse(begun.out).at("weights"));
+  EXPECT_EQ(run("predict " + at("tuned") + " " + at("two/genres")).code, 0);
+
+  refuses(command + " --out " + at("none"), 3, {"source: neither a run folder nor a model file"});
+  refuses("train " + at("two") + " --from " + at("tuned") + " --freeze cnv1* --out " + at("none"), 2,
+          {"train.freeze: no parameter is called cnv1*; the network has conv1, conv2"});
+  refuses("train " + at("two") + " --from " + at("tuned") + " --recipe mtat-fcn --out " + at("none"), 3,
+          {"model.h5: holds a dong2018, the recipe asks for a fcn"});
 }
 
 TEST_F(Pipeline, VerifyRepeatsTheResultOrSaysWhatDiffers) {
