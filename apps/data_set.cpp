@@ -15,8 +15,9 @@ void add_classes_are_folders(CommandLine& command, bool& classes_are_folders) {
                    "take every folder as a class, whatever it is called, and no layout for known");
 }
 
-void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name) {
-  command.add_option(name, request.path, kDataHelp)->required(!name.starts_with('-'));
+void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name,
+                          const std::string& about) {
+  command.add_option(name, request.path, about)->required(!name.starts_with('-'));
   add_classes_are_folders(command, request.classes_are_folders);
   const auto flag = [&](const char* flag_name, auto& value, const char* help) {
     auto* const option =
@@ -26,7 +27,9 @@ void add_data_set_options(CommandLine& command, DataSetRequest& request, const s
   };
   auto* protocol = flag("--protocol", request.protocol, "clips with a frequent tag and full length, or all")
                        ->is_member({"filtered", "all"});
-  flag("--tags", request.mtat.tags, "top10, top50, or names separated by commas");
+  flag("--tags", request.mtat.tags,
+       request.mtat.tags.empty() ? "topN, or names separated by commas (as many as the model has)"
+                                 : "top10, top50, or names separated by commas");
   request.flags.push_back(command
                               .add_flag("--merge-tags", request.mtat.merge_synonyms,
                                         "count tags that mean the same as one (beat, beats)")

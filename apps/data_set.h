@@ -27,7 +27,8 @@ inline constexpr const char* kDataHelp =
     "tsv, txt)";
 void add_classes_are_folders(CommandLine& command, bool& classes_are_folders);
 // The data as a required positional argument, or as the option `name`, and the flags.
-void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name = "data");
+void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name = "data",
+                          const std::string& help = kDataHelp);
 
 // Opens it and prints its notes on stderr, and what is not read. Throws Error (usage) for a flag of
 // MagnaTagATune with other data.

@@ -1,16 +1,22 @@
-// melgrad evaluate: track-level test result of a finished run. melgrad verify: whether it still comes out the
-// same.
+// melgrad evaluate: track-level test result of a finished run, or of any model on a data set. melgrad verify:
+// whether it still comes out the same.
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <optional>
 
+#include "apps/extract.h"
+#include "apps/terminal/interrupt.h"
 #include "apps/terminal/result_text.h"
 #include "apps/train.h"
 #include "io/datasets/csv.h"
 #include "io/files/atomic_file.h"
+#include "io/files/temporary_folder.h"
 #include "kernels/text.h"
+#include "models/runs/model_library.h"
 #include "models/runs/run_record.h"
 #include "models/runs/run_training.h"
+#include "models/training/model_test.h"
 #include "models/training/run.h"
 
 namespace melgrad {
@@ -86,25 +92,86 @@ Mistakes mistakes_of(const nlohmann::ordered_json& test, const std::vector<std::
   return out;
 }
 
-void evaluate(const Settings& settings, const std::string& path, const std::string& cache,
-              const std::string& list) {
-  std::optional<AtomicFile> file;
-  if (!list.empty()) file.emplace(list);
-  Restored at(settings, path, cache);
-  const nlohmann::ordered_json result = test_in_folder(at.run, at.folder);
-  const Mistakes mistakes = mistakes_of(result.at("test"), at.data.classes());
+struct EvaluateArguments {
+  std::string model, list;
+  DataSetRequest data;
+};
+
+// A file for the mistakes, opened before the work is done.
+std::unique_ptr<AtomicFile> list_file(const EvaluateArguments& args) {
+  return args.list.empty() ? nullptr : std::make_unique<AtomicFile>(args.list);
+}
+
+// `where` the result stands besides.
+void tell(const Settings& settings, const EvaluateArguments& args, const nlohmann::ordered_json& result,
+          const std::vector<std::string>& classes, AtomicFile* file, const std::string& where) {
+  const Mistakes mistakes = mistakes_of(result.at("test"), classes);
   if (file) {
     file->write(mistakes.csv);
     file->commit();
   }
-  if (settings.json) {
-    print_json(result);
-  } else {
-    print("{}: {}\nresult: {}\n", path, Lines{result_text(result)}, at.folder.file("result.json"));
-    if (file) print("mistakes: {}: all {}\n", list, mistakes.count);
-    else if (mistakes.count > 0)
-      print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count, path);
+  if (settings.json) return print_json(result);
+  print("{}: {}\n{}", args.model, Lines{result_text(result)}, Lines{where});
+  if (file) print("mistakes: {}: all {}\n", args.list, mistakes.count);
+  else if (mistakes.count > 0)
+    print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count, args.model);
+}
+
+// Those of the data set's own split, else all.
+std::vector<std::int32_t> test_tracks(const TrainingData& data) {
+  std::vector<std::int32_t> tracks;
+  if (data.has_splits()) tracks = data.own_split().test;
+  else tracks = data.all_tracks();
+  if (tracks.empty()) fail(ErrorKind::input, "{}: has no test tracks", data.path());
+  say("{}: {} tracks are tested{}", data.path(), tracks.size(),
+      data.has_splits() ? "" : ", all of them: it has no split");
+  return tracks;
+}
+
+// A model that is no run folder of ours: what it has not been trained on is up to who gives the data.
+void evaluate_model(Settings& settings, const EvaluateArguments& args, const std::string& model) {
+  if (args.data.path.empty())
+    fail(ErrorKind::usage, "evaluate {}: a model file has no test tracks of its own: --data names them",
+         args.model);
+  const auto file = list_file(args);
+  const auto device = open_device(settings);
+  LoadedModel loaded = load_model(*device, model);
+  DataSetRequest request = args.data;
+  request.splits = true;
+  if (request.mtat.tags.empty()) request.mtat.tags = fmt::format("top{}", loaded.classes.size());
+  std::string cache = request.path;
+  std::optional<TemporaryFolder> folder;
+  if (const auto audio = audio_of(request, settings)) {
+    expect_answers(loaded, audio->classes, request.path);
+    folder.emplace();
+    cache = *folder / "features.h5";
+    try {
+      extract_to(cache, *audio, loaded.recipe.features, *device, settings);
+    } catch (const Interrupted&) {
+      throw Interrupted{"stopped before anything was tested"};
+    }
   }
+  const TrainingData data(*device, request.path, CacheFile(cache), loaded.recipe,
+                          TrainingData::Hold::automatic, say_line);
+  auto result = test_model(*device, loaded, data, test_tracks(data));
+  result["model"] = args.model;
+  const auto& test = result.at("test");
+  tell(settings, args, result,
+       test.contains("confusion") ? test.at("classes").get<std::vector<std::string>>() : data.classes(),
+       file.get(), "");
+}
+
+void evaluate(Settings& settings, const EvaluateArguments& args) {
+  const std::string path = model_path(args.model);
+  if (!std::filesystem::is_directory(path)) return evaluate_model(settings, args, path);
+  for (const Option* flag : args.data.flags)
+    if (flag->count() > 0)
+      fail(ErrorKind::usage, "{}: {} is a run, which has its test tracks", flag->name(), args.model);
+  const auto file = list_file(args);
+  Restored at(settings, path, args.data.path);
+  const nlohmann::ordered_json result = test_in_folder(at.run, at.folder);
+  tell(settings, args, result, at.data.classes(), file.get(),
+       fmt::format("result: {}\n", at.folder.file("result.json")));
   if (!at.run.finished()) say("note: this run is not finished; go on with: melgrad train --resume {}", path);
 }
 
@@ -188,33 +255,33 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
         path, found.differ, found.figures, found.largest, found.first);
 }
 
-// The arguments that both commands have.
-CommandLine* add_command(CommandLine& root, const char* name, const char* help,
-                         const std::function<void(const std::string&, const std::string&)>& work) {
-  auto* command = root.add_subcommand(name, help);
-  auto path = std::make_shared<std::string>(), cache = std::make_shared<std::string>();
-  command->add_option("run", *path, "run folder")->required();
-  command->add_option("--data", *cache, "the cache, if it was moved since");
-  command->callback([=] { work(*path, *cache); });
-  return command;
-}
-
 }  // namespace
 
 void register_evaluate(CommandLine& root, Settings& settings) {
-  auto list = std::make_shared<std::string>();
-  add_command(root, "evaluate", "test a finished run on its test tracks",
-              [=, &settings](const std::string& path, const std::string& cache) {
-                evaluate(settings, path, cache, *list);
-              })
-      ->add_option("--mistakes", *list,
-                   "a CSV file for every mistake: file, true and predicted genre, both probabilities, the "
-                   "surest first; of tags those missed and false alarms");
+  auto args = std::make_shared<EvaluateArguments>();
+  auto* command =
+      root.add_subcommand("evaluate", "test a finished run on its test tracks, or a model on any");
+  command->add_option("model", args->model, "run folder, model file, or a name of melgrad models")
+      ->required();
+  args->data.mtat.tags.clear();  // as many as the model has
+  add_data_set_options(
+      *command, args->data, "--data",
+      "of a run: the cache, if it was moved since; of a model: a cache or data set, whose own "
+      "test tracks are tested, or all of it if it has no split");
+  command->add_option("--mistakes", args->list,
+                      "a CSV file for every mistake: file, true and predicted genre, both probabilities, the "
+                      "surest first; of tags those missed and false alarms");
+  add_no_cache(*command, settings);
+  command->callback([=, &settings] { evaluate(settings, *args); });
 }
 
 void register_verify(CommandLine& root, Settings& settings) {
-  add_command(root, "verify", "test a finished run again and compare with its recorded result",
-              [&](const std::string& path, const std::string& cache) { verify(settings, path, cache); });
+  auto* command =
+      root.add_subcommand("verify", "test a finished run again and compare with its recorded result");
+  auto path = std::make_shared<std::string>(), cache = std::make_shared<std::string>();
+  command->add_option("run", *path, "run folder")->required();
+  command->add_option("--data", *cache, "the cache, if it was moved since");
+  command->callback([=, &settings] { verify(settings, *path, *cache); });
 }
 
 }  // namespace melgrad

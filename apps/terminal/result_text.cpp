@@ -21,24 +21,31 @@ std::string with_interval(const Figure& f) {
   return fmt::format("{} ({:.2f}-{:.2f})", figure_text(f.value), f.low, f.high);
 }
 
+// Of a run: which of its weights; of a model by itself there are no others.
 std::string genres_text(const ordered_json& result) {
   const ordered_json& test = result.at("test");
-  const double accuracy = result.at("accuracy"), tracks = test.at("tracks");
+  const double accuracy = test.at("accuracy"), tracks = test.at("tracks");
+  const bool run = result.contains("weights");
   return fmt::format(
-      "{} of {} test tracks right: accuracy {:.3f} (95 % interval {:.3f} to {:.3f}), {} weights\n"
-      "single segments {:.3f}; final weights {:.3f}, best-validation weights {:.3f}\n\n{}",
+      "{} of {} test tracks right: accuracy {:.3f} (95 % interval {:.3f} to {:.3f}){}\nsingle segments "
+      "{:.3f}{}\n\n{}",
       std::llround(accuracy * tracks), std::llround(tracks), accuracy,
       test.at("accuracy_interval").at(0).get<double>(), test.at("accuracy_interval").at(1).get<double>(),
-      result.at("weights").get<std::string>(), test.at("segment_accuracy").get<double>(),
-      result.at("accuracy_final").get<double>(), result.at("accuracy_best").get<double>(),
+      run ? fmt::format(", {} weights", result.at("weights").get<std::string>()) : "",
+      test.at("segment_accuracy").get<double>(),
+      run ? fmt::format("; final weights {:.3f}, best-validation weights {:.3f}",
+                        result.at("accuracy_final").get<double>(), result.at("accuracy_best").get<double>())
+          : "",
       as_table(test.at("confusion").get<std::vector<std::vector<std::int64_t>>>(),
                test.at("classes").get<std::vector<std::string>>()));
 }
 
 std::string tags_text(const ordered_json& result) {
   const TagMetrics metrics = tag_metrics_of(result.at("test"));
-  return fmt::format("{} test tracks, {} weights\n\n{}", metrics.tracks,
-                     result.at("weights").get<std::string>(), as_table(metrics));
+  return fmt::format(
+      "{} test tracks{}\n\n{}", metrics.tracks,
+      result.contains("weights") ? fmt::format(", {} weights", result.at("weights").get<std::string>()) : "",
+      as_table(metrics));
 }
 
 }  // namespace

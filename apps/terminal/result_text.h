@@ -12,7 +12,7 @@ namespace melgrad {
 // "0.705"; "-" where it is undefined.
 std::string figure_text(double value);
 
-// Of what Task::test returned.
+// Of what Task::test or test_model returned.
 std::string result_text(const nlohmann::ordered_json& result);
 
 // A confusion matrix as rates per class, rows true.

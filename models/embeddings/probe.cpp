@@ -214,17 +214,6 @@ double baseline_of(const TrainingData& data, const Tracks& tracks) {
          static_cast<double>(tracks.size());
 }
 
-Json test_json(const TrainingData& data, const Answers& answers) {
-  const auto counts = rows_of_each(data, answers.tracks);
-  if (data.task().one_answer())
-    return as_json(voted(data.table(), answers.tracks, counts, answers.probabilities, data.classes().size()),
-                   data.classes(), data.names());
-  const TagScores scores = averaged(data, answers.tracks, counts, answers.probabilities);
-  Json test = as_json(tag_metrics(scores));
-  test["predictions"] = as_json(scores);
-  return test;
-}
-
 Json spread(const std::vector<double>& scores) {
   return {{"mean", or_null(mean(scores))}, {"deviation", or_null(deviation(scores))}};
 }
@@ -310,7 +299,8 @@ Json probe(Device& device, const TrainingData& data, const Cache& cache, const P
           {"baseline", baseline_of(data, first.tracks)},
           {"leaks", std::move(found_leaks)},
           {"doubts", std::move(doubts)},
-          {"test", test_json(data, first)}};
+          {"test", answers_json(data, first.tracks, rows_of_each(data, first.tracks), first.probabilities,
+                                data.classes())}};
 }
 
 }  // namespace melgrad

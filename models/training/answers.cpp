@@ -1,8 +1,10 @@
 #include "models/training/answers.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "models/training/data.h"
+#include "models/training/task.h"
 
 namespace melgrad {
 
@@ -50,6 +52,18 @@ TagScores averaged(const TrainingData& data, const std::vector<std::int32_t>& tr
     out.tracks.push_back(data.names()[track]);
   }
   return out;
+}
+
+nlohmann::ordered_json answers_json(const TrainingData& data, const std::vector<std::int32_t>& tracks,
+                                    const std::vector<std::int64_t>& counts,
+                                    const std::vector<float>& probabilities,
+                                    const std::vector<std::string>& classes) {
+  if (data.task().one_answer())
+    return as_json(voted(data.table(), tracks, counts, probabilities, classes.size()), classes, data.names());
+  const TagScores scores = averaged(data, tracks, counts, probabilities);
+  nlohmann::ordered_json test = as_json(tag_metrics(scores));
+  test["predictions"] = as_json(scores);
+  return test;
 }
 
 }  // namespace melgrad

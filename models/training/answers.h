@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
 #include <vector>
 
 #include "models/metrics/evaluation.h"
@@ -20,5 +22,11 @@ Evaluation voted(const TrackTable& data, const std::vector<std::int32_t>& tracks
 // Tags: the mean over the segments, beside the truth.
 TagScores averaged(const TrainingData& data, const std::vector<std::int32_t>& tracks,
                    const std::vector<std::int64_t>& counts, const std::vector<float>& probabilities);
+// Either as Task::test writes it, by what the data's task is; `classes` name the columns, the data's own
+// first.
+nlohmann::ordered_json answers_json(const TrainingData& data, const std::vector<std::int32_t>& tracks,
+                                    const std::vector<std::int64_t>& counts,
+                                    const std::vector<float>& probabilities,
+                                    const std::vector<std::string>& classes);
 
 }  // namespace melgrad

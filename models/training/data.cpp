@@ -237,6 +237,13 @@ Split TrainingData::listed_split(const std::string& folder) const {
   return split;
 }
 
+std::vector<std::int32_t> TrainingData::all_tracks() const {
+  std::vector<std::int32_t> tracks;
+  for (std::size_t i = 0; i < usable_.size(); ++i)
+    if (usable_[i]) tracks.push_back(static_cast<std::int32_t>(i));
+  return tracks;
+}
+
 Split TrainingData::own_split() const {
   Split split;
   for (std::size_t i = 0; i < names_.size(); ++i) {

@@ -65,6 +65,8 @@ class TrainingData {
                                   const std::string& group = "") const;
   // The lists in `folder`; the notes say which of their tracks are missing.
   Split listed_split(const std::string& folder) const;
+  // All that are as long as a segment.
+  std::vector<std::int32_t> all_tracks() const;
   // The one the data set came with (manifest).
   Split own_split() const;
   // Mean and standard deviation of each band over all frames of `tracks`, computed in double.

@@ -130,6 +130,36 @@ TEST_F(Pipeline, ARunStartsFromTheWeightsOfAnother) {
   EXPECT_EQ(nlohmann::json::parse(again.out).at("weights"), nlohmann::json::parse(begun.out).at("weights"));
   EXPECT_EQ(run("predict " + at("tuned") + " " + at("two/genres")).code, 0);
 
+  // Without its run it is a model as any other, tested on whatever it is given.
+  fs::copy(at("tuned/model.h5"), at("tuned.h5"));
+  const Result on_all = run("--json evaluate " + at("tuned.h5") + " --data " + at("two"));
+  ASSERT_EQ(on_all.code, 0) << on_all.err;
+  const auto tested = nlohmann::json::parse(on_all.out).at("test");
+  EXPECT_EQ(tested.at("tracks"), 16);
+  ASSERT_EQ(run("evaluate " + at("tuned")).code, 0);
+  const auto own = nlohmann::json::parse(read_bytes(at("tuned/result.json"))).at("test").at("predictions");
+  std::size_t found = 0;
+  for (const auto& track : own)
+    for (const auto& other : tested.at("predictions")) {
+      if (other.at("track") != track.at("track")) continue;
+      ++found;
+      EXPECT_EQ(other.at("answer"), track.at("answer"));
+      EXPECT_NEAR(other.at("probabilities")[0].get<double>(), track.at("probabilities")[0].get<double>(),
+                  1e-5);  // other batches
+    }
+  EXPECT_EQ(found, own.size());
+  EXPECT_NE(run("evaluate " + at("tuned.h5") + " --data " + at("two") + " --mistakes " + at("m.csv"))
+                .out.find("of 16 test tracks right: accuracy "),
+            std::string::npos);
+  // Classes in another order, and some that it may answer and nothing is of; one that it cannot.
+  const Result fewer = run("--json evaluate " + at("run") + "/model.h5 --data " + at("two"));
+  ASSERT_EQ(fewer.code, 0) << fewer.err;
+  EXPECT_EQ(nlohmann::json::parse(fewer.out).at("test").at("classes").size(), 3U);
+  refuses("evaluate " + at("tuned.h5") + " --data " + at("music"), 3,
+          {"is none of the 2 classes that the model"});
+  refuses("evaluate " + at("tuned.h5"), 2, {"--data names them"});
+  refuses("evaluate " + at("tuned") + " --tags top10", 2, {"is a run, which has its test tracks"});
+
   refuses(command + " --out " + at("none"), 3, {"source: neither a run folder nor a model file"});
   refuses("train " + at("two") + " --from " + at("tuned") + " --freeze cnv1* --out " + at("none"), 2,
           {"train.freeze: no parameter is called cnv1*; the network has conv1, conv2"});
