@@ -36,6 +36,11 @@ vertical-align:top}
 figure{flex:0 1 460px;min-width:0;margin:1rem 0;break-inside:avoid}
 figure img{width:100%;height:auto}
 figcaption{color:var(--soft);font-size:.9rem;max-width:460px}
+.map{flex-basis:100%}.map figcaption{max-width:42rem}.map>svg{width:100%;height:auto;border:1px solid var(--rule)}
+.map ul{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:.2rem 1rem;font-size:.9rem}
+.map svg [class]{fill-opacity:.75}.map svg [class]:hover{fill-opacity:1;stroke:var(--ink);stroke-width:2}
+.c0{fill:#0072b2}.c1{fill:#d55e00}.c2{fill:#009e73}.c3{fill:#cc79a7}.c4{fill:#e69f00}.c5{fill:#56b4e9}
+.c6{fill:var(--ink)}
 @media(max-width:30rem){body{padding:.6rem;overflow-wrap:break-word}h1{font-size:1.35rem}
 h2{font-size:1.15rem;margin-top:1.5rem}th,td{padding-right:.6rem}thead th.n,th[scope=row]{white-space:normal}}
 @media print{body{max-width:none}h2{break-after:avoid}}
@@ -103,7 +108,42 @@ std::string as_html(const std::string& caption, const TextRows& rows) {
   return out + "</tbody></table></div>\n";
 }
 
+// Seven colours as circles, then again as triangles.
+std::string mark(const Dot& dot, double x, double y) {
+  const std::string shape = dot.group < 7 ? fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"4\"", x, y)
+                                          : fmt::format("<path d=\"M{:.1f} {:.1f}l5 9h-10z\"", x, y - 6);
+  return fmt::format("{} class=\"c{}\"><title>{}</title></{}>\n", shape, dot.group % 7, escaped(dot.name),
+                     dot.group < 7 ? "circle" : "path");
+}
+
+std::string dots_as_html(const Plot& plot) {
+  constexpr double kWidth = 700, kHeight = 500, kEdge = 10;
+  double low[2] = {plot.dots[0].x, plot.dots[0].y}, high[2] = {low[0], low[1]};
+  for (const Dot& dot : plot.dots) {
+    const double at[2] = {dot.x, dot.y};
+    for (int a = 0; a < 2; ++a) {
+      low[a] = std::min(low[a], at[a]);
+      high[a] = std::max(high[a], at[a]);
+    }
+  }
+  const auto placed = [&](double value, int axis, double size) {
+    const double range = high[axis] - low[axis];
+    return kEdge + (range > 0 ? (value - low[axis]) / range : 0.5) * (size - 2 * kEdge);
+  };
+  std::string out =
+      fmt::format("<figure class=\"map\"><svg viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{}\">\n",
+                  kWidth, kHeight, escaped(plot.alt));
+  for (const Dot& dot : plot.dots)
+    out += mark(dot, placed(dot.x, 0, kWidth), kHeight - placed(dot.y, 1, kHeight));
+  out += "</svg><ul>";
+  for (std::size_t g = 0; g < plot.groups.size(); ++g)
+    out += fmt::format("<li><svg width=\"14\" height=\"14\" aria-hidden=\"true\">{}</svg> {}</li>",
+                       mark({0, 0, g, plot.groups[g]}, 7, 7), escaped(plot.groups[g]));
+  return out + fmt::format("</ul><figcaption>{}</figcaption></figure>\n", escaped(plot.caption));
+}
+
 std::string as_html(const Plot& plot, const fs::path& figures) {
+  if (!plot.dots.empty()) return dots_as_html(plot);
   std::ifstream in(figures / (plot.name + ".svg"));
   if (!in) return "";
   std::stringstream svg;

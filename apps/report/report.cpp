@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "apps/report/analysis.h"
+#include "apps/report/collection.h"
 #include "apps/report/runs.h"
 #include "apps/report/sections.h"
 #include "apps/report/spaces.h"
@@ -17,17 +18,21 @@ namespace {
 
 struct Extras {
   bool spaces = false;
-  std::string track;
+  std::string track, by;
 };
+
+bool is_embeddings(const std::string& path) { return path.ends_with(".h5") || path.ends_with(".npy"); }
 
 void report(Settings& settings, const std::vector<std::string>& paths, const std::string& out,
             const Extras& extras) {
   std::vector<ReportRun> runs;
   std::vector<Analysis> analyses;
+  std::vector<EmbeddingTable> collections;
   std::vector<std::string> problems;
   for (const std::string& path : paths) {
     if (std::filesystem::is_regular_file(path)) {
-      analyses.push_back(read_analysis(path));
+      if (is_embeddings(path)) collections.push_back(read_embeddings(path));
+      else analyses.push_back(read_analysis(path));
       continue;
     }
     try {
@@ -37,10 +42,10 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
       problems.push_back(fmt::format("left out: {}", e.what()));
     }
   }
-  if (runs.empty() && analyses.empty()) fail(ErrorKind::input, "{}", problems[0]);
+  if (runs.empty() && analyses.empty() && collections.empty()) fail(ErrorKind::input, "{}", problems[0]);
   keep_comparable(runs);
   const std::vector<RunGroup> groups = group_runs(runs);
-  Page page(groups.empty()       ? "Report: a data set"
+  Page page(groups.empty()       ? analyses.empty() ? "Report: a collection" : "Report: a data set"
             : groups.size() == 1 ? "Report: " + groups[0].label
                                  : fmt::format("Report: {} runs of {} recipes", runs.size(), groups.size()));
   if (!groups.empty()) {
@@ -53,6 +58,8 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
     add_filters(page, groups, problems);
   }
   add_analyses(page, analyses, problems);
+  for (std::size_t i = 0; i < collections.size(); ++i)
+    add_collection(page, collections[i], extras.by, i == 0 ? "map" : fmt::format("map-{}", i + 1));
   const auto device = extras.spaces || !extras.track.empty() ? open_device(settings) : nullptr;
   if (extras.spaces) add_spaces(page, groups, *device, problems);
   if (!extras.track.empty()) {
@@ -73,8 +80,11 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
     for (const std::string& note : run.notes) problems.push_back(fmt::format("{}: {}", run.path, note));
   for (const std::string& problem : problems) say("{}", problem);
   if (settings.json) {
-    const nlohmann::ordered_json json = {
-        {"report", out}, {"runs", runs.size()}, {"analyses", analyses.size()}, {"notes", problems}};
+    const nlohmann::ordered_json json = {{"report", out},
+                                         {"runs", runs.size()},
+                                         {"analyses", analyses.size()},
+                                         {"collections", collections.size()},
+                                         {"notes", problems}};
     print_json(json);
   } else {
     print("report: {}\n", out);
@@ -87,13 +97,17 @@ void register_report(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("report", "the pictures of one or many runs on one page");
   auto runs = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>("report.html");
-  command->add_option("runs", *runs, "folders of runs or of reproductions, and what analyze --out wrote")
+  command
+      ->add_option("runs", *runs,
+                   "folders of runs or of reproductions, what analyze --out wrote, and what embed wrote")
       ->required();
   command->add_option("-o,--out", *out, "the page; its figures go beside it")->capture_default_str();
   auto extras = std::make_shared<Extras>();
   command->add_flag(
       "--spaces", extras->spaces,
       "also Fisher's discriminants of raw segments and last layer, from the runs' caches; takes a while");
+  command->add_option("--by", extras->by,
+                      "of embeddings: what colours their map, a tag or a column (else the classes)");
   command->add_option("--track", extras->track,
                       "also this audio file, as the first network for audio hears it");
   command->callback([=, &settings] { report(settings, *runs, *out, *extras); });

@@ -11,6 +11,7 @@
 #include "apps/report/filters.h"
 #include "apps/report/gnuplot.h"
 #include "apps/report/sections.h"
+#include "models/embeddings/embedding_table.h"
 #include "models/recipes/recipe.h"
 #include "tests/apps/command.h"
 #include "tests/io/fixtures.h"
@@ -249,6 +250,53 @@ TEST_F(Report, ThePageStandsAlone) {
     EXPECT_GT(html.find("\"", html.find("alt=\"", at) + 5) - html.find("alt=\"", at), 30U);
   }
   EXPECT_EQ(images, 7U);
+}
+
+// Tracks on a line, of two classes, with names that a page must not take for its own.
+TEST_F(Report, EmbeddingsBecomeAMap) {
+  EmbeddingTable table;
+  table.width = 3;
+  table.classes = {"low", "high"};
+  for (int i = 0; i < 8; ++i) {
+    table.names.push_back(fmt::format("<i>{}", i));
+    table.files.push_back(0);
+    const auto at = static_cast<float>(i);
+    table.values.insert(table.values.end(), {at, 2 * at, -at});
+    table.labels.insert(table.labels.end(),
+                        {static_cast<std::uint8_t>(i < 5), static_cast<std::uint8_t>(i >= 5)});
+    table.columns["artist"].push_back(fmt::format("artist {:02}", i));
+  }
+  const std::string path = (folder_ / "e.h5").string();
+  write_embeddings(path, table);
+  ASSERT_EQ(report({path}).exit_code, 0);
+  const std::string html = page();
+  EXPECT_EQ(html.find("<i>"), std::string::npos);
+  EXPECT_NE(html.find("8 tracks of 3 numbers each, on the two axes along which they differ most, which hold "
+                      "100.0 % and 0.0 %"),
+            std::string::npos);
+  // The first axis puts them in order, at equal distances.
+  std::vector<double> x;
+  for (int i = 0; i < 8; ++i) {
+    const std::size_t title =
+        html.find(fmt::format("<title>&lt;i&gt;{}: {}</title>", i, i < 5 ? "low" : "high"));
+    ASSERT_NE(title, std::string::npos) << i;
+    const std::size_t mark = html.rfind("<circle cx=\"", title);
+    x.push_back(std::stod(html.substr(mark + 12)));
+    EXPECT_NE(html.substr(mark, title - mark).find(i < 5 ? "class=\"c0\"" : "class=\"c1\""),
+              std::string::npos);
+  }
+  for (std::size_t i = 1; i < 8; ++i) EXPECT_NEAR(std::abs(x[i] - x[i - 1]), 680.0 / 7, 0.11);
+  EXPECT_NE(figure("map.csv").find("track,axis 1,low,high\n<i>0: low,"), std::string::npos)
+      << figure("map.csv");
+  EXPECT_EQ(figure("map.png").substr(1, 3), "PNG");
+
+  ASSERT_EQ(report({path, path, "--by", "high"}).exit_code, 0);
+  EXPECT_NE(page().find("not high</li>"), std::string::npos);
+  EXPECT_NE(figure("map-2.csv").find("not high"), std::string::npos);
+  const auto unknown = report({path, "--by", "hgh"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_NE(unknown.err.find("has no such tag or column; did you mean high?"), std::string::npos)
+      << unknown.err;
 }
 
 // A ripple that goes up by one band every two frames, 8 frames and 4 bands a cycle.
