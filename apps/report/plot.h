@@ -1,10 +1,3 @@
-// A point of a scatter plot that the page draws itself, so that its name shows under the pointer.
-struct Dot {
-  double x = 0, y = 0;
-  std::size_t group = 0;
-  std::string name;
-};
-
 // One figure: what gnuplot draws (apps/report/gnuplot.h) and a page shows (apps/report/page.h).
 #pragma once
 
@@ -15,6 +8,13 @@ struct Dot {
 #include "apps/terminal/text_table.h"
 
 namespace melgrad {
+
+// A point of a scatter plot that the page draws itself, so that its name shows under the pointer.
+struct Dot {
+  double x = 0, y = 0;
+  std::size_t group = 0;
+  std::string name;
+};
 
 // The commands draw what is in `data`; they never contain text from a user's files, which reaches gnuplot
 // only through the data.

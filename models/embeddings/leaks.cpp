@@ -56,7 +56,7 @@ std::vector<std::int32_t> learned_from(const Split& split) {
   return tracks;
 }
 
-struct Near {
+struct Twin {
   float cosine;
   std::int32_t test, other;
 };
@@ -72,8 +72,8 @@ std::vector<float> gathered(const std::vector<float>& rows, std::size_t width,
 }
 
 // The test tracks that have a training track so near, with the nearest.
-std::vector<Near> nearly_same(const std::vector<float>& rows, std::size_t width, const Split& split) {
-  std::vector<Near> found;
+std::vector<Twin> nearly_same(const std::vector<float>& rows, std::size_t width, const Split& split) {
+  std::vector<Twin> found;
   const std::vector<std::int32_t> others = learned_from(split);
   const std::vector<float> b = gathered(rows, width, others);
   constexpr std::size_t kBlock = 256;
@@ -116,13 +116,13 @@ nlohmann::ordered_json leaks(const TrainingData& data, const Cache& cache, const
   for (const Split& split : splits) tests += split.test.size();
   nlohmann::ordered_json out = {{"test_tracks", tests}, {"identical", shared(digests, splits)}};
   if (cache.items.size() <= kMostCompared) {
-    std::vector<Near> found;
+    std::vector<Twin> found;
     const std::vector<float> rows = directions(cache);
     for (const Split& split : splits)
-      for (const Near& near : nearly_same(rows, static_cast<std::size_t>(cache.bands), split))
+      for (const Twin& near : nearly_same(rows, static_cast<std::size_t>(cache.bands), split))
         found.push_back(near);
     std::stable_sort(found.begin(), found.end(),
-                     [](const Near& a, const Near& b) { return a.cosine > b.cosine; });
+                     [](const Twin& a, const Twin& b) { return a.cosine > b.cosine; });
     auto nearest = nlohmann::ordered_json::array();
     for (std::size_t i = 0; i < std::min<std::size_t>(5, found.size()); ++i)
       nearest.push_back({{"test", data.names()[static_cast<std::size_t>(found[i].test)]},

@@ -59,10 +59,10 @@ class LinearHead final : public Head {
     std::sort(train.begin(), train.end());
     Standardised standardised(*this, train);
     const std::vector<double> x = standardised.rows(train), test = standardised.rows(split.test);
-    const auto [targets, weights] = targets_of(train);
+    const Wanted wanted = targets_of(train);
     const auto fitted = [&](double c) {
-      return LogisticRegression(x, cache_->bands, targets, std::ssize(data_->classes()), weights,
-                                {.c = c, .one_class = data_->task().one_answer()});
+      return LogisticRegression(x, cache_->bands, wanted.targets, std::ssize(data_->classes()),
+                                wanted.weights, {.c = c, .one_class = data_->task().one_answer()});
     };
     if (options_->c.size() == 1) {
       Fit out = answer(fitted(options_->c[0]), options_->c[0], test);
@@ -129,12 +129,12 @@ class LinearHead final : public Head {
     }
   }
 
-  struct Targets {
+  struct Wanted {
     std::vector<std::uint8_t> targets;  // [rows, classes]
     std::vector<double> weights;        // [rows]
   };
-  Targets targets_of(const Tracks& tracks) const {
-    Targets out;
+  Wanted targets_of(const Tracks& tracks) const {
+    Wanted out;
     for (const std::int32_t t : tracks) {
       const CacheItem& item = cache_->items[static_cast<std::size_t>(t)];
       for (std::int64_t r = 0; r < item.rows; ++r) {

@@ -71,7 +71,7 @@ TEST(Logistic, ThreadsChangeNoBit) {
 }
 
 // Tracks of `classes` classes whose vectors say which, and an artist for each three of a class.
-EmbeddingTable made(std::int64_t tracks, std::int64_t classes, std::int64_t rows_each = 1) {
+EmbeddingTable labelled_rows(std::int64_t tracks, std::int64_t classes, std::int64_t rows_each = 1) {
   EmbeddingTable table;
   table.path = "made";
   table.width = 6;
@@ -99,7 +99,7 @@ nlohmann::ordered_json probed(const Cache& cache, ProbeOptions options = {}, int
 }
 
 TEST(Probe, OrderOfTheTableAndThreadsChangeNothing) {
-  const EmbeddingTable table = made(60, 3);
+  const EmbeddingTable table = labelled_rows(60, 3);
   EmbeddingTable turned = table;
   turned.values.clear();
   turned.labels.clear();
@@ -126,7 +126,7 @@ TEST(Probe, OrderOfTheTableAndThreadsChangeNothing) {
 }
 
 TEST(Probe, OfTwoFoldsOneTrainsForTheOther) {
-  const Cache cache = labelled(made(60, 3));
+  const Cache cache = labelled(labelled_rows(60, 3));
   EXPECT_EQ(probed(cache, {.folds = 2})["fits"][0]["train"], 30);
   EXPECT_NE(error_of(ErrorKind::input, [&] { probed(cache, {.head = ProbeHead::mlp, .folds = 2}); })
                 .find("no validation tracks"),
@@ -134,7 +134,7 @@ TEST(Probe, OfTwoFoldsOneTrainsForTheOther) {
 }
 
 TEST(Probe, AnotherSeedIsAnotherDivision) {
-  const Cache cache = labelled(made(60, 3));
+  const Cache cache = labelled(labelled_rows(60, 3));
   const auto both = probed(cache, {.repeats = 2}), second = probed(cache, {.seed = 1});
   EXPECT_EQ(both["fits"].size(), 20U);
   EXPECT_NE(both["fits"][0]["tested"], both["fits"][10]["tested"]);
@@ -142,7 +142,7 @@ TEST(Probe, AnotherSeedIsAnotherDivision) {
 }
 
 TEST(Probe, WhatBelongsTogetherNeverStraddles) {
-  EmbeddingTable table = made(60, 3);
+  EmbeddingTable table = labelled_rows(60, 3);
   std::copy_n(table.values.begin(), 6, table.values.begin() + 30 * 6);  // tracks 0 and 30 are the same
   const auto fold_of = [](const nlohmann::ordered_json& result, const std::string& name) {
     for (const auto& fit : result["fits"])
@@ -170,7 +170,7 @@ TEST(Probe, WhatBelongsTogetherNeverStraddles) {
 
 // A split that the data set prescribes stays as it is; what stands on both sides is told.
 TEST(Probe, LeaksOfAPrescribedSplitAreTold) {
-  EmbeddingTable table = made(60, 3);
+  EmbeddingTable table = labelled_rows(60, 3);
   for (std::int64_t i = 0; i < 60; ++i)
     table.columns["split"].push_back(i < 30 ? "train" : i < 40 ? "valid" : "test");
   std::copy_n(table.values.begin(), 6, table.values.begin() + 45 * 6);  // 45 is 0
@@ -214,14 +214,14 @@ TEST(Probe, AHiddenLayerSeesWhatALineCannot) {
 
 // A track of several rows is one track: in one fold, answered once.
 TEST(Probe, SegmentsOfATrackAreOneTrack) {
-  const auto result = probed(labelled(made(30, 3, 4)), {.folds = 5});
+  const auto result = probed(labelled(labelled_rows(30, 3, 4)), {.folds = 5});
   EXPECT_EQ(result["test"]["tracks"], 30);
   EXPECT_EQ(result["test"]["predictions"][0]["segments"], 4);
   EXPECT_EQ(result["test"]["accuracy"], 1.0);
 }
 
 TEST(Probe, TagsAreRanked) {
-  EmbeddingTable table = made(80, 4);
+  EmbeddingTable table = labelled_rows(80, 4);
   for (std::size_t track = 0; track < 80; track += 5)
     for (std::size_t k = 0; k < 2; ++k) {
       table.labels[track * 4 + k] = 1;
@@ -244,7 +244,7 @@ TEST(Probe, LabelsOfADataSetGoWithNames) {
     track.labels = {i % 2 == 0 ? "a" : "b"};
     set.tracks.push_back(track);
   }
-  EmbeddingTable table = made(9, 3);
+  EmbeddingTable table = labelled_rows(9, 3);
   table.labels.clear();
   std::vector<std::string> notes;
   const Cache cache = labelled(table, set, [&](const std::string& line) { notes.push_back(line); });

@@ -14,26 +14,26 @@
 namespace melgrad {
 namespace {
 
-constexpr int kRows = 60, kBands = 96;
+constexpr int kTransferRows = 60, kTransferBands = 96;
 
 Cache tracks_of(int classes) {
   constexpr int kTracks = 24;
-  const auto data = testing::synthetic(kTracks, classes, kRows, kBands);
+  const auto data = testing::synthetic(kTracks, classes, kTransferRows, kTransferBands);
   Cache cache;
   cache.mel.preset = "imported";
   cache.dtype = DType::f32;
-  cache.bands = kBands;
+  cache.bands = kTransferBands;
   for (int c = 0; c < classes; ++c) cache.classes.push_back("class" + std::to_string(c));
   for (int k = 0; k < kTracks; ++k) {
     CacheItem item;
     item.name = "track" + std::to_string(k);
-    item.first_row = k * kRows;
-    item.rows = kRows;
+    item.first_row = k * kTransferRows;
+    item.rows = kTransferRows;
     item.labels.assign(static_cast<std::size_t>(classes), 0);
     item.labels[static_cast<std::size_t>(k % classes)] = 1;
     cache.items.push_back(item);
   }
-  cache.features = HostArray::of<float>({kTracks * kRows, kBands}, data.features);
+  cache.features = HostArray::of<float>({kTracks * kTransferRows, kTransferBands}, data.features);
   return cache;
 }
 
@@ -74,7 +74,7 @@ class Transfer : public ::testing::Test {
 
 TEST_F(Transfer, WhatIsFrozenStaysAndTheLastLayerIsNew) {
   const Checkpoint four = trained(4, recipe_);
-  const auto last = last_layer(recipe_, kBands, 3);
+  const auto last = last_layer(recipe_, kTransferBands, 3);
   ASSERT_EQ(last.size(), 2U);  // weight and bias
   recipe_.train.freeze = "*";
   const Checkpoint three = trained(3, recipe_, &four);
@@ -115,7 +115,7 @@ TEST_F(Transfer, ARateOfItsOwnMultipliesTheStep) {
   recipe_.train.rate = 0.01;
   const Checkpoint four = trained(4, recipe_);
   const Checkpoint plain = trained(4, recipe_, &four, 1);
-  const std::string slow = *last_layer(recipe_, kBands, 4).begin();
+  const std::string slow = *last_layer(recipe_, kTransferBands, 4).begin();
   recipe_.train.rates = slow + " 0.25";
   const Checkpoint other = trained(4, recipe_, &four, 1);
   for (const auto& [name, array] : other.arrays) {
