@@ -169,13 +169,13 @@ std::vector<std::string> folds_of(const std::vector<std::string>& fold) {
 
 Split split_by_fold(const std::vector<std::string>& fold, const std::string& test, const std::string& where) {
   const std::vector<std::string> folds = folds_of(fold);
-  const auto at = std::find(folds.begin(), folds.end(), test);
-  if (at == folds.end() || folds.size() < 3)
+  const auto at = static_cast<std::size_t>(std::find(folds.begin(), folds.end(), test) - folds.begin());
+  if (at == folds.size() || folds.size() < 3)
     fail(ErrorKind::input, "{}: {}; its folds are {}", where,
-         at == folds.end() ? fmt::format("no fold \"{}\"", test)
-                           : "one fold to test on, one to validate on and one to train on are needed",
+         at == folds.size() ? fmt::format("no fold \"{}\"", test)
+                            : "one fold to test on, one to validate on and one to train on are needed",
          joined({folds.begin(), folds.begin() + std::min<std::ptrdiff_t>(20, std::ssize(folds))}));
-  const std::string& valid = at + 1 == folds.end() ? folds.front() : at[1];
+  const std::string& valid = folds[(at + 1) % folds.size()];
   Split split;
   for (std::size_t i = 0; i < fold.size(); ++i) {
     if (fold[i].empty()) continue;
