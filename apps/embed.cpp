@@ -95,23 +95,23 @@ class Embedding {
       : settings_(&settings), predictor_(&predictor), writer_(&writer), model_(&model) {}
 
   bool operator()(const Collection& all) {
-    const std::vector<std::size_t> todo = not_done(all);
-    taken_over = all.files.size() - todo.size();
+    const std::vector<std::size_t> waiting = not_done(all);
+    taken_over = all.files.size() - waiting.size();
     std::vector<fs::path> files;
-    for (const std::size_t i : todo) files.push_back(all.files[i]);
+    for (const std::size_t i : waiting) files.push_back(all.files[i]);
     MelOptions features = predictor_->recipe().features;
     set_mel_field(features, "mix", model_->mix);
     DecodeAhead decoded(files, features.sample_rate, {.mix = features.mix, .ffmpeg = settings_->ffmpeg},
                         settings_->threads);
     std::optional<Progress> progress;
-    if (!todo.empty()) progress.emplace("embed", std::ssize(todo), "files");
-    for (std::size_t k = 0; k < todo.size(); ++k) {
+    if (!waiting.empty()) progress.emplace("embed", std::ssize(waiting), "files");
+    for (std::size_t k = 0; k < waiting.size(); ++k) {
       if (interrupted()) {
         progress.reset();
-        say("melgrad: stopped after {} of {} files; the same command goes on from there", k, todo.size());
+        say("melgrad: stopped after {} of {} files; the same command goes on from there", k, waiting.size());
         return false;
       }
-      add(all.about.names[todo[k]], files[k], all.min_seconds[todo[k]], decoded);
+      add(all.about.names[waiting[k]], files[k], all.min_seconds[waiting[k]], decoded);
       progress->update(static_cast<std::int64_t>(k + 1));
     }
     return true;
@@ -123,12 +123,12 @@ class Embedding {
  private:
   // Files with a row are read for their digest; of all others it is taken when they are embedded.
   std::vector<std::size_t> not_done(const Collection& all) const {
-    std::vector<std::size_t> todo;
+    std::vector<std::size_t> waiting;
     for (std::size_t i = 0; i < all.files.size(); ++i) {
       const std::uint64_t made_of = writer_->made_of(all.about.names[i]);
-      if (made_of == 0 || interrupted() || xxh3_of_file(all.files[i]) != made_of) todo.push_back(i);
+      if (made_of == 0 || interrupted() || xxh3_of_file(all.files[i]) != made_of) waiting.push_back(i);
     }
-    return todo;
+    return waiting;
   }
 
   void add(const std::string& name, const fs::path& file, double min_seconds, DecodeAhead& decoded) {

@@ -117,6 +117,14 @@ void tell(const Settings& settings, const EvaluateArguments& args, const nlohman
     print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count, args.model);
 }
 
+// What says how audio is read plays no part elsewhere.
+void expect_no_flags(const EvaluateArguments& args, const std::string& because) {
+  for (const Option* flag : args.data.flags)
+    if (flag->count() > 0) fail(ErrorKind::usage, "{}: plays no part here: {}", flag->name(), because);
+  if (args.data.classes_are_folders)
+    fail(ErrorKind::usage, "--classes-are-folders: plays no part here: {}", because);
+}
+
 // Those of the data set's own split, else all.
 std::vector<std::int32_t> test_tracks(const TrainingData& data) {
   std::vector<std::int32_t> tracks;
@@ -150,6 +158,8 @@ void evaluate_model(Settings& settings, const EvaluateArguments& args, const std
     } catch (const Interrupted&) {
       throw Interrupted{"stopped before anything was tested"};
     }
+  } else {
+    expect_no_flags(args, request.path + " is a cache");
   }
   const TrainingData data(*device, request.path, CacheFile(cache), loaded.recipe,
                           TrainingData::Hold::automatic, say_line);
@@ -164,9 +174,7 @@ void evaluate_model(Settings& settings, const EvaluateArguments& args, const std
 void evaluate(Settings& settings, const EvaluateArguments& args) {
   const std::string path = model_path(args.model);
   if (!std::filesystem::is_directory(path)) return evaluate_model(settings, args, path);
-  for (const Option* flag : args.data.flags)
-    if (flag->count() > 0)
-      fail(ErrorKind::usage, "{}: {} is a run, which has its test tracks", flag->name(), args.model);
+  expect_no_flags(args, args.model + " is a run, which has its test tracks");
   const auto file = list_file(args);
   Restored at(settings, path, args.data.path);
   const nlohmann::ordered_json result = test_in_folder(at.run, at.folder);

@@ -11,6 +11,7 @@
 #include "apps/terminal/progress.h"
 #include "apps/terminal/result_text.h"
 #include "apps/terminal/text_table.h"
+#include "apps/train.h"
 #include "kernels/text.h"
 #include "models/embeddings/labelled.h"
 #include "models/recipes/recipe_use.h"
@@ -56,6 +57,7 @@ struct ProbeArguments {
   DataSetRequest labels;
   ProbeOptions options;
   std::vector<const Option*> of_random;  // flags that only random splits have
+  const Option *c_flag = nullptr, *folds_flag = nullptr, *tags_flag = nullptr;
 };
 
 const Protocol& protocol_called(const std::string& name) {
@@ -83,7 +85,31 @@ const Protocol& protocol_for(const ProbeArguments& args, const TrainingData& dat
   return protocol_called(folds ? "column-folds" : "folds");
 }
 
+// What was given and would play no part.
+void expect_uses(const ProbeArguments& args) {
+  const auto unused = [](const Option* flag, const std::string& because) {
+    if (flag->count() > 0) fail(ErrorKind::usage, "{}: plays no part: {}", flag->name(), because);
+  };
+  if (args.options.head == ProbeHead::mlp) unused(args.c_flag, "it is of --head linear");
+  if (args.protocol == "random" || args.protocol == "gtzan-random")
+    unused(args.folds_flag, "--protocol " + args.protocol + " says how tracks are divided");
+  if (args.protocol.starts_with("mtat-"))
+    unused(args.tags_flag, "--protocol " + args.protocol + " has its 50");
+  if (!is_mtat(args.labels.path)) unused(args.tags_flag, "--labels is not a folder of MagnaTagATune");
+  expect_none_of("features.", args.set, "embeddings are no features of ours");
+}
+
+// A protocol of GTZAN is one of its ten genres.
+void expect_genres_of(const Protocol& protocol, const std::vector<std::string>& classes) {
+  static const std::vector<std::string> gtzan = {"blues", "classical", "country", "disco",  "hiphop",
+                                                 "jazz",  "metal",     "pop",     "reggae", "rock"};
+  if (std::string(protocol.name).starts_with("gtzan-") && classes != gtzan)
+    fail(ErrorKind::usage, "--protocol {}: is of GTZAN's ten genres, these are {}", protocol.name,
+         joined(classes));
+}
+
 void check(const ProbeArguments& args) {
+  expect_uses(args);
   const bool random =
       args.protocol.empty() ? args.options.lists.empty() : is_random(protocol_called(args.protocol).splits);
   if (const Option* flag = random_flag(args); flag != nullptr && !random)
@@ -201,6 +227,7 @@ void run_probe(const Settings& settings, ProbeArguments args) {
   const TrainingData data(*device, args.table, CacheFile(cache), options.mlp, TrainingData::Hold::automatic,
                           say_line);
   const Protocol& protocol = protocol_for(args, data);
+  expect_genres_of(protocol, data.classes());
   options.splits = protocol.splits;
   std::optional<Progress> progress;
   Json result = probe(*device, data, cache, options, [&](std::int64_t done, std::int64_t all) {
@@ -249,16 +276,20 @@ void register_probe(CommandLine& root, Settings& settings) {
   command->add_option("--protocol", args->protocol, about)->is_member(names);
   command->add_option("--split-lists", args->options.lists,
                       "folder with *train*, *valid* and *test* name lists");
-  command->add_option("--tags", args->tags, "of MagnaTagATune: top50, top10, or names separated by commas")
-      ->capture_default_str();
+  args->tags_flag =
+      command
+          ->add_option("--tags", args->tags, "of MagnaTagATune: top50, top10, or names separated by commas")
+          ->capture_default_str();
   command
       ->add_option(
           "--head", [args](const std::string& name) { assign(args->options.head, name, "--head"); },
           "a linear classifier, or one with a hidden layer")
       ->is_member(names_of<ProbeHead>())
       ->option_text("TEXT:{linear,mlp}=linear");
+  args->folds_flag =
+      command->add_option("--folds", args->options.folds, "how many")->range(2, 1000)->capture_default_str();
   args->of_random = {
-      command->add_option("--folds", args->options.folds, "how many")->range(2, 1000)->capture_default_str(),
+      args->folds_flag,
       command
           ->add_option("--repeats", args->options.repeats,
                        "of random folds or splits, each with the next seed")
@@ -269,12 +300,14 @@ void register_probe(CommandLine& root, Settings& settings) {
                           "on one side")};
   command->add_option("--seed", args->options.seed, "of the first, and of the hidden layer's weights")
       ->capture_default_str();
-  command
-      ->add_option("--c", args->c,
-                   "of the linear head, as scikit-learn's C; several, separated by commas: the best on the "
-                   "validation tracks")
-      ->delimiter(',')
-      ->capture_default_str();
+  args->c_flag =
+      command
+          ->add_option(
+              "--c", args->c,
+              "of the linear head, as scikit-learn's C; several, separated by commas: the best on the "
+              "validation tracks")
+          ->delimiter(',')
+          ->capture_default_str();
   command->add_flag("!--raw", args->options.standardise, "the numbers as they are, not standardised");
   command
       ->add_option("--set", args->set,

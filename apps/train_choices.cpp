@@ -58,7 +58,9 @@ Recipe recipe_of_model(const TrainRequest& request, bool tags) {
     recipe.train.best_by = tags ? BestBy::roc_auc : BestBy::accuracy;
     recipe.train.tag_weights = recipe.train.class_weights = Weighting::none;
     recipe.train.sampling = Sampling::shuffled;
+    recipe.train.validation = ValidateBy::vote;
   }
+  recipe.train.freeze = recipe.train.rates = "";  // those were for how it was trained
   say("recipe {}, that of {}; train --recipe NAME takes another", recipe.name, request.from);
   return recipe;
 }

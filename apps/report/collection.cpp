@@ -5,6 +5,7 @@
 #include <map>
 
 #include "apps/analysis/projection.h"
+#include "apps/report/gnuplot.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 
@@ -88,14 +89,6 @@ std::vector<std::string> legend(const std::vector<std::string>& of_each) {
   return names;
 }
 
-std::string commands_for(const std::vector<std::string>& groups) {
-  std::string out = "set xlabel 'axis 1'\nset ylabel 'axis 2'\nset key above horizontal width -3\n";
-  for (std::size_t k = 0; k < groups.size(); ++k)  // seven colours; then again, as triangles
-    out += fmt::format("{} data using 2:{} with points lc {} pt {} ps 0.5 title columnhead({})",
-                       k == 0 ? "plot" : ",", k + 3, k % 7 + 1, k < 7 ? 7 : 9, k + 3);
-  return out;
-}
-
 // A row of the figure's table: name, first coordinate, and the second in the column of its group.
 void add_dot(Plot& plot, Dot dot) {
   std::vector<std::string> row(2 + plot.groups.size());
@@ -152,7 +145,8 @@ void add_collection(Page& page, const EmbeddingTable& table, const std::string& 
   plot.alt =
       fmt::format("Scatter plot of {} tracks on the two principal axes of their embeddings, in {} groups.",
                   drawn.size(), plot.groups.size());
-  plot.commands = commands_for(plot.groups);
+  plot.commands = "set xlabel 'axis 1'\nset ylabel 'axis 2'\nset key above horizontal width -3\n" +
+                  dots_of_groups(plot.groups.size(), 2, 3);
   plot.height = 400;
   page.plot(std::move(plot));
 }

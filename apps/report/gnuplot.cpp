@@ -141,6 +141,14 @@ plot data matrix rowheaders columnheaders using 1:2:3 with image pixels)",
                      degrees);
 }
 
+std::string dots_of_groups(std::size_t groups, std::size_t x, std::size_t first) {
+  std::string out;
+  for (std::size_t k = 0; k < groups; ++k)
+    out += fmt::format("{} data using {}:{} with points lc {} pt {} ps 0.5 title columnhead({})",
+                       k == 0 ? "plot" : ",", x, first + k, k % 7 + 1, k < 7 ? 7 : 9, first + k);
+  return out;
+}
+
 std::size_t bin_of(double value, std::size_t bins) {
   const double at = value * static_cast<double>(bins);
   return at > 0 ? static_cast<std::size_t>(std::min(at, static_cast<double>(bins - 1))) : 0;

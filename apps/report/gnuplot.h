@@ -19,6 +19,10 @@ std::vector<std::string> draw(const std::vector<const Plot*>& plots, const std::
 // column at their left. More of the same `plot` may follow behind a comma.
 std::string heat_map(int degrees);
 
+// The commands that draw the columns from `first` on, one for each of so many groups, over column `x`, as
+// dots in seven colours, then again as triangles; a column's head is its name in the legend.
+std::string dots_of_groups(std::size_t groups, std::size_t x, std::size_t first);
+
 // Which of so many equal bins from 0 to 1 a value lies in: the first or the last if it lies beyond, the first
 // if it is no number, as a file may have it.
 std::size_t bin_of(double value, std::size_t bins);

@@ -43,6 +43,8 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
     }
   }
   if (runs.empty() && analyses.empty() && collections.empty()) fail(ErrorKind::input, "{}", problems[0]);
+  if (!extras.by.empty() && collections.empty())
+    fail(ErrorKind::usage, "--by {}: plays no part: there are no embeddings here", extras.by);
   keep_comparable(runs);
   const std::vector<RunGroup> groups = group_runs(runs);
   Page page(groups.empty()       ? analyses.empty() ? "Report: a collection" : "Report: a data set"

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "apps/analysis/discriminants.h"
+#include "apps/report/gnuplot.h"
 #include "apps/terminal/screen.h"
 #include "kernels/error.h"
 #include "models/runs/run_folder.h"
@@ -88,10 +89,7 @@ Plot scatter(const Space& space, const Segments& test, const std::vector<std::st
   }
   plot.commands =
       fmt::format("set xlabel 'axis 1'\nset ylabel 'axis {}'\nset key above horizontal width -3\n", axis + 1);
-  for (std::size_t k = 0; k < classes.size(); ++k) {  // seven colours; then again, as triangles
-    plot.commands += fmt::format("{} data using 1:{} with points lc {} pt {} ps 0.5 title columnhead({})",
-                                 k == 0 ? "plot" : ",", k + 2, k % 7 + 1, k < 7 ? 7 : 9, k + 2);
-  }
+  plot.commands += dots_of_groups(classes.size(), 1, 2);
   plot.height = 400;
   return plot;
 }

@@ -92,6 +92,7 @@ EmbeddingTable read_embeddings(const std::string& path, const std::string& names
   if (path.ends_with(".npy")) {
     table = read_npy_table(path, names);
   } else {
+    if (!names.empty()) fail(ErrorKind::usage, "{}: has names of its own; --names is for a .npy", path);
     const Checkpoint file = load_checkpoint(path);
     table.path = path;
     const auto json = [&](const char* name, const auto& take) {

@@ -41,8 +41,9 @@ struct EmbeddingTable {
   }
 };
 
-// `names`: the text file beside a .npy; "": <stem>.names.txt. Throws Error (input) naming the file and the
-// row that holds a number which is not finite, or the name that is there twice.
+// `names`: the text file beside a .npy; "": <stem>.names.txt. Where all names are as "a.wav@12.500", they are
+// segments that begin there, in seconds. Throws Error (usage) for `names` beside an .h5, (input) naming the
+// file and the row that holds a number which is not finite, or the name that is there twice.
 EmbeddingTable read_embeddings(const std::string& path, const std::string& names = "");
 // .h5; or .npy and <stem>.names.txt, which keep no more. Throws Error (output).
 void write_embeddings(const std::string& path, const EmbeddingTable& table);

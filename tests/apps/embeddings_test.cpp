@@ -80,6 +80,11 @@ TEST(Embeddings, ProbeRefusesWhatPlaysNoPart) {
   refused(2, {"--protocol", "gtzan-filtered"}, "needs --split-lists");
   refused(2, {"--protocol", "mtat-all"}, "needs --labels");
   refused(2, {"--protocol", "folds", "--split-lists", "x"}, "plays no part in --protocol folds");
+  refused(2, {"--head", "mlp", "--c", "2"}, "--c: plays no part: it is of --head linear");
+  refused(2, {"--protocol", "random", "--folds", "3"}, "--folds: plays no part");
+  refused(2, {"--protocol", "gtzan-random"}, "is of GTZAN's ten genres, these are a, b");
+  refused(2, {"--tags", "top10"}, "--tags: plays no part: --labels is not a folder of MagnaTagATune");
+  refused(2, {"--names", "x.txt"}, "--names is for a .npy");
   refused(2, {"--c", "0"}, "must be above 0");
   refused(2, {"--set", "train.epochs=3"}, "only for --head mlp");
   refused(2, {"--head", "mlp", "--set", "model.filters=3"}, "model.architecture = dong2018");

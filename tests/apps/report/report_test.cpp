@@ -293,6 +293,7 @@ TEST_F(Report, EmbeddingsBecomeAMap) {
   ASSERT_EQ(report({path, path, "--by", "high"}).exit_code, 0);
   EXPECT_NE(page().find("not high</li>"), std::string::npos);
   EXPECT_NE(figure("map-2.csv").find("not high"), std::string::npos);
+  EXPECT_EQ(report({write_run("a", 30), "--by", "high"}).exit_code, 2);
   const auto unknown = report({path, "--by", "hgh"});
   EXPECT_EQ(unknown.exit_code, 2);
   EXPECT_NE(unknown.err.find("has no such tag or column; did you mean high?"), std::string::npos)
