@@ -1,77 +1,30 @@
 // The program as a user runs it: a small data set from nothing to a prediction, and every kind of bad input
 // with its exit code and its one line.
+#include "tests/apps/pipeline.h"
+
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
 
 #include "io/arrays/cache.h"
-#include "io/arrays/checkpoint.h"
 #include "io/audio/audio.h"
 #include "kernels/math/half.h"
-#include "tests/io/scratch.h"
 
 namespace melgrad {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Result {
-  int code = -1;
-  std::string out, err;
-};
-
-// One data set, cache and trained network for all tests of this file.
-class Pipeline : public ::testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    scratch_ = new Scratch;
-    ASSERT_EQ(run("synth --out " + at("music") + " --classes 3 --tracks-per-class 8 --seconds 5").code, 0);
-    const Result extract = run("extract " + at("music") + " --out " + at("c.h5"));
-    ASSERT_EQ(extract.code, 0) << extract.err;
-    const Result train = run("train " + at("c.h5") + " --recipe dong2018-fixed --set train.epochs=12 " +
-                             "--set train.batch=12 --set model.filters=8 --out " + at("run"));
-    ASSERT_EQ(train.code, 0) << train.err;
-  }
-  static void TearDownTestSuite() {
-    delete scratch_;
-    scratch_ = nullptr;
-  }
-  static std::string at(const std::string& name) { return *scratch_ / name; }
-
-  static Result run(const std::string& arguments) {
-    const std::string command = std::string(MELGRAD_BIN) + " " + arguments + " >" + at("stdout") + " 2>" +
-                                at("stderr") + " </dev/null";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_bytes(at("stdout")), read_bytes(at("stderr"))};
-  }
-
-  // The program must end with this code and a last line on stderr that holds all fragments.
-  static void refuses(const std::string& arguments, int code, const std::vector<std::string>& fragments) {
-    const Result r = run(arguments);
-    EXPECT_EQ(r.code, code) << arguments << "\n" << r.err;
-    const std::size_t end = r.err.find_last_not_of('\n');
-    const std::size_t start = end == std::string::npos ? 0 : r.err.rfind('\n', end) + 1;
-    const std::string last = r.err.substr(start);
-    for (const std::string& fragment : fragments) {
-      EXPECT_NE(last.find(fragment), std::string::npos)
-          << arguments << "\nwanted: " << fragment << "\ngot: " << last;
-    }
-  }
-  static Scratch* scratch_;
-};
-Scratch* Pipeline::scratch_ = nullptr;
-
 TEST_F(Pipeline, EvaluateAndPredict) {
-  const Result evaluate = run("--json evaluate " + at("run"));
+  const PipelineResult evaluate = run("--json evaluate " + at("run"));
   ASSERT_EQ(evaluate.code, 0) << evaluate.err;
   const auto result = nlohmann::json::parse(evaluate.out);
   EXPECT_EQ(result.at("test").at("tracks"), 3 * (8 - 4 - 2));
   EXPECT_EQ(result, nlohmann::json::parse(read_bytes(at("run/result.json"))));
   const std::string song = (*fs::recursive_directory_iterator(at("music/genres"))).path().string();
-  const Result predict = run("--json predict --segments --top 2 " + at("run") + " " + song);
+  const PipelineResult predict = run("--json predict --segments --top 2 " + at("run") + " " + song);
   ASSERT_EQ(predict.code, 0) << predict.err;
   const auto songs = nlohmann::json::parse(predict.out);
   ASSERT_GE(songs.size(), 1U);
@@ -91,10 +44,10 @@ TEST_F(Pipeline, ARunWithoutValidationKeepsItsFinalWeights) {
   test.close();
   const std::string options = " --recipe dong2018-fixed --set train.epochs=1 --set train.batch=12 " +
                               ("--set model.filters=1 --split-lists " + at("lists"));
-  const Result r = run("train " + at("c.h5") + options + " --out " + at("unvalidated"));
+  const PipelineResult r = run("train " + at("c.h5") + options + " --out " + at("unvalidated"));
   ASSERT_EQ(r.code, 0) << r.err;
   EXPECT_NE(r.out.find("no validation figure, so the final weights count"), std::string::npos) << r.out;
-  const Result evaluate = run("--json evaluate " + at("unvalidated"));
+  const PipelineResult evaluate = run("--json evaluate " + at("unvalidated"));
   ASSERT_EQ(evaluate.code, 0) << evaluate.err;
   const auto result = nlohmann::json::parse(evaluate.out);
   EXPECT_TRUE(result.at("valid_best").is_null());
@@ -102,75 +55,10 @@ TEST_F(Pipeline, ARunWithoutValidationKeepsItsFinalWeights) {
   EXPECT_EQ(result.at("accuracy"), result.at("accuracy_final"));
 }
 
-// What a run starts from is in its folder: it goes on to the same bits when the other is gone.
-TEST_F(Pipeline, ARunStartsFromTheWeightsOfAnother) {
-  fs::copy(at("run"), at("source"));
-  ASSERT_EQ(run("synth --out " + at("two") + " --classes 2 --tracks-per-class 8 --seconds 5").code, 0);
-  const std::string command = "train " + at("two") + " --from " + at("source");
-  const Result begun =
-      run("--json " + command + " --freeze 'conv*' --set train.epochs=2 --out " + at("tuned"));
-  ASSERT_EQ(begun.code, 0) << begun.err;
-  EXPECT_NE(begun.err.find("recipe dong2018-fixed, that of "), std::string::npos) << begun.err;
-  EXPECT_NE(begun.err.find("its last layer is new"), std::string::npos) << begun.err;
-  const Checkpoint source = load_checkpoint(at("source/model.h5")),
-                   tuned = load_checkpoint(at("tuned/model.h5"));
-  EXPECT_EQ(tuned.arrays.at("param/conv1.weight"), source.arrays.at("param/conv1.weight"));
-  EXPECT_FALSE(tuned.arrays.at("param/dense1.weight") == source.arrays.at("param/dense1.weight"));
-  EXPECT_EQ(nlohmann::json::parse(read_bytes(at("tuned/run.json"))).at("from").at("model"), at("source"));
-
-  fs::remove_all(at("source"));
-  for (const char* file : {"model.h5", "checkpoint.h5"}) fs::remove(at("tuned/") + file);
-  for (const auto& entry : fs::directory_iterator(at("tuned")))
-    if (entry.path().filename().string().starts_with("checkpoint-") &&
-        entry.path().filename() != "checkpoint-0.h5")
-      fs::remove(entry.path());
-  fs::copy(at("tuned/checkpoint-0.h5"), at("tuned/checkpoint.h5"));
-  const Result again = run("--json train --resume " + at("tuned"));
-  ASSERT_EQ(again.code, 0) << again.err;
-  EXPECT_EQ(nlohmann::json::parse(again.out).at("weights"), nlohmann::json::parse(begun.out).at("weights"));
-  EXPECT_EQ(run("predict " + at("tuned") + " " + at("two/genres")).code, 0);
-
-  // Without its run it is a model as any other, tested on whatever it is given.
-  fs::copy(at("tuned/model.h5"), at("tuned.h5"));
-  const Result on_all = run("--json evaluate " + at("tuned.h5") + " --data " + at("two"));
-  ASSERT_EQ(on_all.code, 0) << on_all.err;
-  const auto tested = nlohmann::json::parse(on_all.out).at("test");
-  EXPECT_EQ(tested.at("tracks"), 16);
-  ASSERT_EQ(run("evaluate " + at("tuned")).code, 0);
-  const auto own = nlohmann::json::parse(read_bytes(at("tuned/result.json"))).at("test").at("predictions");
-  std::size_t found = 0;
-  for (const auto& track : own)
-    for (const auto& other : tested.at("predictions")) {
-      if (other.at("track") != track.at("track")) continue;
-      ++found;
-      EXPECT_EQ(other.at("answer"), track.at("answer"));
-      EXPECT_NEAR(other.at("probabilities")[0].get<double>(), track.at("probabilities")[0].get<double>(),
-                  1e-5);  // other batches
-    }
-  EXPECT_EQ(found, own.size());
-  EXPECT_NE(run("evaluate " + at("tuned.h5") + " --data " + at("two") + " --mistakes " + at("m.csv"))
-                .out.find("of 16 test tracks right: accuracy "),
-            std::string::npos);
-  // Classes in another order, and some that it may answer and nothing is of; one that it cannot.
-  const Result fewer = run("--json evaluate " + at("run") + "/model.h5 --data " + at("two"));
-  ASSERT_EQ(fewer.code, 0) << fewer.err;
-  EXPECT_EQ(nlohmann::json::parse(fewer.out).at("test").at("classes").size(), 3U);
-  refuses("evaluate " + at("tuned.h5") + " --data " + at("music"), 3,
-          {"is none of the 2 classes that the model"});
-  refuses("evaluate " + at("tuned.h5"), 2, {"--data names them"});
-  refuses("evaluate " + at("tuned") + " --tags top10", 2, {"is a run, which has its test tracks"});
-
-  refuses(command + " --out " + at("none"), 3, {"source: neither a run folder nor a model file"});
-  refuses("train " + at("two") + " --from " + at("tuned") + " --freeze cnv1* --out " + at("none"), 2,
-          {"train.freeze: no parameter is called cnv1*; the network has conv1, conv2"});
-  refuses("train " + at("two") + " --from " + at("tuned") + " --recipe mtat-fcn --out " + at("none"), 3,
-          {"model.h5: holds a dong2018, the recipe asks for a fcn"});
-}
-
 TEST_F(Pipeline, VerifyRepeatsTheResultOrSaysWhatDiffers) {
   fs::copy(at("run"), at("verified"));
   ASSERT_EQ(run("evaluate " + at("verified")).code, 0);
-  const Result same = run("verify " + at("verified"));
+  const PipelineResult same = run("verify " + at("verified"));
   EXPECT_EQ(same.code, 0) << same.err;
   EXPECT_NE(same.out.find("come out again to the bit; weights "), std::string::npos) << same.out;
   const std::string path = at("verified") + "/result.json";
@@ -178,7 +66,7 @@ TEST_F(Pipeline, VerifyRepeatsTheResultOrSaysWhatDiffers) {
   result["test"]["predictions"][0]["probabilities"][1] =
       result["test"]["predictions"][0]["probabilities"][1].get<double>() + 0.25;
   std::ofstream(path) << result.dump();
-  const Result other = run("--json verify " + at("verified"));
+  const PipelineResult other = run("--json verify " + at("verified"));
   EXPECT_EQ(other.code, 6) << other.err;
   const auto json = nlohmann::json::parse(other.out);
   EXPECT_EQ(json["differ"], 1);
@@ -199,14 +87,14 @@ TEST_F(Pipeline, AFolderThatHoldsSomethingElseIsLeftAlone) {
 TEST_F(Pipeline, AnExportedModelPredictsTheSame) {
   ASSERT_EQ(run("export " + at("run") + " --out " + at("m.safetensors")).code, 0);
   const std::string song = " " + (*fs::recursive_directory_iterator(at("music/genres"))).path().string();
-  const Result own = run("--json predict " + at("run") + song);
+  const PipelineResult own = run("--json predict " + at("run") + song);
   ASSERT_EQ(own.code, 0) << own.err;
   EXPECT_EQ(run("--json predict " + at("m.safetensors") + song).out, own.out);
 }
 
 TEST_F(Pipeline, ExtractionResumesAndRepeatsToTheByte) {
   const std::string before = read_bytes(at("c.h5"));
-  const Result again = run("--json extract " + at("music") + " --out " + at("c.h5"));
+  const PipelineResult again = run("--json extract " + at("music") + " --out " + at("c.h5"));
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(nlohmann::json::parse(again.out).at("resumed"), 24);
   EXPECT_EQ(read_bytes(at("c.h5")), before);
@@ -220,7 +108,7 @@ TEST_F(Pipeline, ATrackThatCannotBeReadIsSkippedAndListed) {
   const std::string genre = fs::directory_iterator(folder + "/genres")->path().string();
   write_bytes(genre + "/noise.wav", std::string(5000, '\x5a'));
   write_bytes(genre + "/zero.wav", "");
-  const Result r = run("--json extract " + folder + " --out " + at("broken.h5"));
+  const PipelineResult r = run("--json extract " + folder + " --out " + at("broken.h5"));
   EXPECT_EQ(r.code, 6) << r.err;
   EXPECT_NE(r.err.find("noise.wav"), std::string::npos);
   const Cache cache = read_cache(at("broken.h5"));
@@ -232,7 +120,8 @@ TEST_F(Pipeline, ATrackThatCannotBeReadIsSkippedAndListed) {
 TEST_F(Pipeline, ExtractKeepsSamples) {
   for (const std::string dtype : {"f32", "f16"}) {
     const std::string out = at("samples." + dtype);
-    const Result r = run("extract " + at("music") + " --preset samples --dtype " + dtype + " --out " + out);
+    const PipelineResult r =
+        run("extract " + at("music") + " --preset samples --dtype " + dtype + " --out " + out);
     ASSERT_EQ(r.code, 0) << r.err;
     const Cache cache = read_cache(out);
     EXPECT_EQ(cache.mel, mel_preset("samples"));
@@ -269,8 +158,8 @@ TEST_F(Pipeline, ReproduceRunsSplitsAndTheListedOne) {
       }
     }
   }
-  const Result r = run("--json reproduce dong2018 --gtzan " + at("music") +
-                       " --splits 2 --set train.epochs=2 --set model.filters=8 --out " + at("repro"));
+  const PipelineResult r = run("--json reproduce dong2018 --gtzan " + at("music") +
+                               " --splits 2 --set train.epochs=2 --set model.filters=8 --out " + at("repro"));
   ASSERT_EQ(r.code, 0) << r.err;
   const auto result = nlohmann::json::parse(r.out);
   EXPECT_EQ(result.at("random_splits").at("accuracy").at("each").size(), 2U);
@@ -281,7 +170,7 @@ TEST_F(Pipeline, ReproduceRunsSplitsAndTheListedOne) {
         << folder;
 
   const std::string song = at("music/genres/march/march.00000.wav");
-  const Result report =
+  const PipelineResult report =
       run("report " + at("repro") + " --spaces --track " + song + " --out " + at("page.html"));
   ASSERT_EQ(report.code, 0) << report.err;
   for (const char* figure :
@@ -388,7 +277,7 @@ TEST_F(Pipeline, FilesThatCannotBePredictedAreNamedAndTheRestIsDone) {
   write_audio(at("in/good.wav"), tone, 22050, AudioFormat::wav);
   write_bytes(at("in/noise.wav"), std::string(3000, 'x'));
   write_bytes(at("in/zero.wav"), "");
-  const Result r = run("predict " + at("run") + " " + at("in"));
+  const PipelineResult r = run("predict " + at("run") + " " + at("in"));
   EXPECT_EQ(r.code, 6);
   EXPECT_NE(r.out.find("good.wav"), std::string::npos);
   EXPECT_EQ(std::count(r.out.begin(), r.out.end(), '\n'), 1);
@@ -418,13 +307,13 @@ TEST_F(Pipeline, ADivergedRunNamesItsLastGoodCheckpoint) {
 
 TEST_F(Pipeline, AThreadLimitBelowTheThreadsAskedForIsNoHang) {
   ASSERT_EQ(::setenv("OMP_THREAD_LIMIT", "1", 1), 0);
-  const Result r = run("--threads 4 evaluate " + at("run"));
+  const PipelineResult r = run("--threads 4 evaluate " + at("run"));
   ::unsetenv("OMP_THREAD_LIMIT");
   EXPECT_EQ(r.code, 0) << r.err;
 }
 
 TEST_F(Pipeline, BenchKnowsItsCases) {
-  const Result r = run("bench --list log_mel");
+  const PipelineResult r = run("bench --list log_mel");
   EXPECT_EQ(r.code, 0) << r.err;
   EXPECT_NE(r.out.find("log_mel/dong2018/cpu"), std::string::npos) << r.out;
   EXPECT_EQ(r.out.find("_step/"), std::string::npos) << r.out;
