@@ -14,12 +14,10 @@ namespace melgrad {
 class TemporaryFolder {
  public:
   // In $TMPDIR, else /tmp. Throws Error (output).
-  TemporaryFolder() {
-    std::error_code error;
-    path_ = (std::filesystem::temp_directory_path(error) / "melgrad-XXXXXX").string();
-    if (error || ::mkdtemp(path_.data()) == nullptr)
+  TemporaryFolder() : path_(pattern()) {
+    if (::mkdtemp(path_.data()) == nullptr)
       fail(ErrorKind::output, "{}: cannot be created: {}; TMPDIR names another folder", path_,
-           error ? error.message() : system_reason(errno));
+           system_reason(errno));
   }
   ~TemporaryFolder() {
     std::error_code ignored;
@@ -31,6 +29,13 @@ class TemporaryFolder {
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
+  static std::string pattern() {
+    std::error_code error;
+    const std::filesystem::path folder = std::filesystem::temp_directory_path(error);
+    if (error) fail(ErrorKind::output, "TMPDIR: names no folder: {}", error.message());
+    return (folder / "melgrad-XXXXXX").string();
+  }
+
   std::string path_;
 };
 
