@@ -102,16 +102,17 @@ std::unique_ptr<AtomicFile> list_file(const EvaluateArguments& args) {
   return args.list.empty() ? nullptr : std::make_unique<AtomicFile>(args.list);
 }
 
-// `where` the result stands besides.
+// `saved`: the file the result stands in besides, if any.
 void tell(const Settings& settings, const EvaluateArguments& args, const nlohmann::ordered_json& result,
-          const std::vector<std::string>& classes, AtomicFile* file, const std::string& where) {
+          const std::vector<std::string>& classes, AtomicFile* file, const std::string& saved) {
   const Mistakes mistakes = mistakes_of(result.at("test"), classes);
   if (file) {
     file->write(mistakes.csv);
     file->commit();
   }
   if (settings.json) return print_json(result);
-  print("{}: {}\n{}", args.model, Lines{result_text(result)}, Lines{where});
+  print("{}: {}\n", args.model, Lines{result_text(result)});
+  if (!saved.empty()) print("result: {}\n", saved);
   if (file) print("mistakes: {}: all {}\n", args.list, mistakes.count);
   else if (mistakes.count > 0)
     print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count, args.model);
@@ -178,8 +179,7 @@ void evaluate(Settings& settings, const EvaluateArguments& args) {
   const auto file = list_file(args);
   Restored at(settings, path, args.data.path);
   const nlohmann::ordered_json result = test_in_folder(at.run, at.folder);
-  tell(settings, args, result, at.data.classes(), file.get(),
-       fmt::format("result: {}\n", at.folder.file("result.json")));
+  tell(settings, args, result, at.data.classes(), file.get(), at.folder.file("result.json"));
   if (!at.run.finished()) say("note: this run is not finished; go on with: melgrad train --resume {}", path);
 }
 

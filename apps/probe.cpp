@@ -174,7 +174,8 @@ std::string leaks_text(const Json& leaks) {
     out += fmt::format(", {} a nearly identical one", nearly.at("tracks").get<std::size_t>());
     for (const Json& pair : nearly.at("nearest"))
       out += fmt::format("\n  {:.3f}  {} = {}", pair.at("cosine").get<double>(),
-                         pair.at("test").get<std::string>(), pair.at("other").get<std::string>());
+                         printable(pair.at("test").get<std::string>()),
+                         printable(pair.at("other").get<std::string>()));
   }
   for (const auto& [column, tracks] : leaks.at("columns").items())
     out += fmt::format("\n{} ({:.1f} %) share their {} with a training track", tracks.get<std::size_t>(),

@@ -34,9 +34,9 @@ void query(benchmark::State& state, const BenchDevice& where) {
   const std::vector<float> vector(made->row(7).begin(), made->row(7).end());
   made.reset();
   Slab slab(lab.device(), (kRows * kWidth + 2 * kRows + kWidth) * 4 + 4 * 256);
-  const Tensor rows = slab.take({kRows, kWidth}), zero = slab.take({kRows}), x = slab.take({1, kWidth}),
-               y = slab.take({1, kRows});
-  const double least = lab.least_seconds([&](Device& on) { on.ops().linear_forward(x, rows, zero, y); });
+  const Tensor rows = slab.take({kRows, kWidth}), zero = slab.take({1}), x = slab.take({1, kWidth}),
+               y = slab.take({kRows, 1});
+  const double least = lab.least_seconds([&](Device& on) { on.ops().linear_forward(rows, x, zero, y); });
   lab.time(state, least, [&] { benchmark::DoNotOptimize(index.nearest(vector, 20)); });
 }
 

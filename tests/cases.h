@@ -22,6 +22,7 @@ inline std::vector<Linear> linear() {
   return {{"one", 1, 1, 1},
           {"row", 1, 33, 31},
           {"column", 257, 3, 1},
+          {"one output", 2051, 203, 1},
           {"odd", 31, 257, 33},
           {"tall", 257, 31, 3},
           {"dong2018 dense", 6, 12544, 32},

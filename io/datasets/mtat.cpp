@@ -90,7 +90,10 @@ class Selection {
     set_.skipped = std::move(tables_.skipped);
     for (const std::size_t tag : chosen_) set_.classes.push_back(tables_.tags[tag]);
     has_info_ = fs::exists(folder / kClipInfo);
-    if (has_info_) info_ = read_clip_info(folder / kClipInfo, set_.skipped);
+    if (has_info_) {
+      info_ = read_clip_info(folder / kClipInfo, set_.skipped);
+      set_.columns = {"artist"};
+    }
     if (options.split == MtatSplit::artist && !has_info_) {
       fail(ErrorKind::input, "{}: no {}; an artist split needs it", folder.string(), kClipInfo);
     }
@@ -181,7 +184,7 @@ class Selection {
     const auto info = info_.find(clip.id);
     const bool known = info != info_.end() && !info->second.group.empty();
     group_[track.name] = known ? info->second.group : "track: " + track_of(clip.path);
-    if (info != info_.end() && info->second.has_artist) artist_[track.name] = info->second.group;
+    if (has_info_) track.columns = {known && info->second.has_artist ? info->second.group : ""};
     set_.tracks.push_back(std::move(track));
   }
 
@@ -214,7 +217,8 @@ class Selection {
       group.push_back(number.emplace(group_[track.name], next).first->second);
     }
     assign(grouped_split(group, kArtistFractions, options_.split_seed));
-    const std::size_t without = set_.tracks.size() - artist_.size();
+    const auto without = std::count_if(set_.tracks.begin(), set_.tracks.end(),
+                                       [](const Track& track) { return track.columns[0].empty(); });
     if (without > 0) {
       note("{} clips have no artist in {}: they are kept together by album, address or track", without,
            kClipInfo);
@@ -246,18 +250,14 @@ class Selection {
   void tell_shared_artists() {
     std::unordered_set<std::string> trained;
     std::size_t test = 0, shared = 0;
-    const auto artist_of = [&](const Track& track) {
-      const auto at = artist_.find(track.name);
-      return at == artist_.end() ? std::string() : at->second;
-    };
     for (const Track& track : set_.tracks) {
-      if (track.split == "train") trained.insert(artist_of(track));
+      if (track.split == "train") trained.insert(track.columns[0]);
     }
     trained.erase("");
     for (const Track& track : set_.tracks) {
       if (track.split != "test") continue;
       ++test;
-      shared += trained.contains(artist_of(track)) ? 1 : 0;
+      shared += trained.contains(track.columns[0]) ? 1 : 0;
     }
     if (shared > 0) {
       note(
@@ -277,8 +277,7 @@ class Selection {
   ClipInfo info_;
   bool has_info_ = false;
   double full_seconds_ = 0;
-  std::unordered_map<std::string, std::string> group_;   // track -> what stays together in an artist split
-  std::unordered_map<std::string, std::string> artist_;  // track -> artist, where there is one
+  std::unordered_map<std::string, std::string> group_;  // track -> what stays together in an artist split
   DataSet set_;
 };
 

@@ -16,6 +16,8 @@
 // Which split: by folder (0 to b train, c valid, d to f test: albums stay together, artists do not), by
 // artist (the same proportions; clips without an artist stay with their album, address or track), or lists.
 //
+// The artist, where clip_info_final.csv is there, is the column "artist" ("" where it names none).
+//
 // Classes stand by how often the tags are given, most frequent first, or as they were asked for.
 #pragma once
 

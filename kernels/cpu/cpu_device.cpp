@@ -8,6 +8,7 @@
 
 #include "kernels/cpu/blas_memory.h"
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/flush.h"
 #include "kernels/cpu/host_device.h"
 #include "kernels/cpu/log_mel.h"
 #include "kernels/math/half.h"
@@ -22,6 +23,22 @@ std::string processor_name() {
   }
   return "CPU";
 }
+
+// CpuOps, to which denormal numbers are 0.
+class FlushingOps final : public Ops {
+ public:
+  explicit FlushingOps(int threads) : ops_(threads) {}
+
+#define MELGRAD_OP(name, parameters, arguments) \
+  void name parameters override {               \
+    const FlushDenormals flush;                 \
+    ops_.name arguments;                        \
+  }
+#include "kernels/op_overrides.h"
+
+ private:
+  CpuOps ops_;
+};
 
 class CpuDevice final : public HostDevice {
  public:
@@ -38,7 +55,7 @@ class CpuDevice final : public HostDevice {
 
  private:
   int threads_;
-  CpuOps ops_;
+  FlushingOps ops_;
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "kernels/error.h"
 #include "kernels/ops.h"
@@ -36,12 +35,17 @@ NearestRows::NearestRows(Device& device, const EmbeddingTable& table, bool centr
     : device_(&device),
       mean_(centre ? mean_of(table) : std::vector<float>(static_cast<std::size_t>(table.width), 0.0F)),
       slab_(device, {{&rows_, {table.rows(), table.width}},
-                     {&zero_, {table.rows()}},
                      {&vector_, {1, table.width}},
-                     {&product_, {1, table.rows()}}}) {
-  std::vector<float> rows(table.values.size());
-  for (std::int64_t i = 0; i < table.rows(); ++i) point(table.row(i), mean_, rows.data() + i * table.width);
-  device.to_device(rows_, rows.data());
+                     {&zero_, {1}},
+                     {&product_, {table.rows(), 1}}}) {
+  constexpr std::int64_t kRows = 4096;  // on the way at a time
+  std::vector<float> some(static_cast<std::size_t>(kRows * table.width));
+  for (std::int64_t first = 0; first < table.rows(); first += kRows) {
+    const std::int64_t count = std::min(kRows, table.rows() - first);
+    for (std::int64_t i = 0; i < count; ++i)
+      point(table.row(first + i), mean_, some.data() + i * table.width);
+    device.to_device(rows_.span(first * table.width, count * table.width, {count, table.width}), some.data());
+  }
   device.ops().fill(zero_, 0.0F);
 }
 
@@ -51,28 +55,32 @@ std::vector<float> NearestRows::similarities(std::span<const float> vector) {
   std::vector<float> pointed(vector.size()), found(static_cast<std::size_t>(product_.numel()));
   point(vector, mean_, pointed.data());
   device_->to_device(vector_, pointed.data());
-  device_->ops().linear_forward(vector_, rows_, zero_, product_);
+  device_->ops().linear_forward(rows_, vector_, zero_, product_);
   device_->to_host(found.data(), product_);
   return found;
 }
 
 std::vector<Near> NearestRows::nearest(std::span<const float> vector, std::size_t count,
                                        const std::function<bool(std::int64_t)>& wanted) {
+  const auto nearer = [](const Near& a, const Near& b) {
+    return a.similarity != b.similarity ? a.similarity > b.similarity : a.row < b.row;
+  };
+  if (count == 0) return {};
   const std::vector<float> similarity = similarities(vector);
-  std::vector<std::int64_t> order;
-  for (std::int64_t i = 0; i < std::ssize(similarity); ++i)
-    if (!wanted || wanted(i)) order.push_back(i);
-  const std::size_t kept = std::min(count, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(kept), order.end(),
-                    [&](std::int64_t a, std::int64_t b) {
-                      const float x = similarity[static_cast<std::size_t>(a)],
-                                  y = similarity[static_cast<std::size_t>(b)];
-                      return x != y ? x > y : a < b;
-                    });
-  std::vector<Near> out;
-  for (std::size_t k = 0; k < kept; ++k)
-    out.push_back({order[k], similarity[static_cast<std::size_t>(order[k])]});
-  return out;
+  std::vector<Near> kept;  // a heap, the farthest on top
+  for (std::int64_t i = 0; i < std::ssize(similarity); ++i) {
+    const Near near = {i, similarity[static_cast<std::size_t>(i)]};
+    const bool full = kept.size() == count;
+    if ((full && !nearer(near, kept.front())) || (wanted && !wanted(i))) continue;
+    if (full) {
+      std::pop_heap(kept.begin(), kept.end(), nearer);
+      kept.pop_back();
+    }
+    kept.push_back(near);
+    std::push_heap(kept.begin(), kept.end(), nearer);
+  }
+  std::sort_heap(kept.begin(), kept.end(), nearer);
+  return kept;
 }
 
 }  // namespace melgrad

@@ -65,10 +65,10 @@ SegmentEmbeddings Predictor::embed(const Audio& audio, const std::string& name) 
   return embed_table({*device_, features, {{0, static_cast<std::int32_t>(features.dim(0)), 0}}}, name);
 }
 
-SegmentEmbeddings Predictor::embed_features(const std::vector<float>& values, const std::string& name) {
-  const std::int64_t bands = features_.tables().bands(), rows = std::ssize(values) / bands;
-  return embed_table(
-      {*device_, values.data(), DType::f32, rows, bands, {{0, static_cast<std::int32_t>(rows), 0}}}, name);
+SegmentEmbeddings Predictor::embed_features(const void* values, DType dtype, std::int64_t rows,
+                                            const std::string& name) {
+  const std::int64_t bands = features_.tables().bands();
+  return embed_table({*device_, values, dtype, rows, bands, {{0, static_cast<std::int32_t>(rows), 0}}}, name);
 }
 
 SegmentEmbeddings Predictor::embed_table(const TrackTable& table, const std::string& name) {

@@ -36,7 +36,9 @@ class Predictor {
   Prediction of_features(const std::vector<float>& values, const std::string& name);
   // What the network's last layer sees of the same segments (Model::embedding).
   SegmentEmbeddings embed(const Audio& audio, const std::string& name);
-  SegmentEmbeddings embed_features(const std::vector<float>& values, const std::string& name);
+  // Of [rows, bands] of f32 or f16, as caches keep them.
+  SegmentEmbeddings embed_features(const void* values, DType dtype, std::int64_t rows,
+                                   const std::string& name);
   std::vector<float> features(const Audio& audio) { return features_(audio.samples); }
 
   // XXH3 of the model file.

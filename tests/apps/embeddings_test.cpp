@@ -7,6 +7,7 @@
 #include "io/files/atomic_file.h"
 #include "models/embeddings/embedding_table.h"
 #include "tests/apps/command.h"
+#include "tests/apps/pipeline.h"
 #include "tests/io/fixtures.h"
 #include "tests/io/scratch.h"
 
@@ -53,6 +54,31 @@ TEST(Embeddings, FindTheGenresOfTheSyntheticSet) {
   write_file_atomically(scratch / "labels.csv", manifest);
   const auto theirs = json(register_probe, {"probe", scratch / "e.npy", "--labels", scratch / "labels.csv"});
   EXPECT_EQ(theirs["test"], probed["test"]);
+}
+
+// A cache gives what its audio gives, with what is known of each track; either completes the other's table.
+TEST_F(Pipeline, EmbedsACache) {
+  const auto embed = [](const std::string& from, const std::string& out) {
+    const PipelineResult result = run("--json embed " + at("run") + " " + at(from) + " --out " + at(out));
+    EXPECT_EQ(result.code, 0) << result.err;
+    return nlohmann::json::parse(result.out);
+  };
+  EXPECT_EQ(embed("music", "heard.h5")["rows"], 24);
+  EXPECT_EQ(embed("c.h5", "read.h5")["rows"], 24);
+  const EmbeddingTable heard = read_embeddings(at("heard.h5")), read = read_embeddings(at("read.h5"));
+  EXPECT_EQ(heard.values, read.values);
+  EXPECT_EQ(heard.names, read.names);
+  EXPECT_EQ(heard.files, read.files);
+  EXPECT_EQ(heard.labels, read.labels);
+  EXPECT_EQ(heard.columns, read.columns);
+  EXPECT_EQ(heard.model, read.model);
+  EXPECT_EQ(embed("c.h5", "heard.h5")["taken_over"], 24);
+  refuses("embed " + at("run") + " " + at("c.h5") + " --out " + at("e.h5") + " --mix left", 2,
+          {"--mix: plays no part", "c.h5 is a cache"});
+  ASSERT_EQ(run("extract " + at("music") + " --preset librosa --out " + at("other.h5")).code, 0);
+  refuses("embed " + at("run") + " " + at("other.h5") + " --out " + at("e.h5"), 3,
+          {"other.h5: was made with other features"});
+  refuses("embed " + at("run") + " " + at("heard.h5") + " --out " + at("e.h5"), 3, {"heard.h5"});
 }
 
 TEST(Embeddings, ProbeRefusesWhatPlaysNoPart) {

@@ -63,6 +63,7 @@ class Limits : public test::Program {
             {"models", {"models"}},
             {"embed", {"embed", made("run"), file, "--out", at("e.h5")}},
             {"similar", {"similar", made("e.npy"), "--to", "a"}},
+            {"probe", {"probe", made("e.h5"), "--folds", "2"}},
             {"metrics", {"metrics", "--truth", made("t.csv"), "--scores", made("t.csv")}},
             {"cache", {"cache"}},
             {"recipes", {"recipes"}},
@@ -126,6 +127,7 @@ class Limits : public test::Program {
       write_bytes(to / "t.csv", "track,rock\na,1\nb,0\n");
       write_bytes(to / "e.npy", npy("<f4", "(2, 1)", raw<float>({1, 2})));
       write_bytes(to / "e.names.txt", "a\nb\n");
+      done({"embed", to / "run", to / "music", "--out", to / "e.h5"});
       done({"analyze", to / "music", "--labels-only", "--out", to / "analysis.json"});
       std::string x, labels;
       for (int i = 0; i < 2 * 3 * 4; ++i) x += little_endian(static_cast<float>(i));

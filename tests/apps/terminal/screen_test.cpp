@@ -99,6 +99,14 @@ TEST_F(Names, OfEveryKindInEveryOutput) {
   expect_good_output({"verify", run});
   expect_good_output({"export", run, "--out", at("m.safetensors")});
   expect_good_output({"predict", at("m.safetensors"), at("music")}, 6);
+  expect_good_output({"evaluate", at("m.safetensors"), "--data", at("c.h5")});
+  expect_good_output({"import-weights", at("m.safetensors"), "--list"});
+  expect_good_output({"embed", at("m.safetensors"), at("music"), "--out", at("e\n.h5")}, 6);
+  expect_good_output({"similar", at("e\n.h5"), "--to", classes[0] + "/" + files[1]});
+  expect_good_output({"similar", at("e\n.h5"), "--playlist", classes[0] + "/" + files[1], "--length", "3"});
+  expect_good_output({"probe", at("e\n.h5"), "--folds", "2"});
+  write_bytes(at("scores\n.csv"), "track,drum\\nbass \x1b]0;x\a,b\xfcndel\n\x1b[31mred,1,0\nb,0,1\n");
+  expect_good_output({"metrics", "--truth", at("scores\n.csv"), "--scores", at("scores\n.csv")});
   expect_good_output({"report", run, at("analysis.json"), "-o", at("report.html")});
   expect_shown_well(read_bytes(at("report.html")), "report.html");
   for (const char* file : {"run.json", "splits.json", "result.json"})

@@ -206,7 +206,12 @@ TEST_F(Mtat, test_clips_of_trained_artists_are_told) {
   info(kInfoHeader + info_row("2", "A") + info_row("10", "A") + info_row("14", "B"));
   EXPECT_TRUE(has(open().notes, "1 of 1 test clips (100.0 %) are by artists of training clips"));
   info(kInfoHeader + info_row("2", "C") + info_row("10", "A") + info_row("11", "") + info_row("14", "B"));
-  EXPECT_FALSE(has(open().notes, "artists of training clips"));
+  const DataSet set = open();
+  EXPECT_FALSE(has(set.notes, "artists of training clips"));
+  EXPECT_EQ(set.columns, std::vector<std::string>{"artist"});
+  std::map<std::string, std::string> artists;
+  for (const Track& track : set.tracks) artists[track.split] += track.columns.at(0) + ";";
+  EXPECT_EQ(artists, (std::map<std::string, std::string>{{"test", "C;"}, {"train", "A;;"}, {"valid", "B;"}}));
 }
 
 TEST_F(Mtat, lists_decide_which_clips_and_name_what_is_not_there) {
