@@ -20,7 +20,7 @@ Register register_check, register_analyze, register_extract, register_train, reg
 struct Command {
   const char* name;
   Register* add;
-  bool computes_long = false;  // see wait_without_spinning in main.cpp
+  bool computes_long = false;  // see set_up_libraries in main.cpp
 };
 
 // In the order of the help.

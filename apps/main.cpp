@@ -11,17 +11,22 @@
 #include "apps/commands.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/usage.h"
+#include "kernels/cpu/blas_core.h"
 #include "kernels/error.h"
 
 namespace {
 
 using namespace melgrad;
 
+// What libraries read while they are loaded, and what should be otherwise: then the program starts once more.
+//
 // A thread of OpenMP that waits spins for milliseconds first, and so keeps the core from the very thread it
 // waits for when other processes want cores too: beside two of them on two cores the dong2018 network trained
-// at half the speed, a small one at a sixtieth. Alone, no difference was seen. libgomp reads the setting
-// while it is loaded, so work that is long enough starts the program once more.
-void wait_without_spinning(int argc, char** argv) {
+// at half the speed, a small one at a sixtieth. Alone, no difference was seen. So work that is long enough
+// waits without.
+//
+// OpenBLAS and processors that it does not know: kernels/cpu/blas_core.h.
+void set_up_libraries(int argc, char** argv) {
   const auto named = [](const char* argument) {
     return std::find_if(std::begin(kCommands), std::end(kCommands),
                         [&](const Command& c) { return std::string_view(argument) == c.name; });
@@ -29,10 +34,14 @@ void wait_without_spinning(int argc, char** argv) {
   // The command is the first argument that is the name of one.
   const char* const* asked =
       std::find_if(argv + 1, argv + argc, [&](const char* a) { return named(a) != std::end(kCommands); });
-  const bool works = asked != argv + argc && named(*asked)->computes_long;
-  if (!works || std::getenv("OMP_WAIT_POLICY") != nullptr || std::getenv("GOMP_SPINCOUNT") != nullptr) return;
-  ::setenv("GOMP_SPINCOUNT", "1000", 0);
-  ::execv("/proc/self/exe", argv);  // returns if it cannot: then as it is
+  if (asked == argv + argc) return;
+  bool changed = false;
+  const auto set = [&](const char* name, const char* value) { changed |= ::setenv(name, value, 0) == 0; };
+  if (named(*asked)->computes_long && std::getenv("OMP_WAIT_POLICY") == nullptr &&
+      std::getenv("GOMP_SPINCOUNT") == nullptr)
+    set("GOMP_SPINCOUNT", "1000");
+  if (const char* core = better_blas_core()) set("OPENBLAS_CORETYPE", core);
+  if (changed) ::execv("/proc/self/exe", argv);  // returns if it cannot: then as it is
 }
 
 // The exit code.
@@ -91,7 +100,7 @@ int guarded(const std::function<int()>& work) {
 
 int main(int argc, char** argv) {
   take_standard_files();
-  wait_without_spinning(argc, argv);
+  set_up_libraries(argc, argv);
   install_signal_handlers();
   const int code = guarded([&] { return run(argc, argv); });
   const int printed = guarded([] {

@@ -6,6 +6,7 @@
 #include <omp.h>
 #include <oneapi/dnnl/dnnl.hpp>
 
+#include "kernels/cpu/blas_core.h"
 #include "kernels/cpu/blas_memory.h"
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/flush.h"
@@ -47,8 +48,10 @@ class CpuDevice final : public HostDevice {
   std::string name() const override { return "cpu"; }
   std::string description() const override {
     const auto* onednn = dnnl_version();
-    return fmt::format("{}, {} threads, oneDNN {}.{}.{}, {}", processor_name(), threads_, onednn->major,
-                       onednn->minor, onednn->patch, openblas_get_config());
+    const char* core = better_blas_core();
+    return fmt::format("{}, {} threads, oneDNN {}.{}.{}, {}{}", processor_name(), threads_, onednn->major,
+                       onednn->minor, onednn->patch, openblas_get_config(),
+                       core == nullptr ? "" : fmt::format("; OPENBLAS_CORETYPE={} is faster here", core));
   }
   Ops& ops() override { return ops_; }
   bool is_host() const override { return true; }
