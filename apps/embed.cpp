@@ -110,7 +110,7 @@ void embed(Settings& settings, const EmbedArguments& args) {
                                       {"model", args.model},
                                       {"problems", left_out}});
   } else {
-    print("{}: {} {} of {} by {}{}\n", args.out, rows, model.segments ? "segments" : "tracks",
+    print("{}: {}{} of {} tracks by {}{}\n", args.out, rows, model.segments ? " segments" : "",
           all->places.size(), args.model,
           embedding.taken_over > 0 ? fmt::format(", {} of them done before", embedding.taken_over) : "");
   }
