@@ -57,7 +57,7 @@ struct ProbeArguments {
   DataSetRequest labels;
   ProbeOptions options;
   std::vector<const Option*> of_random;  // flags that only random splits have
-  const Option *c_flag = nullptr, *folds_flag = nullptr, *tags_flag = nullptr;
+  const Option *c_flag = nullptr, *folds_flag = nullptr, *tags_flag = nullptr, *seed_flag = nullptr;
 };
 
 const Protocol& protocol_called(const std::string& name) {
@@ -229,6 +229,9 @@ void run_probe(const Settings& settings, ProbeArguments args) {
                           say_line);
   const Protocol& protocol = protocol_for(args, data);
   expect_genres_of(protocol, data.classes());
+  if (args.seed_flag->count() > 0 && !is_random(protocol.splits) && options.head == ProbeHead::linear)
+    fail(ErrorKind::usage, "--seed: plays no part: nothing is random in --protocol {} and a linear head",
+         protocol.name);
   options.splits = protocol.splits;
   std::optional<Progress> progress;
   Json result = probe(*device, data, cache, options, [&](std::int64_t done, std::int64_t all) {
@@ -299,8 +302,9 @@ void register_probe(CommandLine& root, Settings& settings) {
       command->add_option("--group", args->options.group,
                           "column of the data set (artist, album, ...): tracks that have the same there stay "
                           "on one side")};
-  command->add_option("--seed", args->options.seed, "of the first, and of the hidden layer's weights")
-      ->capture_default_str();
+  args->seed_flag =
+      command->add_option("--seed", args->options.seed, "of the first, and of the hidden layer's weights")
+          ->capture_default_str();
   args->c_flag =
       command
           ->add_option(

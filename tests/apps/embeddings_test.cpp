@@ -116,6 +116,7 @@ TEST(Embeddings, ProbeRefusesWhatPlaysNoPart) {
   refused(2, {"--head", "mlp", "--set", "model.filters=3"}, "model.architecture = dong2018");
   refused(3, {"--folds", "13"}, "one has no track; fewer folds");
   refused(3, {"--protocol", "own"}, "the split has no training tracks");
+  refused(2, {"--protocol", "own", "--seed", "1"}, "--seed: plays no part");
   refused(3, {"--group", "artist"}, "no column \"artist\"");
   table.labels.clear();
   write_embeddings(path, table);
