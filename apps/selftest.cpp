@@ -136,7 +136,7 @@ void run_network(Device& device, const Recipe& recipe, std::unique_ptr<Model> mo
   }
   TrainingStep step(device, *model, data, targets, recipe, kSeed, kBatch, kSteps);
   if (recipe.train.partial_batch) {
-    step.begin_epoch({3, 1, 4, 0, 5, 2, -1, -1}, 0);
+    step.begin_epoch({3, 1, 4, 0, 5, 2, ~3, ~3}, 0);
   } else {
     step.begin_epoch({3, 1, 4, 0, 5, 2, 0, 1}, 0);
   }

@@ -74,6 +74,11 @@ Tensor ParamStore::values() const {
   return everything().span(0, n, {n});
 }
 
+Tensor ParamStore::statistics() const {
+  const std::int64_t trained = values().numel(), n = everything().numel() - trained;
+  return everything().span(trained, n, {n});
+}
+
 Tensor ParamStore::part(const Slab& slab, const Param& param) const {
   return slab.all().span(param.value.f32() - everything().f32(), param.shape.numel(), param.shape);
 }

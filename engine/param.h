@@ -51,6 +51,7 @@ class ParamStore {
   Tensor values() const;       // the trainable ones
   Tensor grads() const { return grads_->all(); }
   Tensor everything() const { return values_->all(); }  // statistics too
+  Tensor statistics() const;                            // alone; there must be some
   // Zero, of the layout of values(): an optimizer's moment. And of everything(): a copy of the best weights.
   Slab like_values(Device& device) const { return {device, trainable_bytes_}; }
   Slab like_everything(Device& device) const { return {device, bytes_}; }

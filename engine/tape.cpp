@@ -46,9 +46,11 @@ Grad Tape::gradient_of(Var v) {
   return {s.grad, write};
 }
 
-void Tape::backward(Var loss, ParamStore& params) {
+void Tape::backward(Var loss, ParamStore& params, Tensor share) {
   require(value(loss).numel() == 1, "backward: the loss must be a scalar, not {}", value(loss).shape.str());
-  ops().fill(gradient_of(loss).tensor, 1.0F);
+  const Tensor begin = gradient_of(loss).tensor;
+  if (share) ops().copy(share, begin);
+  else ops().fill(begin, 1.0F);
   for (auto node = nodes_.rbegin(); node != nodes_.rend(); ++node) {
     if (slot(node->out).has_grad) node->backward(slot(node->out).grad);
   }

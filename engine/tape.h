@@ -43,9 +43,9 @@ class Tape {
   // Where a gradient of v goes, and whether to overwrite or add. To be called exactly once per contribution.
   Grad gradient_of(Var v);
 
-  // Gradients of the scalar `loss` [1] with respect to all parameters used; the others' gradients are set to
-  // 0.
-  void backward(Var loss, ParamStore& params);
+  // Gradients of the scalar `loss` [1], times `share` [1] if there is one, with respect to all parameters
+  // used; the others' gradients are set to 0.
+  void backward(Var loss, ParamStore& params, Tensor share = {});
 
   Device& device() const { return *device_; }
   // What large activations are stored as.

@@ -155,12 +155,12 @@ struct Schedule {
 
 // Which rows of a resident data set make up a training batch. Device tensors, filled once per epoch.
 struct BatchPlan {
-  Tensor order;               // i32 [S, N] track of example n in step s of the epoch; -1 pads the last batch
-  Tensor first_row;           // i64 [tracks] first row of each track in the feature table
-  Tensor rows;                // i32 [tracks] number of rows
-  Tensor labels;              // i32 [tracks]
-  Tensor step;                // device scalar i64: which row of `order`; ops.advance moves it on
-  bool shared_start = false;  // one start for the whole batch, drawn from its shortest track's range
+  Tensor order;      // i32 [S, N] track of example n in step s of the epoch; ~t: padding that repeats t
+  Tensor first_row;  // i64 [tracks] first row of each track in the feature table
+  Tensor rows;       // i32 [tracks] number of rows
+  Tensor labels;     // i32 [tracks]
+  Tensor step;       // device scalar i64: which row of `order`; ops.advance moves it on
+  bool shared_start = false;     // one start for the whole batch, drawn from its shortest track's range
   bool skip_last_start = false;  // never the last possible start (an off-by-one of the Dong 2018 code)
   std::uint64_t seed = 0;
   Tensor counter;             // device scalar i64

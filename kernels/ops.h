@@ -217,8 +217,8 @@ class Ops {
   // ---- data
   // For example n of the batch with track k = order[step, n]: labels[n] = plan.labels[k],
   // weights[n] = plan.class_weights[labels[n]] or 1, first[n] = first_row[k] + start, start uniform over 0
-  // ... rows[k] - T (every track has rows >= T); k = -1 gives label 0, weight 0 and the rows of the first
-  // example. labels i32 [N], weights [N], first i64 [N]; T = frames of a segment
+  // ... rows[k] - T (every track has rows >= T); k = ~j is padding: label 0, weight 0 and rows of track j,
+  // drawn as for the first example. labels i32 [N], weights [N], first i64 [N]; T = frames of a segment
   virtual void pick_batch(const BatchPlan& plan, std::int64_t frames, Out first, Out labels, Out weights) = 0;
   // x[n,t,f,0] = table[first[n] + t, f]; table f32 or f16 [rows, F], x f32 [N, T, F, 1]
   virtual void gather_segments(Tensor table, Tensor first, Out x) = 0;

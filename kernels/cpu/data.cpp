@@ -12,13 +12,10 @@ void CpuOps::pick_batch(const BatchPlan& plan, std::int64_t frames, Out first, O
   const auto choices = [&](std::int32_t track) {
     return segment_choices(plan.rows.i32()[track], frames, plan.skip_last_start);
   };
-  std::int64_t shared = choices(order[0]);
-  for (std::int64_t i = 1; i < n; ++i) {
-    if (order[i] >= 0) shared = std::min(shared, choices(order[i]));
-  }
+  std::int64_t shared = choices(repeated(order[0]));
+  for (std::int64_t i = 1; i < n; ++i) shared = std::min(shared, choices(repeated(order[i])));
   for (std::int64_t i = 0; i < n; ++i) {
-    const std::int32_t track = order[i];
-    const std::int32_t source = track >= 0 ? track : order[0];
+    const std::int32_t track = order[i], source = repeated(track);
     const std::int64_t start = drawn_start(plan.seed, counter, plan.shared_start || track < 0 ? 0 : i,
                                            plan.shared_start ? shared : choices(source));
     first.i64()[i] = plan.first_row.i64()[source] + start;

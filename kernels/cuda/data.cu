@@ -33,13 +33,12 @@ struct PickBatch {
   MELGRAD_DEVICE void operator()(Thread& t) const {
     auto* scratch = t.template shared<std::int64_t>(kReduceThreads);
     const std::int32_t* tracks = order + *step * n;
-    std::int64_t smallest = choices(tracks[0]);
-    for (std::int64_t i = t.index(); i < n; i += t.count()) {
-      if (tracks[i] >= 0) smallest = Smaller{}(smallest, choices(tracks[i]));
-    }
+    std::int64_t smallest = choices(repeated(tracks[0]));
+    for (std::int64_t i = t.index(); i < n; i += t.count())
+      smallest = Smaller{}(smallest, choices(repeated(tracks[i])));
     const std::int64_t shared = block_reduce(t, scratch, smallest, Smaller{});
     for (std::int64_t i = t.index(); i < n; i += t.count()) {
-      const std::int32_t track = tracks[i], source = track >= 0 ? track : tracks[0];
+      const std::int32_t track = tracks[i], source = repeated(track);
       first[i] = first_row[source] + drawn_start(seed, *counter, shared_start || track < 0 ? 0 : i,
                                                  shared_start ? shared : choices(source));
       const std::int32_t label = track >= 0 ? track_label[track] : 0;

@@ -6,6 +6,9 @@
 
 namespace melgrad {
 
+// The track of an entry of BatchPlan::order, padding or not.
+MELGRAD_HD inline std::int32_t repeated(std::int32_t entry) { return entry >= 0 ? entry : ~entry; }
+
 // How many starts there are to choose from in a track of `rows` rows; one at least.
 MELGRAD_HD inline std::int64_t segment_choices(std::int64_t rows, std::int64_t frames, bool skip_last_start) {
   const std::int64_t all = rows - frames + (skip_last_start ? 0 : 1);

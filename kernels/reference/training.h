@@ -222,12 +222,14 @@ inline PickedBatch pick_batch(const std::vector<std::int32_t>& order,
     const Index all = rows[static_cast<std::size_t>(track)] - frames + 1;
     return settings.skip_last_start ? std::max<Index>(1, all - 1) : all;
   };
-  Index fewest = starts(order[0]);
-  for (const std::int32_t track : order) fewest = track < 0 ? fewest : std::min(fewest, starts(track));
+  const auto repeated = [](std::int32_t entry) { return entry < 0 ? -1 - entry : entry; };
+  Index fewest = starts(repeated(order[0]));
+  for (const std::int32_t entry : order) fewest = std::min(fewest, starts(repeated(entry)));
   PickedBatch b{Array<std::int64_t>({n}), Array<std::int32_t>({n}), Array<float>({n})};
   for (Index i = 0; i < n; ++i) {
-    const bool padding = order[static_cast<std::size_t>(i)] < 0;
-    const std::int32_t track = order[static_cast<std::size_t>(padding ? 0 : i)];
+    const std::int32_t entry = order[static_cast<std::size_t>(i)];
+    const bool padding = entry < 0;
+    const std::int32_t track = repeated(entry);
     b.first[i] = first_row[static_cast<std::size_t>(track)] +
                  drawn_start(settings.seed, counter, padding || settings.shared_start ? 0 : i,
                              settings.shared_start ? fewest : starts(track));

@@ -69,6 +69,7 @@ struct SplitOptions {
 
 struct TrainOptions : UpdateConstants {
   std::int64_t batch = 150;
+  std::int64_t shards = 1;
   bool own_crop = true;
   bool partial_batch = true;
   std::int64_t drop_batches = 0;

@@ -147,6 +147,10 @@ void expect_within(const RecipeKey& key, double value, const std::string& text) 
 void check_training(const Recipe& r) {
   const TrainOptions& t = r.train;
   const bool tags = r.task == TaskKind::tags;
+  if ((t.shards & (t.shards - 1)) != 0)
+    fail(ErrorKind::usage, "train.shards: {} is no power of two", t.shards);
+  if (t.batch % t.shards != 0)
+    fail(ErrorKind::usage, "train.shards: {} do not divide train.batch, which is {}", t.shards, t.batch);
   if (r.augment.mixup > 0 && t.partial_batch)
     fail(ErrorKind::usage, "augment.mixup: needs whole batches: set train.partial_batch=false");
   if (r.augment.mixup > 0 && t.class_weights == Weighting::balanced)

@@ -89,6 +89,11 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
         r.split.keep_identical_together);
 
   visit(Key{"train.batch", "tracks of a step", "tracks", kAtLeastOne}, r.train.batch);
+  visit(Key{"train.shards",
+            "parts of a batch, a power of two, that go through the network one by one or on several ranks; "
+            "batch norm is over each",
+            "", kAtLeastOne},
+        r.train.shards);
   visit(Key{"train.own_crop", "a random start for each track; false: one for the batch"}, r.train.own_crop);
   visit(Key{"train.partial_batch", "train on the rest that fills no batch, padded"}, r.train.partial_batch);
   visit(Key{"train.drop_batches", "batches left out at the end of each epoch", "batches", kCounted},

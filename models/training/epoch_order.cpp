@@ -47,4 +47,25 @@ std::vector<std::int32_t> balanced_epoch(const std::vector<std::int32_t>& tracks
   return order;
 }
 
+std::vector<std::int32_t> in_batches(std::vector<std::int32_t> order, std::int64_t steps, std::int64_t batch,
+                                     std::int64_t shards) {
+  if (std::ssize(order) >= steps * batch) {
+    order.resize(static_cast<std::size_t>(steps * batch));
+    return order;
+  }
+  const auto whole = order.begin() + (steps - 1) * batch;
+  const std::vector<std::int32_t> rest(whole, order.end());
+  order.erase(whole, order.end());
+  const std::int64_t count = std::ssize(rest);
+  auto next = rest.begin();
+  for (std::int64_t s = 0; s < shards; ++s) {
+    const std::int64_t own = count / shards + (s < count % shards ? 1 : 0);
+    const std::int32_t repeated = own > 0 ? *next : rest.front();
+    order.insert(order.end(), next, next + own);
+    next += own;
+    order.insert(order.end(), static_cast<std::size_t>(batch / shards - own), ~repeated);
+  }
+  return order;
+}
+
 }  // namespace melgrad

@@ -15,4 +15,10 @@ std::vector<std::int32_t> balanced_epoch(const std::vector<std::int32_t>& tracks
                                          const std::vector<std::int32_t>& labels, std::uint64_t seed,
                                          std::int64_t epoch);
 
+// The order of an epoch cut or filled to `steps` batches: [steps, batch], where a batch is `shards` shards,
+// one after another. What the last batch has is dealt to its shards evenly; the rest is padding
+// (BatchPlan::order) that repeats the shard's first track, or where it has none the batch's.
+std::vector<std::int32_t> in_batches(std::vector<std::int32_t> order, std::int64_t steps, std::int64_t batch,
+                                     std::int64_t shards);
+
 }  // namespace melgrad

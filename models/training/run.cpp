@@ -21,19 +21,29 @@ std::int64_t epoch_steps(const TrainOptions& train, std::int64_t tracks, std::in
   return std::max<std::int64_t>(1, steps - train.drop_batches);
 }
 
+std::int64_t batch_of(const TrainOptions& train, std::int64_t tracks, const Collective& ranks) {
+  const std::int64_t batch = std::min(train.batch, tracks);
+  if (batch % train.shards != 0)
+    fail(ErrorKind::usage, "train.shards: {} do not divide a batch of {}, which are all training tracks",
+         train.shards, batch);
+  if (train.shards % ranks.size() != 0)
+    fail(ErrorKind::usage, "train.shards: {} cannot be dealt to {} ranks", train.shards, ranks.size());
+  return batch;
+}
+
 // Of no use to a reader: "-nan".
 double without_sign_of_nan(double v) { return std::isnan(v) ? std::abs(v) : v; }
 
 }  // namespace
 
 TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe,
-                         std::uint64_t seed)
+                         std::uint64_t seed, Collective& ranks)
     : device_(&device),
       data_(&data),
       split_(std::move(split)),
       recipe_(recipe),
       seed_(seed),
-      batch_(std::min<std::int64_t>(recipe.train.batch, static_cast<std::int64_t>(split_.train.size()))),
+      batch_(batch_of(recipe.train, std::ssize(split_.train), ranks)),
       steps_per_epoch_(
           batch_ > 0 ? epoch_steps(recipe.train, static_cast<std::int64_t>(split_.train.size()), batch_) : 0),
       schedule_(recipe.train),
@@ -41,8 +51,9 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
       targets_(data.task().targets(device, data.labels(),
                                    data.task().weights(data, recipe.train, split_.train),
                                    recipe.augment.mixup > 0)),
-      step_(device, *model_, data.table(), targets_, recipe, seed, std::max<std::int64_t>(1, batch_),
-            std::max<std::int64_t>(1, steps_per_epoch_)),
+      step_(device, *model_, data.table(), targets_, recipe, seed,
+            std::max<std::int64_t>(recipe.train.shards, batch_), std::max<std::int64_t>(1, steps_per_epoch_),
+            ranks),
       evaluator_(device, *model_, data.task(), recipe.segment.frames),
       best_(model_->params().like_everything(device)) {
   if (split_.train.empty()) fail(ErrorKind::input, "{}: the split has no training tracks", data.path());
@@ -74,8 +85,7 @@ std::vector<std::int32_t> TrainingRun::order(std::int64_t epoch) const {
   } else {
     order = shuffled_epoch(split_.train, seed_, epoch);
   }
-  order.resize(static_cast<std::size_t>(batch_ * steps_per_epoch_), -1);
-  return order;
+  return in_batches(std::move(order), steps_per_epoch_, batch_, recipe_.train.shards);
 }
 
 void TrainingRun::run(const std::function<bool(std::int64_t)>& after_step,
@@ -185,7 +195,8 @@ Validation TrainingRun::validate(const std::vector<std::int32_t>& order) {
 double TrainingRun::validate_on_last_crop(const std::vector<std::int32_t>& order) {
   const auto& tracks = data_->table().tracks();
   const auto first_of_last = order[static_cast<std::size_t>((steps_per_epoch_ - 1) * batch_)];
-  const std::int64_t start = step_.last_rows()[0] - tracks[static_cast<std::size_t>(first_of_last)].first_row;
+  const std::int64_t start =
+      step_.last_first_rows()[0] - tracks[static_cast<std::size_t>(first_of_last)].first_row;
   std::vector<std::int64_t> rows;
   for (const std::int32_t index : split_.valid) {
     const auto& track = tracks[static_cast<std::size_t>(index)];

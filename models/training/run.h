@@ -30,9 +30,11 @@ class Diverged : public Error {
 
 class TrainingRun {
  public:
-  // With the features of the data, whatever the recipe says of them.
-  TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe,
-              std::uint64_t seed);
+  // With the features of the data, whatever the recipe says of them. Each of the ranks has a run of the same,
+  // and they are called alike. Throws Error (usage) where ranks do not divide the recipe's shards, or those
+  // the batch.
+  TrainingRun(Device& device, const TrainingData& data, Split split, const Recipe& recipe, std::uint64_t seed,
+              Collective& ranks = alone());
 
   struct Epoch {
     std::int64_t epoch = 0;    // finished epochs

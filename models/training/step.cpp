@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "kernels/math/segments.h"
 #include "kernels/ops.h"
@@ -21,7 +22,7 @@ bool changes(const Augment& a) {
 
 TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data, const Targets& targets,
                            const Recipe& recipe, std::uint64_t seed, std::int64_t batch,
-                           std::int64_t steps_per_epoch)
+                           std::int64_t steps_per_epoch, Collective& ranks)
     : device_(&device),
       model_(&model),
       data_(&data),
@@ -29,28 +30,40 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
       targets_(&targets),
       train_(recipe.train),
       frames_(recipe.segment.frames),
-      batch_(batch),
+      batch_(batch / recipe.train.shards),
       steps_per_epoch_(steps_per_epoch) {
+  const std::int64_t rows = steps_per_epoch * shards();
+  shards_.emplace(device, model.params(), shards(), ranks);
   std::vector<Slab::Part> parts = {{&counter_, {1}, DType::i64},
                                    {&phase_counter_, {1}, DType::i64},
                                    {&log_, {kLogRows, kLogColumns}},
-                                   {&first_, {batch}, DType::i64},
-                                   {&plan_.order, {steps_per_epoch, batch}, DType::i32},
+                                   {&first_, {batch_}, DType::i64},
+                                   {&plan_.order, {rows, batch_}, DType::i32},
                                    {&plan_.step, {1}, DType::i64}};
-  if (!data.on_device()) parts.push_back({&sent_, {batch, frames_, data.bands(), 1}});
+  if (!data.on_device()) parts.push_back({&sent_, {shards_->mine() * batch_, frames_, data.bands(), 1}});
+  if (shards() > 1) {
+    parts.push_back({&draw_counter_, {1}, DType::i64});
+    parts.push_back({&shares_, {rows, 1}});
+  }
   state_.emplace(device, parts);
+  if (shards() == 1) draw_counter_ = counter_;
   plan_.first_row = data.first_row;
   plan_.rows = data.rows;
   plan_.labels = data.labels;
   plan_.shared_start = !recipe.train.own_crop;
   plan_.skip_last_start = recipe.segment.skip_last_start;
   plan_.seed = seed;
-  plan_.counter = counter_;
+  plan_.counter = draw_counter_;
   plan_.class_weights = targets.class_weights;
-  augment_ = {recipe.augment, seed, counter_};
-  mixup_ = {static_cast<float>(recipe.augment.mixup), seed, counter_};
+  if (targets.class_weights) {
+    class_weights_.resize(static_cast<std::size_t>(targets.class_weights.numel()));
+    device.to_host(class_weights_.data(), targets.class_weights);
+  }
+  augment_ = {recipe.augment, seed, draw_counter_};
+  mixup_ = {static_cast<float>(recipe.augment.mixup), seed, draw_counter_};
   require(mixup_.alpha == 0 || targets.table, "TrainingStep: mixup without a table of targets");
   begin_phase(0, 0);
+  set_clocks();
 }
 
 void TrainingStep::begin_phase(std::size_t phase, std::int64_t first_step) {
@@ -69,43 +82,77 @@ void TrainingStep::begin_epoch(const std::vector<std::int32_t>& order, std::int6
   require(static_cast<std::int64_t>(order.size()) == plan_.order.numel(),
           "begin_epoch: {} tracks for a plan {}", order.size(), plan_.order.shape.str());
   device_->to_device(plan_.order, order.data());
-  device_->to_device(plan_.step, &step);
   order_ = order;
   next_ = step;
+  if (shares_) device_->to_device(shares_, shares_of(order).data());
+  set_clocks();
+}
+
+// What each shard weighs of its step: the weights of its tracks in the loss.
+std::vector<float> TrainingStep::shares_of(const std::vector<std::int32_t>& order) const {
+  const auto weight = [&](std::int32_t track) {
+    if (track < 0) return 0.0;
+    if (class_weights_.empty()) return 1.0;
+    const std::int32_t label = data_->tracks()[static_cast<std::size_t>(track)].label;
+    return static_cast<double>(class_weights_[static_cast<std::size_t>(label)]);
+  };
+  std::vector<double> weights(order.size() / static_cast<std::size_t>(batch_));
+  for (std::size_t i = 0; i < order.size(); ++i)
+    weights[i / static_cast<std::size_t>(batch_)] += weight(order[i]);
+  std::vector<float> shares;
+  for (std::size_t row = 0; row < weights.size(); ++row) {
+    const auto count = static_cast<std::size_t>(shards());
+    const auto step = weights.begin() + static_cast<std::ptrdiff_t>(row / count * count);
+    const double all = std::accumulate(step, step + shards(), 0.0);
+    shares.push_back(all > 0 ? static_cast<float>(weights[row] / all) : 0.0F);
+  }
+  return shares;
+}
+
+// Where this rank's first shard of the coming step stands: in the epoch's order, and in random numbers.
+void TrainingStep::set_clocks() {
+  const std::int64_t row = next_ * shards() + shards_->first(), draw = draws(0) + shards_->first();
+  device_->to_device(plan_.step, &row);
+  if (shards() > 1) device_->to_device(draw_counter_, &draw);
 }
 
 void TrainingStep::run() {
-  if (sent_) data_->cut(coming_rows(), sent_);
+  if (sent_) {
+    std::vector<std::int64_t> rows;
+    for (std::int64_t k = shards_->first(); k < shards_->first() + shards_->mine(); ++k)
+      for (const std::int64_t row : rows_of(next_ * shards() + k, draws(0) + k)) rows.push_back(row);
+    data_->cut(rows, sent_);
+  }
   step_->run();
   ++next_;
   ++steps_done_;
 }
 
-std::vector<std::int64_t> TrainingStep::coming_rows() const {
-  const std::int32_t* tracks = order_.data() + next_ * batch_;
-  const auto track = [&](std::int64_t n) { return data_->tracks()[static_cast<std::size_t>(tracks[n])]; };
+std::vector<std::int64_t> TrainingStep::rows_of(std::int64_t row, std::int64_t draw) const {
+  const std::int32_t* tracks = order_.data() + row * batch_;
+  const auto track = [&](std::int64_t n) {
+    return data_->tracks()[static_cast<std::size_t>(repeated(tracks[n]))];
+  };
   const auto choices = [&](std::int64_t n) {
     return segment_choices(track(n).rows, frames_, plan_.skip_last_start);
   };
   std::int64_t shared = choices(0);
-  for (std::int64_t n = 1; n < batch_; ++n) {
-    if (tracks[n] >= 0) shared = std::min(shared, choices(n));
-  }
+  for (std::int64_t n = 1; n < batch_; ++n) shared = std::min(shared, choices(n));
   std::vector<std::int64_t> rows;
   for (std::int64_t n = 0; n < batch_; ++n) {
-    const std::int64_t source = tracks[n] >= 0 ? n : 0;  // padding repeats the first example's track
-    rows.push_back(track(source).first_row + drawn_start(plan_.seed, steps_done_,
-                                                         plan_.shared_start || tracks[n] < 0 ? 0 : n,
-                                                         plan_.shared_start ? shared : choices(source)));
+    rows.push_back(track(n).first_row + drawn_start(plan_.seed, draw,
+                                                    plan_.shared_start || tracks[n] < 0 ? 0 : n,
+                                                    plan_.shared_start ? shared : choices(n)));
   }
   return rows;
 }
 
 // The segments of the next batch, changed as the recipe wants.
-Tensor TrainingStep::picked_input(Tape& tape, Tensor labels, Tensor weights) {
+Tensor TrainingStep::picked_input(Tape& tape, std::int64_t index, Tensor labels, Tensor weights) {
   Ops& ops = device_->ops();
   ops.pick_batch(plan_, frames_, first_, labels, weights);
-  const Tensor x = sent_ ? sent_ : tape.take({batch_, frames_, data_->bands(), 1});
+  const Shape shape{batch_, frames_, data_->bands(), 1};
+  const Tensor x = sent_ ? sent_.span(index * shape.numel(), shape.numel(), shape) : tape.take(shape);
   if (!sent_) ops.gather_segments(data_->table, first_, x);
   if (changes(augment_)) ops.augment(x, augment_, x);
   return x;
@@ -113,7 +160,7 @@ Tensor TrainingStep::picked_input(Tape& tape, Tensor labels, Tensor weights) {
 
 CrossEntropy TrainingStep::loss_of(Tape& tape, Tensor x, Tensor labels, Tensor weights) {
   Ops& ops = device_->ops();
-  const RandomSource random{plan_.seed, counter_};
+  const RandomSource random{plan_.seed, draw_counter_};
   Tensor targets = labels;
   if (targets_->table) {
     targets = tape.take({batch_, targets_->table.dim(1)});
@@ -134,20 +181,40 @@ void TrainingStep::mix(Tape& tape, Tensor& x, Tensor& targets) {
   targets = mixed(targets);
 }
 
-void TrainingStep::program(Tape& tape) {
-  Ops& ops = device_->ops();
+// One through the network and back, as if it were all of a step.
+void TrainingStep::shard(Tape& tape, std::int64_t index) {
+  if (index > 0) tape.reset(true);  // it needs the memory of the one before
   const Tensor labels = tape.take({batch_}, DType::i32), weights = tape.take({batch_});
-  const Tensor x = picked_input(tape, labels, weights);
+  const Tensor x = picked_input(tape, index, labels, weights);
+  Tensor share;
+  if (shares_) {
+    share = tape.take({1, 1, 1, 1});
+    device_->ops().gather_segments(shares_, plan_.step, share);
+    share = share.reshape({1});
+  }
   const CrossEntropy entropy = loss_of(tape, x, labels, weights);
   const Var loss = add(tape, entropy.loss, l2_penalty(tape, model_->params()));
-  tape.backward(loss, model_->params());
+  tape.backward(loss, model_->params(), share);
+  shards_->add(tape.value(loss), entropy.hits, share);
+}
+
+void TrainingStep::program(Tape& tape) {
+  Ops& ops = device_->ops();
+  shards_->begin();
+  for (std::int64_t k = 0; k < shards_->mine(); ++k) {
+    shard(tape, k);
+    const std::int64_t to_next = k + 1 < shards_->mine() ? 1 : 1 + shards() - shards_->mine();
+    ops.advance(plan_.step, to_next);
+    if (shards() > 1) ops.advance(draw_counter_, to_next);
+  }
+  shards_->finish();
   optimizer_->update(phase_counter_);
 
-  ops.record(tape.value(loss), counter_, kLoss, log_);
-  ops.record(entropy.hits, counter_, kAccuracy, log_);
+  ops.record(shards_->loss(), counter_, kLoss, log_);
+  ops.record(shards_->hits(), counter_, kAccuracy, log_);
   ops.record(optimizer_->norm().span(0, 1, {1}), counter_, kNorm, log_);
   ops.record(optimizer_->rate(), counter_, kRate, log_);
-  for (const Tensor& clock : {counter_, phase_counter_, plan_.step}) ops.advance(clock, 1);
+  for (const Tensor& clock : {counter_, phase_counter_}) ops.advance(clock, 1);
 }
 
 std::vector<TrainingStep::Report> TrainingStep::reports(std::int64_t count) {
@@ -180,6 +247,7 @@ void TrainingStep::set_counter(std::int64_t value) {
   const std::int64_t of_phase = value - phase_begin_;
   device_->to_device(phase_counter_, &of_phase);
   steps_done_ = value;
+  set_clocks();
 }
 
 }  // namespace melgrad

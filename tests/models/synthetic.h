@@ -63,7 +63,8 @@ struct Trainee {
     steps = (tracks + recipe.train.batch - 1) / recipe.train.batch;
     step.emplace(device, *model, table, targets, recipe, seed, recipe.train.batch, steps);
     for (std::int64_t i = 0; i < steps * recipe.train.batch; ++i) {
-      order.push_back(i < tracks ? static_cast<std::int32_t>(i) : -1);
+      const std::int64_t first = i - i % recipe.train.batch;  // of the batch
+      order.push_back(static_cast<std::int32_t>(i < tracks ? i : ~first));
     }
   }
   void epoch() {

@@ -8,11 +8,11 @@ namespace {
 
 // ---- pick_batch
 // ------------------------------------------------------------------------------------------------- Three
-// tracks of different length in one feature table, batches of four; the last batch is padded.
-constexpr Index kFrames = 10, kBatch = 4, kSteps = 3;
+// tracks of different length in one feature table, batches of four; one is padded, one is padding alone.
+constexpr Index kFrames = 10, kBatch = 4, kSteps = 4;
 const std::vector<std::int32_t> kRows = {10, 14, 300}, kLabels = {7, 0, 9};
 const std::vector<std::int64_t> kFirstRow = {1000, 0, 14};
-const std::vector<std::int32_t> kOrder = {2, 1, 0, 2, 1, 2, 2, 1, 2, 1, -1, -1};
+const std::vector<std::int32_t> kOrder = {2, 1, 0, 2, 1, 2, 2, 1, 2, 1, ~2, ~1, ~1, ~2, ~0, ~1};
 
 struct Picked {
   Array<std::int64_t> first{{kBatch}};
@@ -71,7 +71,7 @@ class Picker {
   }
   static Index track(std::int64_t step, Index n) {
     const std::int32_t k = kOrder[static_cast<std::size_t>(step * kBatch + n)];
-    return k >= 0 ? k : kOrder[static_cast<std::size_t>(step * kBatch)];
+    return k >= 0 ? k : ~k;
   }
 
  private:
@@ -159,7 +159,11 @@ TEST_P(OpTest, pick_batch__padding) {
     for (std::int64_t counter = 0; counter < 50; ++counter) {
       const Picked p = picker.pick(2, counter);
       EXPECT_EQ(p.first[2], p.first[0]);
-      EXPECT_EQ(p.first[3], p.first[0]);
+      EXPECT_LE(Picker::start(p, 2, 3), kRows[1] - kFrames);
+      EXPECT_GE(Picker::start(p, 2, 3), 0);
+      const Picked alone = picker.pick(3, counter);
+      EXPECT_EQ(alone.first[3], alone.first[0]);
+      EXPECT_EQ(Picker::start(alone, 3, 2), 0);
     }
   }
 }

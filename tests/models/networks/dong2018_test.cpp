@@ -54,11 +54,13 @@ TEST(Dong2018, SameSeedSameWeightsToTheBit) {
 // What a CUDA graph needs: the third step issues exactly the calls of the fourth, on the same addresses.
 TEST(Dong2018, StepsAreCapturable) {
   const auto device = make_device("cpu");
-  for (const char* name : {"dong2018", "dong2018-fixed"}) {
+  for (const auto& [name, shards] :
+       {std::pair{"dong2018", 1}, {"dong2018-fixed", 1}, {"dong2018-fixed", 2}}) {
     Recipe recipe = small_recipe();
     const Recipe protocol = load_recipe(name);
     recipe.train = protocol.train;
     recipe.train.batch = 10;
+    recipe.train.shards = shards;
     recipe.model.l2_conv = protocol.model.l2_conv;
     recipe.model.l2_dense = protocol.model.l2_dense;
     TracingDevice traced(*device);
@@ -74,7 +76,7 @@ TEST(Dong2018, StepsAreCapturable) {
     traced.ops().clear();
     trainee.step->run();
     EXPECT_GT(third.size(), 20U);
-    EXPECT_EQ(third, traced.ops().lines()) << name;
+    EXPECT_EQ(third, traced.ops().lines()) << name << ", shards: " << shards;
   }
 }
 
@@ -84,13 +86,17 @@ TEST(Dong2018, RecordedStepsEqualEagerOnesToTheBit) {
     const auto device = p.make();
     TracingDevice eager(*device);
     const Synthetic data = synthetic(23, 4, 55, 16);
-    Trainee recorded(*device, data, small_recipe(), 4, 1), issued(eager, data, small_recipe(), 4, 1);
-    for (int i = 0; i < 10; ++i) {
-      recorded.epoch();
-      issued.epoch();
+    for (const int shards : {1, 2}) {
+      Recipe recipe = small_recipe();
+      recipe.train.shards = shards;
+      Trainee recorded(*device, data, recipe, 4, 1), issued(eager, data, recipe, 4, 1);
+      for (int i = 0; i < 10; ++i) {
+        recorded.epoch();
+        issued.epoch();
+      }
+      EXPECT_GE(recorded.step->counter(), 20);
+      EXPECT_EQ(values_of(*device, *recorded.model), values_of(*device, *issued.model)) << p.name;
     }
-    EXPECT_GE(recorded.step->counter(), 20);
-    EXPECT_EQ(values_of(*device, *recorded.model), values_of(*device, *issued.model)) << p.name;
   }
 }
 

@@ -1,0 +1,212 @@
+// A step in shards: the same bits on any number of ranks.
+#include "engine/shards.h"
+
+#include <algorithm>
+#include <cmath>
+#include <gtest/gtest.h>
+
+#include "engine/team.h"
+#include "io/arrays/cache.h"
+#include "kernels/cpu/cpu_device.h"
+#include "kernels/math/philox.h"
+#include "kernels/mel.h"
+#include "models/embedded.h"
+#include "models/training/run.h"
+#include "tests/models/synthetic.h"
+
+namespace melgrad {
+namespace {
+
+constexpr int kTracks = 12, kClasses = 2;
+
+// Noise with labels, as the recipe wants them; so many starts of a segment in each track.
+Cache noise_for(const Recipe& recipe, std::int64_t starts = 6) {
+  Cache cache;
+  cache.mel.preset = "imported";
+  cache.dtype = DType::f32;
+  cache.bands = MelTables(recipe.features).bands();
+  for (int c = 0; c < kClasses; ++c) cache.classes.push_back("class" + std::to_string(c));
+  const std::int64_t rows = recipe.segment.frames + starts - 1;
+  for (int k = 0; k < kTracks; ++k) {
+    CacheItem item;
+    item.name = "track" + std::to_string(k);
+    item.first_row = k * rows;
+    item.rows = rows;
+    item.source.content = static_cast<std::uint64_t>(k + 1);
+    for (int c = 0; c < kClasses; ++c)
+      item.labels.push_back(k % kClasses == c || (recipe.task == TaskKind::tags && k % (c + 2) == 0) ? 1 : 0);
+    cache.items.push_back(item);
+  }
+  std::vector<float> values(static_cast<std::size_t>(kTracks * rows * cache.bands));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = uniform01(philox(3, 1, 0, i).word[0]);
+  cache.features = HostArray::of<float>({kTracks * rows, cache.bands}, values);
+  return cache;
+}
+
+struct Outcome {
+  Checkpoint state;
+  std::vector<double> figures;  // of every epoch
+};
+
+Outcome trained(const Recipe& recipe, const Cache& cache, Collective& ranks, std::int64_t steps = 0,
+                const Checkpoint* from = nullptr, TrainingData::Hold hold = TrainingData::Hold::automatic) {
+  const auto device = make_cpu_device({.threads = 1});
+  const TrainingData data(*device, "noise", CacheFile(cache), recipe, hold);
+  TrainingRun run(*device, data, data.random_split({.train = 0.8, .valid = 0.2, .test = 0}, 1), recipe, 7,
+                  ranks);
+  if (from != nullptr) run.restore(*from, "state");
+  Outcome out;
+  run.run([&](std::int64_t done) { return done != steps; },
+          [&](const TrainingRun::Epoch& epoch) {
+            out.figures.insert(out.figures.end(), {epoch.loss, epoch.accuracy, epoch.norm, epoch.rate});
+            if (epoch.valid)
+              for (const auto& [name, value] : epoch.valid->figures) out.figures.push_back(value);
+            return true;
+          });
+  out.state = run.state();
+  return out;
+}
+
+// What every one of so many ranks ends with, which must be the same.
+Outcome trained_on(int size, const Recipe& recipe, const Cache& cache, std::int64_t steps = 0,
+                   const Checkpoint* from = nullptr,
+                   TrainingData::Hold hold = TrainingData::Hold::automatic) {
+  std::vector<Outcome> outcomes(static_cast<std::size_t>(size));
+  on_ranks(size, [&](Collective& ranks) {
+    outcomes[static_cast<std::size_t>(ranks.rank())] = trained(recipe, cache, ranks, steps, from, hold);
+  });
+  for (const Outcome& outcome : outcomes) {
+    EXPECT_EQ(outcome.state.arrays, outcomes[0].state.arrays);
+    EXPECT_EQ(outcome.state.text, outcomes[0].state.text);
+    EXPECT_EQ(outcome.figures, outcomes[0].figures);
+  }
+  return outcomes[0];
+}
+
+void expect_same(const Outcome& a, const Outcome& b) {
+  EXPECT_EQ(a.figures, b.figures);
+  EXPECT_EQ(a.state.text, b.state.text);
+  ASSERT_EQ(a.state.arrays.size(), b.state.arrays.size());
+  for (const auto& [name, array] : a.state.arrays) EXPECT_TRUE(b.state.arrays.at(name) == array) << name;
+}
+
+Recipe narrow(const std::string& name) {
+  Recipe recipe = load_recipe(name);
+  if (recipe.model.architecture == "dong2018") recipe.model.filters = 8;
+  else recipe.model.width = 0.25;
+  recipe.train.batch = 8;
+  recipe.train.shards = 8;
+  recipe.train.epochs = 1;
+  recipe.train.phases = "";
+  return recipe;
+}
+
+class Shards : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Shards, GiveTheSameBitsOnAnyNumberOfRanks) {
+  const Recipe recipe = narrow(GetParam());
+  const Cache cache = noise_for(recipe);
+  const Outcome one = trained_on(1, recipe, cache);
+  EXPECT_FALSE(one.figures.empty());
+  for (const int ranks : {2, 4, 8}) {
+    SCOPED_TRACE(ranks);
+    expect_same(trained_on(ranks, recipe, cache), one);
+  }
+}
+
+// At any step, with the data on the device or sent to it.
+TEST(ShardedRun, GoesOnWithAnotherNumberOfRanks) {
+  Recipe recipe = narrow("dong2018-fixed");
+  recipe.train.epochs = 3;
+  const Cache cache = noise_for(recipe);
+  const Outcome straight = trained_on(2, recipe, cache);
+  for (const std::int64_t stop : {1, 2, 3}) {
+    SCOPED_TRACE(stop);
+    const Checkpoint half = trained_on(8, recipe, cache, stop).state;
+    EXPECT_EQ(trained_on(1, recipe, cache, 0, &half).state.arrays, straight.state.arrays);
+    EXPECT_EQ(trained_on(4, recipe, cache, 0, &half, TrainingData::Hold::memory).state.arrays,
+              straight.state.arrays);
+  }
+}
+
+// Where nothing is drawn and nothing normed over a shard, the shards of a batch are the batch, but for
+// rounding: also of the last one, of two tracks, and where some tracks weigh more.
+TEST(ShardedRun, SumsToTheWholeBatch) {
+  Recipe recipe = narrow("dong2018-fixed");
+  recipe.model.dropout = 0;
+  recipe.train.epochs = 2;
+  recipe.train.class_weights = Weighting::balanced;
+  Cache cache = noise_for(recipe, 1);
+  for (std::size_t k = 0; k < 4; ++k) cache.items[k].labels = {1, 0};  // 8 of 12
+  recipe.train.shards = 1;
+  const Outcome whole = trained_on(1, recipe, cache);
+  recipe.train.shards = 8;
+  const Outcome shards = trained_on(2, recipe, cache);
+  ASSERT_EQ(whole.figures.size(), shards.figures.size());
+  for (std::size_t i = 0; i < whole.figures.size(); ++i)
+    EXPECT_NEAR(shards.figures[i], whole.figures[i], 1e-5 * std::abs(whole.figures[i])) << i;
+  EXPECT_NE(shards.figures, whole.figures);
+}
+
+TEST(ShardedRun, RefusesWhatCannotBeDealt) {
+  Recipe recipe = narrow("dong2018-fixed");
+  const Cache cache = noise_for(recipe);
+  const auto refusal = [&](int ranks) -> std::string {
+    try {
+      trained_on(ranks, recipe, cache);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(refusal(3), "train.shards: 8 cannot be dealt to 3 ranks");
+  recipe.train.shards = 2;
+  EXPECT_EQ(refusal(4), "train.shards: 2 cannot be dealt to 4 ranks");
+  recipe.train.batch = 32;
+  recipe.train.shards = 4;
+  EXPECT_EQ(refusal(1), "train.shards: 4 do not divide a batch of 10, which are all training tracks");
+  for (const auto& [setting, reason] :
+       {std::pair{"train.shards=3", "train.shards: 3 is no power of two"},
+        std::pair{"train.shards=64", "train.shards: 64 do not divide train.batch, which is 32"}}) {
+    try {
+      set_recipe_fields(recipe, {setting});
+      ADD_FAILURE() << setting;
+    } catch (const Error& error) {
+      EXPECT_STREQ(error.what(), reason);
+    }
+  }
+}
+
+// What a rank cannot do ends the others too, wherever they wait.
+TEST(Ranks, EndTogether) {
+  const auto ended = [](const std::function<void(Collective&)>& work) -> std::string {
+    try {
+      on_ranks(4, work);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(ended([](Collective& ranks) {
+              for (int i = 0; i < 5; ++i) {
+                if (ranks.rank() == 2 && i == 3) fail(ErrorKind::input, "rank 2 has had enough");
+                EXPECT_EQ(ranks.agree(ranks.rank() + i), 3 + i);
+              }
+            }),
+            "rank 2 has had enough");
+  EXPECT_EQ(ended([](Collective& ranks) {
+              if (ranks.rank() == 1) ranks.abort("that will do");
+              ranks.agree(0);
+            }),
+            "that will do");
+}
+
+INSTANTIATE_TEST_SUITE_P(Recipe, Shards, ::testing::ValuesIn(names_of(embedded_recipes())),
+                         [](const auto& of) {
+                           std::string name = of.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+}  // namespace
+}  // namespace melgrad
