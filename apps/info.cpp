@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "apps/launch.h"
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
 #include "apps/train.h"
@@ -16,12 +17,13 @@ void info(const Settings& settings) {
     const nlohmann::json out = {{"version", MELGRAD_VERSION},
                                 {"device", device->name()},
                                 {"description", device->description()},
-                                {"cuda", cuda_report()}};
+                                {"cuda", cuda_report()},
+                                {"ranks", launch_report()}};
     print_json(out);
     return;
   }
-  print("melgrad {}\n{:8} {}\n{:8} {}\n", MELGRAD_VERSION, device->name(), device->description(), "CUDA",
-        cuda_report());
+  print("melgrad {}\n{:8} {}\n{:8} {}\n{:8} {}\n", MELGRAD_VERSION, device->name(), device->description(),
+        "CUDA", cuda_report(), "ranks", launch_report());
 }
 
 }  // namespace

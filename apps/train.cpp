@@ -8,6 +8,7 @@
 
 #include "apps/data_set.h"
 #include "apps/extract.h"
+#include "apps/launch.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/datasets/csv.h"
@@ -19,6 +20,7 @@
 #include "models/runs/model_library.h"
 #include "models/runs/run_record.h"
 #include "models/runs/run_training.h"
+#include "models/runs/version.h"
 #include "models/training/model_file.h"
 #include "models/training/transfer.h"
 
@@ -168,8 +170,21 @@ void tell(TrainingRun& run, const Opened& opened, bool done, bool json) {
   }
 }
 
-void start_or_resume(Settings& settings, TrainRequest request, const std::string& out,
-                     const std::string& resume) {
+// What must be the same on all ranks, or their weights would not be.
+void expect_alike(TrainingRun& run, const Device& device, const Ranks& ranks) {
+  if (ranks->size() == 1) return;
+  if (!device.is_host())
+    fail(ErrorKind::usage, "{}: ranks exchange what is in the memory of their hosts; --device cpu",
+         device.name());
+  const std::string mine = fmt::format("commit {}, step {}, weights {:016x}, data {:016x}", commit(),
+                                       run.steps(), run.weights_digest(), run.data().digest());
+  const std::string first = ranks.shared(mine);
+  if (mine != first) fail(ErrorKind::usage, "is not as rank 0: {} against {}", mine, first);
+}
+
+// The run, in its folder; other ranks are told where that is once it can be read.
+void lead(Settings& settings, TrainRequest request, const std::string& out, const std::string& resume,
+          const Ranks& ranks) {
   const auto device = open_device(settings);
   const bool begins = resume.empty();
   const Opened opened =
@@ -178,14 +193,40 @@ void start_or_resume(Settings& settings, TrainRequest request, const std::string
   const TrainingData data(*device, cache, recipe, request.hold, say_line);
   const Split split =
       begins ? new_split(opened, data, request) : read_split(folder.file("splits.json"), data.names());
-  TrainingRun run(*device, data, split, recipe, request.seed);
+  TrainingRun run(*device, data, split, recipe, request.seed, *ranks);
   if (begins) begin(run, opened, request, *device);
   resume_in_folder(run, folder, say_line);
   expect_no_fewer(run, recipe, folder);
   if (!begins) note_resumption(run, folder, say_line);
   if (!request.set.empty()) write_file_atomically(folder.file("recipe.toml"), as_toml(run.recipe()));
   print_plan(run, data, recipe);
+  ranks.shared(std::filesystem::absolute(folder.path()).string());
+  expect_alike(run, *device, ranks);
   tell(run, opened, train_shown(run, folder, recipe.name, request.saving), settings.json);
+}
+
+// The same run on another rank, as its folder describes it.
+void follow(Settings& settings, const TrainRequest& request, const Ranks& ranks) {
+  const auto device = open_device(settings);
+  const RunFolder folder = RunFolder::open(ranks.shared(""));
+  const RunOrigin origin = origin_of(folder);
+  const Recipe recipe = load_recipe(folder.file("recipe.toml"));
+  const TrainingData data(*device, origin.cache, recipe, request.hold);
+  TrainingRun run(*device, data, read_split(folder.file("splits.json"), data.names()), recipe, origin.seed,
+                  *ranks);
+  const RunCheckpoints checkpoints(folder);
+  if (const auto state = checkpoints.load()) run.restore(*state, checkpoints.newest());
+  expect_alike(run, *device, ranks);
+  if (!train_along(run, interrupted)) settings.exit_code = kExitInterrupted;
+}
+
+void start_or_resume(Settings& settings, const TrainRequest& request, const std::string& out,
+                     const std::string& resume) {
+  const Ranks ranks(settings, request.patience, request.ranks == 1);
+  ranks.run([&] {
+    if (ranks.leads()) lead(settings, request, out, resume, ranks);
+    else follow(settings, request, ranks);
+  });
 }
 
 std::string describe(const std::string& label, const TrainingRun::Incident& i) {
@@ -248,6 +289,27 @@ Option* add_split_options(CommandLine& command, TrainRequest& request) {
   return split;
 }
 
+void add_saving_options(CommandLine& command, TrainRequest& request) {
+  command.add_option("--save-every", request.saving.every, "seconds between checkpoints")
+      ->non_negative()
+      ->capture_default_str();
+  command.add_option("--keep", request.saving.keep, "how many of the last checkpoints stay")
+      ->range(1, 1000000)
+      ->capture_default_str();
+}
+
+void add_rank_options(CommandLine& command, TrainRequest& request) {
+  command
+      .add_option("--ranks", request.ranks,
+                  "1: train alone, whatever launcher has started this (0: with all that it started)")
+      ->range(0, 1);
+  command
+      .add_option("--collective-timeout", request.patience,
+                  "seconds after which a rank of which nothing is heard ends all (0: never)")
+      ->non_negative()
+      ->capture_default_str();
+}
+
 }  // namespace
 
 void register_train(CommandLine& root, Settings& settings) {
@@ -289,20 +351,17 @@ void register_train(CommandLine& root, Settings& settings) {
   command->add_option("--out", *out, "run folder (default runs/<recipe>-<time>)");
   auto* resumes = command->add_option(
       "--resume", *resume, "go on with an interrupted run, or, with --set train.epochs=N, a finished one");
-  command->add_option("--save-every", request->saving.every, "seconds between checkpoints")
-      ->non_negative()
-      ->capture_default_str();
-  command->add_option("--keep", request->saving.keep, "how many of the last checkpoints stay")
-      ->range(1, 1000000)
-      ->capture_default_str();
+  add_saving_options(*command, *request);
   command
       ->add_option(
           "--on-nan", [=](const std::string& what) { request->set.push_back("train.on_nan=" + what); },
           "a step whose gradient is no number: stop there, or skip it (the same as --set train.on_nan)")
       ->is_member(names_of<OnNan>());
   add_mix(*command, [request](const std::string& mix) { request->set.push_back("features.mix=" + mix); });
+  add_rank_options(*command, *request);
   add_no_cache(*command, settings);
-  command->goes_alone(*resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan"});
+  command->goes_alone(
+      *resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan", "--ranks", "--collective-timeout"});
   command->callback([=, &settings] {
     if (request->data.empty() && resume->empty())
       fail(ErrorKind::usage, "train: name the data, or --resume RUN");

@@ -28,6 +28,8 @@ struct TrainRequest {
   bool classes_are_folders = false;
   TrainingData::Hold hold = TrainingData::Hold::automatic;
   SaveOptions saving;
+  int ranks = 0;          // 1: alone; 0: with those that a launcher has started (launch.h)
+  double patience = 120;  // seconds
 };
 
 // ---- what a run begins with (train_choices.cpp) ----

@@ -26,8 +26,8 @@ class Collective {
   virtual void broadcast(void* bytes, std::size_t count) = 0;
   // The largest of all ranks' numbers.
   virtual int agree(int number) = 0;
-  // Ends all ranks, with this line as the reason.
-  virtual void abort(const std::string& reason) = 0;
+  // Ends all ranks for this reason, with this exit code; does not return where there are others.
+  virtual void abort(const std::string& reason, int code) = 0;
 };
 
 // One rank, by itself.

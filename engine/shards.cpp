@@ -14,7 +14,7 @@ class Alone final : public Collective {
   void all_gather(Tensor, Tensor) override {}
   void broadcast(void*, std::size_t) override {}
   int agree(int number) override { return number; }
-  void abort(const std::string&) override {}
+  void abort(const std::string&, int) override {}
 };
 
 constexpr std::int64_t kAligned = 64;  // floats

@@ -102,8 +102,8 @@ class Member final : public Collective {
     });
     return largest;
   }
-  void abort(const std::string& reason) override {
-    team_->end(std::make_exception_ptr(Error(ErrorKind::device, reason)));
+  void abort(const std::string& reason, int code) override {
+    team_->end(std::make_exception_ptr(Error(static_cast<ErrorKind>(code), reason)));
     throw Team::Left{};
   }
 

@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
-install_packages "${melgrad_packages[@]}" python3-h5py
+install_packages "${melgrad_packages[@]}" python3-h5py libopenmpi-dev openmpi-bin
 melgrad_options=(-DMELGRAD_WERROR=ON)
 
 presets=("$@") others=() few=()

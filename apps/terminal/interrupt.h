@@ -1,7 +1,7 @@
-// Ctrl-C (SIGINT), SIGTERM and a closed terminal (SIGHUP) as a request: long tasks ask `interrupted()`
-// between two pieces of work, save and leave with kExitInterrupted. The first signal is answered at once, a
-// second Ctrl-C is told that the work is being saved, a third ends the program on the spot. A command that
-// has never asked has nothing to save: it ends at the first.
+// Ctrl-C (SIGINT), SIGTERM, a closed terminal (SIGHUP) and a cluster that wants its machine back (SIGUSR1) as
+// a request: long tasks ask `interrupted()` between two pieces of work, save and leave with kExitInterrupted.
+// The first signal is answered at once, a second Ctrl-C is told that the work is being saved, a third ends
+// the program on the spot. A command that has never asked has nothing to save: it ends at the first.
 #pragma once
 
 #include <string>

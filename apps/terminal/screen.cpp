@@ -17,14 +17,20 @@ namespace {
        reason != 0 ? system_reason(reason) : "cannot be written");
 }
 
+bool g_silent = false;
+
 }  // namespace
 
+void screen::silence(bool silent) noexcept { g_silent = silent; }
+
 void screen::write_out(std::string_view text) {
+  if (g_silent) return;
   errno = 0;
   if (std::fwrite(text.data(), 1, text.size(), stdout) < text.size()) output_lost(errno);
 }
 
 void screen::write_message(std::string_view text) noexcept {
+  if (g_silent) return;
   std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(stderr);
 }

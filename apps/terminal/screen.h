@@ -33,6 +33,8 @@ using Shown = decltype(shown(std::declval<const T&>()));
 
 void write_out(std::string_view text);  // throws Error (output)
 void write_message(std::string_view text) noexcept;
+// Whether nothing is written from here on: by a rank that is not the first.
+void silence(bool silent) noexcept;
 
 }  // namespace screen
 

@@ -62,6 +62,9 @@ double seconds_since(Clock::time_point then) {
   return std::chrono::duration<double>(Clock::now() - then).count();
 }
 
+// What a rank wishes after a step; they do what the greatest of their wishes is.
+enum Wish { kGoOn, kSave, kStop };
+
 void train_and_save(TrainingRun& run, const RunFolder& folder, const SaveOptions& saving,
                     const Watcher& watcher) {
   const RunCheckpoints checkpoints(folder, saving.keep);
@@ -78,11 +81,16 @@ void train_and_save(TrainingRun& run, const RunFolder& folder, const SaveOptions
     run.run(
         [&](std::int64_t steps) {
           if (watcher.step) watcher.step(steps);
-          if (seconds_since(saved) > saving.every) {
+          const bool stops = watcher.stop && watcher.stop();
+          const int agreed = run.ranks().agree(stops                                 ? kStop
+                                               : seconds_since(saved) > saving.every ? kSave
+                                                                                     : kGoOn);
+          if (agreed == kSave) {
+            run.expect_same_weights();
             save();
             saved = Clock::now();
           }
-          return !watcher.stop || !watcher.stop();
+          return agreed != kStop;
         },
         [&](const TrainingRun::Epoch& epoch) {
           if (watcher.epoch) watcher.epoch(epoch);
@@ -95,6 +103,7 @@ void train_and_save(TrainingRun& run, const RunFolder& folder, const SaveOptions
           if (watcher.incident) watcher.incident(incident);
         });
   }
+  run.expect_same_weights();
   save();
 }
 
@@ -125,6 +134,18 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const std::strin
   }
   if (run.finished()) save_checkpoint(folder.file("model.h5"), run.model(run.keeps_best()));
   record_end(folder, run.finished() ? "finished: " + run.ending() : "interrupted");
+  return run.finished();
+}
+
+bool train_along(TrainingRun& run, const std::function<bool()>& stop) {
+  run.run(
+      [&](std::int64_t) {
+        const int agreed = run.ranks().agree(stop() ? kStop : kGoOn);
+        if (agreed == kSave) run.expect_same_weights();
+        return agreed != kStop;
+      },
+      [](const TrainingRun::Epoch&) { return true; });
+  run.expect_same_weights();
   return run.finished();
 }
 

@@ -43,6 +43,7 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
       split_(std::move(split)),
       recipe_(recipe),
       seed_(seed),
+      ranks_(&ranks),
       batch_(batch_of(recipe.train, std::ssize(split_.train), ranks)),
       steps_per_epoch_(
           batch_ > 0 ? epoch_steps(recipe.train, static_cast<std::int64_t>(split_.train.size()), batch_) : 0),
@@ -249,6 +250,18 @@ void TrainingRun::with_weights(bool best, const std::function<void(Evaluator&)>&
   if (best && best_epoch() > 0) ops.copy(best_.all(), values);
   work(evaluator_);
   ops.copy(current.all(), values);
+}
+
+void TrainingRun::expect_same_weights() {
+  collect_reports();
+  if (ranks_->size() == 1) return;
+  const std::uint64_t mine = weights_digest();
+  std::uint64_t of_first = mine;
+  ranks_->broadcast(&of_first, sizeof of_first);
+  // Whoever differs is named by the highest of their numbers.
+  const int differs = ranks_->agree(mine == of_first ? -1 : ranks_->rank());
+  if (differs >= 0)
+    fail(ErrorKind::internal, "step {}: rank {} has other weights than rank 0", step_.counter(), differs);
 }
 
 std::uint64_t TrainingRun::weights_digest() {

@@ -91,6 +91,9 @@ class TrainingRun {
   std::int64_t best_epoch() const { return schedule_.state().best_epoch; }
   std::int64_t skipped() const { return skipped_; }
   std::int64_t parameters() const { return model_->params().count(); }
+  Collective& ranks() const { return *ranks_; }
+  // Called by every rank after the same step. Throws Error (internal) where their weights are not the same.
+  void expect_same_weights();
   const Split& split() const { return split_; }
   const TrainingData& data() const { return *data_; }
   const Recipe& recipe() const { return recipe_; }
@@ -115,6 +118,7 @@ class TrainingRun {
   Split split_;
   Recipe recipe_;
   std::uint64_t seed_;
+  Collective* ranks_;
   std::int64_t batch_, steps_per_epoch_;
   TrainingSchedule schedule_;
   std::unique_ptr<Model> model_;

@@ -17,7 +17,7 @@
 namespace melgrad {
 namespace {
 
-constexpr int kTracks = 12, kClasses = 2;
+constexpr int kNoiseTracks = 12, kNoiseClasses = 2;
 
 // Noise with labels, as the recipe wants them; so many starts of a segment in each track.
 Cache noise_for(const Recipe& recipe, std::int64_t starts = 6) {
@@ -25,21 +25,22 @@ Cache noise_for(const Recipe& recipe, std::int64_t starts = 6) {
   cache.mel.preset = "imported";
   cache.dtype = DType::f32;
   cache.bands = MelTables(recipe.features).bands();
-  for (int c = 0; c < kClasses; ++c) cache.classes.push_back("class" + std::to_string(c));
+  for (int c = 0; c < kNoiseClasses; ++c) cache.classes.push_back("class" + std::to_string(c));
   const std::int64_t rows = recipe.segment.frames + starts - 1;
-  for (int k = 0; k < kTracks; ++k) {
+  for (int k = 0; k < kNoiseTracks; ++k) {
     CacheItem item;
     item.name = "track" + std::to_string(k);
     item.first_row = k * rows;
     item.rows = rows;
     item.source.content = static_cast<std::uint64_t>(k + 1);
-    for (int c = 0; c < kClasses; ++c)
-      item.labels.push_back(k % kClasses == c || (recipe.task == TaskKind::tags && k % (c + 2) == 0) ? 1 : 0);
+    for (int c = 0; c < kNoiseClasses; ++c)
+      item.labels.push_back(
+          k % kNoiseClasses == c || (recipe.task == TaskKind::tags && k % (c + 2) == 0) ? 1 : 0);
     cache.items.push_back(item);
   }
-  std::vector<float> values(static_cast<std::size_t>(kTracks * rows * cache.bands));
+  std::vector<float> values(static_cast<std::size_t>(kNoiseTracks * rows * cache.bands));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = uniform01(philox(3, 1, 0, i).word[0]);
-  cache.features = HostArray::of<float>({kTracks * rows, cache.bands}, values);
+  cache.features = HostArray::of<float>({kNoiseTracks * rows, cache.bands}, values);
   return cache;
 }
 
@@ -101,9 +102,9 @@ Recipe narrow(const std::string& name) {
   return recipe;
 }
 
-class Shards : public ::testing::TestWithParam<std::string> {};
+class EveryRecipe : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(Shards, GiveTheSameBitsOnAnyNumberOfRanks) {
+TEST_P(EveryRecipe, GivesTheSameBitsOnAnyNumberOfRanks) {
   const Recipe recipe = narrow(GetParam());
   const Cache cache = noise_for(recipe);
   const Outcome one = trained_on(1, recipe, cache);
@@ -195,13 +196,13 @@ TEST(Ranks, EndTogether) {
             }),
             "rank 2 has had enough");
   EXPECT_EQ(ended([](Collective& ranks) {
-              if (ranks.rank() == 1) ranks.abort("that will do");
+              if (ranks.rank() == 1) ranks.abort("that will do", 5);
               ranks.agree(0);
             }),
             "that will do");
 }
 
-INSTANTIATE_TEST_SUITE_P(Recipe, Shards, ::testing::ValuesIn(names_of(embedded_recipes())),
+INSTANTIATE_TEST_SUITE_P(Shards, EveryRecipe, ::testing::ValuesIn(names_of(embedded_recipes())),
                          [](const auto& of) {
                            std::string name = of.param;
                            std::replace(name.begin(), name.end(), '-', '_');

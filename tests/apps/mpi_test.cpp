@@ -1,0 +1,91 @@
+// One training on several ranks, started by MPI's launcher: the weights of one process.
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "tests/apps/pipeline.h"
+
+namespace melgrad {
+namespace {
+
+class Mpi : public Pipeline {
+ protected:
+  void SetUp() override {
+    if (std::system("command -v mpirun >/dev/null") != 0) GTEST_SKIP() << "no mpirun: install openmpi-bin";
+    const auto library = std::filesystem::path(MELGRAD_BIN).parent_path() / "libmelgrad_mpi.so";
+    ASSERT_TRUE(std::filesystem::exists(library))
+        << "mpirun is here, but MPI was not found when this was built";
+  }
+
+  // Leaks of MPI itself are not looked for.
+  static PipelineResult shell(const std::string& line) {
+    const std::string command =
+        "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; "
+        "export ASAN_OPTIONS=detect_leaks=0; { " +
+        line + "; } >" + at("stdout") + " 2>" + at("stderr") + " </dev/null";
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_bytes(at("stdout")), read_bytes(at("stderr"))};
+  }
+  static std::string on(int ranks, const std::string& arguments) {
+    return "timeout 120 mpirun --oversubscribe --bind-to none -n " + std::to_string(ranks) + " " +
+           MELGRAD_BIN + " --json --threads 1 " + arguments;
+  }
+  static std::string train(const std::string& out, int epochs = 4) {
+    return "train " + at("c.h5") + " --recipe dong2018-fixed --set train.batch=8 --set train.shards=4 " +
+           "--set model.filters=8 --set train.epochs=" + std::to_string(epochs) + " --out " + at(out);
+  }
+  static std::string weights(const PipelineResult& result) {
+    EXPECT_EQ(result.code, 0) << result.err;
+    return result.code == 0 ? nlohmann::json::parse(result.out).at("weights") : nlohmann::json("none");
+  }
+};
+
+TEST_F(Mpi, RanksGiveTheWeightsOfOneProcess) {
+  const PipelineResult alone = run("--json --threads 1 " + train("alone"));
+  for (const int ranks : {1, 2, 4})
+    EXPECT_EQ(weights(shell(on(ranks, train("on" + std::to_string(ranks))))), weights(alone)) << ranks;
+  // What only the first of them writes is there, once.
+  const std::string lines = read_bytes(at("on4/metrics.jsonl"));
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
+  EXPECT_EQ(run("evaluate " + at("on4")).code, 0);
+}
+
+// A rank that is killed ends the others; the run goes on with another number of ranks, to the same bits.
+TEST_F(Mpi, AKilledRankEndsAllAndTheRunGoesOn) {
+  const PipelineResult alone = run("--json --threads 1 " + train("whole", 60));
+  const PipelineResult killed = shell(
+      on(4, train("killed", 60) + " --save-every 0") + " & job=$!; until [ -f " + at("killed/checkpoint.h5") +
+      " ]; do sleep 0.05; done; pkill -KILL -n -f 'melgrad .*/killed '; wait $job");
+  EXPECT_NE(killed.code, 0);
+  EXPECT_NE(killed.code, 124) << "they went on waiting";
+  const std::string resume = "train --resume " + at("killed");
+  EXPECT_EQ(weights(shell(on(2, resume))), weights(alone));
+}
+
+TEST_F(Mpi, ASignalStopsAllAfterTheSameStep) {
+  const PipelineResult alone = run("--json --threads 1 " + train("straight", 60));
+  const PipelineResult stopped =
+      shell(on(2, train("stopped", 60) + " --save-every 0") + " & job=$!; until [ -f " +
+            at("stopped/checkpoint.h5") +
+            " ]; do sleep 0.05; done; pkill -USR1 -n -f 'melgrad .*/stopped '; wait $job");
+  EXPECT_NE(stopped.code, 0);
+  EXPECT_NE(stopped.err.find("is saved; go on with: melgrad train --resume"), std::string::npos)
+      << stopped.err;
+  EXPECT_EQ(weights(run("--json --threads 1 train --resume " + at("stopped"))), weights(alone));
+}
+
+TEST_F(Mpi, WhatCannotBeDealtOrIsNoTeamIsRefused) {
+  const PipelineResult three = shell(on(3, train("three")));
+  EXPECT_EQ(three.code, 2) << three.err;
+  EXPECT_NE(three.err.find("melgrad: train.shards: 4 cannot be dealt to 3 ranks\n"), std::string::npos)
+      << three.err;
+  const PipelineResult torchrun = shell("WORLD_SIZE=4 " MELGRAD_BIN " " + train("copies"));
+  EXPECT_EQ(torchrun.code, 2);
+  EXPECT_NE(torchrun.err.find("WORLD_SIZE=4: 4 copies that would each train the same"), std::string::npos);
+  const PipelineResult slurm = shell("SLURM_STEP_NUM_TASKS=2 " MELGRAD_BIN " " + train("copies"));
+  EXPECT_EQ(slurm.code, 2);
+  EXPECT_NE(slurm.err.find("srun --mpi=pmix joins them"), std::string::npos);
+  EXPECT_EQ(shell("WORLD_SIZE=4 " MELGRAD_BIN " " + train("copies", 1) + " --ranks 1").code, 0);
+}
+
+}  // namespace
+}  // namespace melgrad
