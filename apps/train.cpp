@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 
 #include "apps/data_set.h"
@@ -200,7 +201,7 @@ void lead(Settings& settings, TrainRequest request, const std::string& out, cons
   if (!begins) note_resumption(run, folder, say_line);
   if (!request.set.empty()) write_file_atomically(folder.file("recipe.toml"), as_toml(run.recipe()));
   print_plan(run, data, recipe);
-  ranks.shared(std::filesystem::absolute(folder.path()).string());
+  ranks.shared(fs::absolute(folder.path()).string());
   expect_alike(run, *device, ranks);
   tell(run, opened, train_shown(run, folder, recipe.name, request.saving), settings.json);
 }

@@ -7,6 +7,9 @@ install(TARGETS melgrad_kernels melgrad_engine melgrad_networks melgrad_io melgr
   EXPORT melgrad ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 set_target_properties(melgrad PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)  # CUDA's libraries, wherever they are
 install(TARGETS melgrad RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+if(TARGET melgrad_mpi)
+  install(TARGETS melgrad_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/melgrad)
+endif()
 if(MELGRAD_TESTS)
   install(TARGETS melgrad_bench RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} OPTIONAL)  # which `melgrad bench` starts
 endif()

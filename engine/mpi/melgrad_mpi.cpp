@@ -30,7 +30,7 @@ struct Requests {
 
 }  // namespace
 
-int melgrad_mpi_start(melgrad_mpi_place* place) {
+int melgrad_mpi_start(MelgradMpiPlace* place) {
   int level = 0;
   if (const int error = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &level); error != MPI_SUCCESS)
     return error;

@@ -9,13 +9,13 @@
 extern "C" {
 #endif
 
-struct melgrad_mpi_place {
+struct MelgradMpiPlace {
   int rank, size;              // of all
   int local_rank, local_size;  // of those on this machine
 };
 
 // Joins the others; once, before anything else. Returns 0, or MPI's error.
-int melgrad_mpi_start(struct melgrad_mpi_place* place);
+int melgrad_mpi_start(struct MelgradMpiPlace* place);
 // Sends out[q] to rank q and receives in[q] from there, `bytes` each; a null pointer: nothing that way.
 // Returns -1, or after `patience` seconds (0: none) a rank of which nothing was heard.
 int melgrad_mpi_exchange(const void* const* out, void* const* in, size_t bytes, double patience);

@@ -32,7 +32,7 @@ struct MpiRanks::Library {
   }
 
   void* handle;
-  melgrad_mpi_place place = {};
+  MelgradMpiPlace place = {};
   decltype(melgrad_mpi_start)* start = nullptr;
   decltype(melgrad_mpi_exchange)* exchange = nullptr;
   decltype(melgrad_mpi_abort)* abort = nullptr;
