@@ -90,10 +90,10 @@ void Ranks::run(const std::function<void()>& work) const {
   try {
     work();
   } catch (const Error& error) {
-    // All ranks see a run diverge after the same step; the first needs time to find out why.
+    // All ranks see a run diverge after the same step; the first finds out why, and tells.
     if (error.kind() == ErrorKind::diverged) {
-      shared("");
-      throw;
+      if (leads()) throw;
+      return;
     }
     ranks_->abort(name + error.what(), static_cast<int>(error.kind()));
   } catch (const Interrupted& interrupted) {

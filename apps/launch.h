@@ -21,7 +21,8 @@ class Ranks {
   Collective& operator*() const { return *ranks_; }
   Collective* operator->() const { return ranks_; }
   bool leads() const { return ranks_->rank() == 0; }
-  // Does the work of this rank; what it throws ends all, told once.
+  // Does the work of this rank; what it throws ends all, told once. Where all end for the same reason, the
+  // first rank tells it and has the exit code: a launcher ends the others of one that fails.
   void run(const std::function<void()>& work) const;
   // What rank 0 has, to all.
   std::string shared(std::string text) const;

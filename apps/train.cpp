@@ -207,7 +207,7 @@ void lead(Settings& settings, TrainRequest request, const std::string& out, cons
 }
 
 // The same run on another rank, as its folder describes it.
-void follow(Settings& settings, const TrainRequest& request, const Ranks& ranks) {
+void follow(const Settings& settings, const TrainRequest& request, const Ranks& ranks) {
   const auto device = open_device(settings);
   const RunFolder folder = RunFolder::open(ranks.shared(""));
   const RunOrigin origin = origin_of(folder);
@@ -218,7 +218,7 @@ void follow(Settings& settings, const TrainRequest& request, const Ranks& ranks)
   const RunCheckpoints checkpoints(folder);
   if (const auto state = checkpoints.load()) run.restore(*state, checkpoints.newest());
   expect_alike(run, *device, ranks);
-  if (!train_along(run, interrupted)) settings.exit_code = kExitInterrupted;
+  train_along(run, interrupted);
 }
 
 void start_or_resume(Settings& settings, const TrainRequest& request, const std::string& out,

@@ -137,7 +137,7 @@ bool train_in_folder(TrainingRun& run, const RunFolder& folder, const std::strin
   return run.finished();
 }
 
-bool train_along(TrainingRun& run, const std::function<bool()>& stop) {
+void train_along(TrainingRun& run, const std::function<bool()>& stop) {
   run.run(
       [&](std::int64_t) {
         const int agreed = run.ranks().agree(stop() ? kStop : kGoOn);
@@ -146,7 +146,6 @@ bool train_along(TrainingRun& run, const std::function<bool()>& stop) {
       },
       [](const TrainingRun::Epoch&) { return true; });
   run.expect_same_weights();
-  return run.finished();
 }
 
 nlohmann::ordered_json test_of(TrainingRun& run) {

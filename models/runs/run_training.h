@@ -45,9 +45,9 @@ struct Watcher {
 bool train_in_folder(TrainingRun& run, const RunFolder& folder, const std::string& label,
                      const SaveOptions& saving = {}, const Watcher& watcher = {});
 
-// The same on a rank that is not the first, whose own part of a run that another rank has in its folder it
-// is: nothing is written. Returns when that does, with the same.
-bool train_along(TrainingRun& run, const std::function<bool()>& stop);
+// The same on a rank that is not the first: its part of a run that the first has in its folder. Nothing is
+// written.
+void train_along(TrainingRun& run, const std::function<bool()>& stop);
 
 // Tests the run's network on its test tracks, with the weights that the recipe keeps: what result.json holds.
 nlohmann::ordered_json test_of(TrainingRun& run);

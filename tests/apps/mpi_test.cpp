@@ -1,6 +1,8 @@
 // One training on several ranks, started by MPI's launcher: the weights of one process.
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <regex>
 
 #include "tests/apps/pipeline.h"
 
@@ -59,6 +61,16 @@ TEST_F(Mpi, AKilledRankEndsAllAndTheRunGoesOn) {
   EXPECT_NE(killed.code, 124) << "they went on waiting";
   const std::string resume = "train --resume " + at("killed");
   EXPECT_EQ(weights(shell(on(2, resume))), weights(alone));
+}
+
+TEST_F(Mpi, ARankThatHangsIsNamed) {
+  const PipelineResult hung = shell(
+      on(4, train("hung", 600) + " --save-every 0 --collective-timeout 2") + " & job=$!; until [ -f " +
+      at("hung/checkpoint.h5") + " ]; do sleep 0.05; done; pkill -STOP -n -f 'melgrad .*/hung '; wait $job");
+  EXPECT_EQ(hung.code, 5) << hung.err;
+  EXPECT_TRUE(std::regex_search(
+      hung.err, std::regex("melgrad: rank [0-3] was not heard of for 2 s by rank [0-3] \\((agree|all_)")))
+      << hung.err;
 }
 
 TEST_F(Mpi, ASignalStopsAllAfterTheSameStep) {
