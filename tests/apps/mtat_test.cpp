@@ -21,7 +21,7 @@ using test::run_command;
 using test::TempFolder;
 using NameList = std::vector<std::string>;
 
-test::Outcome synth(const fs::path& out, const NameList& more) {
+test::Outcome synth_mtat(const fs::path& out, const NameList& more) {
   NameList arguments = {"synth", "--layout", "mtat", "--out", out.string()};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return run_command(register_synth, arguments);
@@ -41,7 +41,7 @@ std::map<std::string, std::string> bytes_below(const fs::path& folder) {
 class SmallMtat : public ::testing::Test {
  protected:
   SmallMtat() {
-    const auto outcome = synth(data(), {"--clips", "32", "--seconds", "4"});
+    const auto outcome = synth_mtat(data(), {"--clips", "32", "--seconds", "4"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
     EXPECT_EQ(outcome.out, data().string() + ": 32 clips of 4 s with tags\n");
   }
@@ -155,8 +155,9 @@ TEST(SynthTags, a_seed_fixes_every_byte_whatever_the_threads) {
   const TempFolder folder{};
   const auto make = [&](const std::string& name, const std::string& seed, const std::string& threads) {
     const fs::path out = folder.path() / name;
-    EXPECT_EQ(synth(out, {"--clips", "16", "--seconds", "1", "--seed", seed, "--threads", threads}).exit_code,
-              0);
+    EXPECT_EQ(
+        synth_mtat(out, {"--clips", "16", "--seconds", "1", "--seed", seed, "--threads", threads}).exit_code,
+        0);
     return bytes_below(out);
   };
   const auto one = make("one", "7", "1");
@@ -168,10 +169,10 @@ TEST(SynthTags, a_seed_fixes_every_byte_whatever_the_threads) {
 TEST(SynthTags, options_of_the_other_layout_are_refused_before_anything_is_made) {
   const TempFolder folder{};
   const fs::path out = folder.path() / "set";
-  EXPECT_EQ(synth(out, {"--classes", "4"}).exit_code, 2);
-  EXPECT_EQ(synth(out, {"--format", "wav"}).exit_code, 2);
-  EXPECT_EQ(synth(out, {"--seconds", "0.5"}).exit_code, 2);
-  EXPECT_EQ(synth(out, {"--sample-rate", "17000"}).exit_code, 2);
+  EXPECT_EQ(synth_mtat(out, {"--classes", "4"}).exit_code, 2);
+  EXPECT_EQ(synth_mtat(out, {"--format", "wav"}).exit_code, 2);
+  EXPECT_EQ(synth_mtat(out, {"--seconds", "0.5"}).exit_code, 2);
+  EXPECT_EQ(synth_mtat(out, {"--sample-rate", "17000"}).exit_code, 2);
   EXPECT_EQ(run_command(register_synth, {"synth", "--out", out.string(), "--clips", "4"}).exit_code, 2);
   EXPECT_FALSE(fs::exists(out));
 }
