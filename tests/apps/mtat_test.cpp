@@ -27,16 +27,6 @@ test::Outcome synth_mtat(const fs::path& out, const NameList& more) {
   return run_command(register_synth, arguments);
 }
 
-std::map<std::string, std::string> bytes_below(const fs::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) {
-      files[entry.path().lexically_relative(folder).generic_string()] = test::read_bytes(entry.path());
-    }
-  }
-  return files;
-}
-
 // 32 clips of 4 s, with which something may then happen.
 class SmallMtat : public ::testing::Test {
  protected:
@@ -158,7 +148,7 @@ TEST(SynthTags, a_seed_fixes_every_byte_whatever_the_threads) {
     EXPECT_EQ(
         synth_mtat(out, {"--clips", "16", "--seconds", "1", "--seed", seed, "--threads", threads}).exit_code,
         0);
-    return bytes_below(out);
+    return test::bytes_below(out);
   };
   const auto one = make("one", "7", "1");
   EXPECT_EQ(one.size(), 18U);

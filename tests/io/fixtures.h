@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <numbers>
 #include <string>
 #include <vector>
@@ -17,6 +18,15 @@ namespace melgrad::test {
 using melgrad::error_of;
 using melgrad::read_bytes;
 using melgrad::write_bytes;
+
+// What the files of a folder hold, by their paths within it.
+inline std::map<std::string, std::string> bytes_below(const std::filesystem::path& folder) {
+  std::map<std::string, std::string> files;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder))
+    if (entry.is_regular_file())
+      files[entry.path().lexically_relative(folder).generic_string()] = read_bytes(entry.path());
+  return files;
+}
 
 // A Scratch folder whose names are paths, with their parent folders made.
 class TempFolder {

@@ -18,16 +18,6 @@ namespace fs = std::filesystem;
 using test::run_command;
 using test::TempFolder;
 
-std::map<std::string, std::string> bytes_below(const fs::path& folder) {
-  std::map<std::string, std::string> files;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (entry.is_regular_file()) {
-      files[entry.path().lexically_relative(folder).generic_string()] = test::read_bytes(entry.path());
-    }
-  }
-  return files;
-}
-
 test::Outcome synth(const fs::path& out, std::vector<std::string> more) {
   std::vector<std::string> arguments = {"synth", "--out", out.string()};
   arguments.insert(arguments.end(), more.begin(), more.end());
@@ -57,7 +47,7 @@ TEST(Synth, a_seed_fixes_every_byte_whatever_the_threads) {
                             "--classes", "2", "--threads", threads})
                     .exit_code,
                 0);
-      return bytes_below(out);
+      return test::bytes_below(out);
     };
     const auto one = make("one", "7", "1"), two = make("two", "7", "3"), other = make("other", "8", "1");
     EXPECT_EQ(one.size(), 4U);
@@ -73,7 +63,7 @@ TEST(Synth, never_touches_a_folder_with_something_in_it) {
   EXPECT_EQ(outcome.exit_code, 4);
   EXPECT_EQ(outcome.err, "melgrad: " + (folder.path() / "set").string() +
                              ": exists and is not an empty folder; choose another or empty it\n");
-  EXPECT_EQ(bytes_below(folder.path()), (std::map<std::string, std::string>{{"set/mine.txt", "mine"}}));
+  EXPECT_EQ(test::bytes_below(folder.path()), (std::map<std::string, std::string>{{"set/mine.txt", "mine"}}));
   fs::create_directory(folder.path() / "empty");
   EXPECT_EQ(synth(folder.path() / "empty", {"--tracks-per-class", "1", "--seconds", "0.5"}).exit_code, 0);
 }
