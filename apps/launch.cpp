@@ -41,19 +41,22 @@ std::string mpi_library() {
   return "";
 }
 
+// Copies of the program that know nothing of each other would each train the same.
 void expect_no_copies() {
+  constexpr const char* kAlone = "--ranks 1 trains alone all the same";
   if (const int n = copies({"WORLD_SIZE"}); n > 1)
-    fail(ErrorKind::usage,
-         "WORLD_SIZE={}: {} copies that would each train the same; on CPUs ranks are joined by MPI: mpirun "
-         "-n {} "
-         "melgrad ...; --ranks 1 trains alone all the same",
-         n, n, n);
+    fail(ErrorKind::usage, "WORLD_SIZE={}: on CPUs ranks are joined by MPI: mpirun -n {} melgrad ...; {}", n,
+         n, kAlone);
   if (const int n = copies({"SLURM_STEP_NUM_TASKS"}); n > 1)
-    fail(ErrorKind::usage,
-         "SLURM_STEP_NUM_TASKS={}: {} copies that would each train the same; srun --mpi=pmix joins them, "
-         "--ranks 1 "
-         "trains alone all the same",
-         n, n);
+    fail(ErrorKind::usage, "SLURM_STEP_NUM_TASKS={}: srun --mpi=pmix joins the {} tasks; {}", n, n, kAlone);
+}
+
+// A launcher of another MPI than the library's starts as many that each believe to be alone.
+void expect_all(const MpiRanks& joined, const std::string& library) {
+  const int n = copies({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"});
+  if (joined.size() == 1 && n > 1)
+    fail(ErrorKind::usage, "started as one of {}, but {} finds no other: build it with the launcher's MPI", n,
+         library);
 }
 
 }  // namespace
@@ -68,14 +71,13 @@ Ranks::Ranks(Settings& settings, double patience, bool alone_anyhow) {
   if (library.empty()) {
     if (copies({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"}) == 1) return;
     fail(ErrorKind::usage,
-         "started by MPI, but libmelgrad_mpi.so was not built: install MPI's development package "
-         "(libopenmpi-dev) and "
-         "build again");
+         "started by MPI, but there is no libmelgrad_mpi.so: install libopenmpi-dev and build again");
   }
   auto joined = std::make_unique<MpiRanks>(library, patience, [](const std::string& line) {
     screen::silence(false);
     say("melgrad: {}", line);
   });
+  expect_all(*joined, library);
   if (settings.threads == 0)
     settings.threads =
         std::max(1, static_cast<int>(std::thread::hardware_concurrency()) / joined->local_size());

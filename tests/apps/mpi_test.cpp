@@ -88,14 +88,20 @@ TEST_F(Mpi, ASignalStopsAllAfterTheSameStep) {
 TEST_F(Mpi, WhatCannotBeDealtOrIsNoTeamIsRefused) {
   const PipelineResult three = shell(on(3, train("three")));
   EXPECT_EQ(three.code, 2) << three.err;
-  EXPECT_NE(three.err.find("melgrad: train.shards: 4 cannot be dealt to 3 ranks\n"), std::string::npos)
+  EXPECT_NE(three.err.find("melgrad: train.shards: 4 cannot be dealt to 3 ranks: they must divide them\n"),
+            std::string::npos)
       << three.err;
   const PipelineResult torchrun = shell("WORLD_SIZE=4 " MELGRAD_BIN " " + train("copies"));
   EXPECT_EQ(torchrun.code, 2);
-  EXPECT_NE(torchrun.err.find("WORLD_SIZE=4: 4 copies that would each train the same"), std::string::npos);
+  EXPECT_NE(torchrun.err.find("WORLD_SIZE=4: on CPUs ranks are joined by MPI: mpirun -n 4 melgrad"),
+            std::string::npos);
   const PipelineResult slurm = shell("SLURM_STEP_NUM_TASKS=2 " MELGRAD_BIN " " + train("copies"));
   EXPECT_EQ(slurm.code, 2);
-  EXPECT_NE(slurm.err.find("srun --mpi=pmix joins them"), std::string::npos);
+  EXPECT_NE(slurm.err.find("srun --mpi=pmix joins the 2 tasks"), std::string::npos);
+  // As by the launcher of another MPI.
+  const PipelineResult other = shell("PMI_SIZE=2 " MELGRAD_BIN " " + train("copies"));
+  EXPECT_EQ(other.code, 2);
+  EXPECT_NE(other.err.find("started as one of 2, but "), std::string::npos) << other.err;
   EXPECT_EQ(shell("WORLD_SIZE=4 " MELGRAD_BIN " " + train("copies", 1) + " --ranks 1").code, 0);
 }
 

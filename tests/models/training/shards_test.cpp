@@ -160,9 +160,9 @@ TEST(ShardedRun, RefusesWhatCannotBeDealt) {
     }
     return "";
   };
-  EXPECT_EQ(refusal(3), "train.shards: 8 cannot be dealt to 3 ranks");
+  EXPECT_EQ(refusal(3), "train.shards: 8 cannot be dealt to 3 ranks: they must divide them");
   recipe.train.shards = 2;
-  EXPECT_EQ(refusal(4), "train.shards: 2 cannot be dealt to 4 ranks");
+  EXPECT_EQ(refusal(4), "train.shards: 2 cannot be dealt to 4 ranks: they must divide them");
   recipe.train.batch = 32;
   recipe.train.shards = 4;
   EXPECT_EQ(refusal(1), "train.shards: 4 do not divide a batch of 10, which are all training tracks");
