@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
+#include <limits>
 
 #include "engine/team.h"
 #include "io/arrays/cache.h"
@@ -147,6 +148,33 @@ TEST(ShardedRun, SumsToTheWholeBatch) {
   for (std::size_t i = 0; i < whole.figures.size(); ++i)
     EXPECT_NEAR(shards.figures[i], whole.figures[i], 1e-5 * std::abs(whole.figures[i])) << i;
   EXPECT_NE(shards.figures, whole.figures);
+}
+
+// A gradient that is no number in one of eight shards: all ranks stop after the same step, or leave it out.
+TEST(ShardedRun, DivergesOnAllRanksAlike) {
+  Recipe recipe = narrow("dong2018-fixed");
+  recipe.train.epochs = 3;
+  recipe.input.standardise = Standardise::none;
+  Cache cache = noise_for(recipe);
+  std::vector<float> values(cache.features.as<float>().begin(), cache.features.as<float>().end());
+  values[static_cast<std::size_t>((recipe.segment.frames / 2) * cache.bands)] =
+      std::numeric_limits<float>::infinity();  // in every segment of the first track
+  cache.features = HostArray::of<float>(cache.features.shape, values);
+  const auto told = [&](int ranks) -> std::string {
+    try {
+      trained_on(ranks, recipe, cache);
+    } catch (const Diverged& diverged) {
+      return diverged.what();
+    }
+    return "";
+  };
+  EXPECT_TRUE(told(1).starts_with("step ")) << told(1);
+  EXPECT_EQ(told(4), told(1));
+  recipe.train.on_nan = OnNan::skip;
+  const Outcome one = trained_on(1, recipe, cache);
+  expect_same(trained_on(8, recipe, cache), one);
+  EXPECT_NE(one.state.text.at("state").find("\"skipped\":3"), std::string::npos)
+      << one.state.text.at("state");
 }
 
 TEST(ShardedRun, RefusesWhatCannotBeDealt) {
