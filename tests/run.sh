@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the packages, builds, runs all tests, runs them again under AddressSanitizer and UBSan; then programs on the
-# installed library (tests/install.sh), one training on two hosts (tests/two_hosts.sh), 10 s of fuzzing for every reader (tests/fuzz/run.sh), valgrind over short runs
-# (tests/memcheck.sh), and in their quick forms ThreadSanitizer (tests/races.sh), formatting, clang-tidy and cppcheck
-# (tests/lint.sh). With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would. It
+# installed library (tests/install.sh), one training on two hosts (tests/two_hosts.sh), 10 s of fuzzing for every reader
+# (tests/fuzz/run.sh), valgrind over short runs (tests/memcheck.sh), and in their quick forms ThreadSanitizer
+# (tests/races.sh), formatting, clang-tidy and cppcheck (tests/lint.sh). With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would. It
 # is for one kind of GPU: what code for others costs is time alone, as no kernel asks which it is compiled for.
 # Closes with the count of passed, failed and skipped over all; skips are listed with their cause.
 #   bash tests/run.sh            all of it
