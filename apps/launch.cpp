@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <optional>
 #include <thread>
 
 #include "apps/terminal/interrupt.h"
 #include "engine/mpi/mpi_ranks.h"
 #include "kernels/error.h"
+#include "kernels/text.h"
 
 namespace melgrad {
 namespace {
@@ -28,7 +28,7 @@ bool started_by_mpi() {
 // How many copies a launcher says it has started; 1 if none does.
 int copies(std::initializer_list<const char*> variables) {
   const char* value = value_of(variables);
-  return value == nullptr ? 1 : std::atoi(value);
+  return value == nullptr ? 1 : number_in<int>(value).value_or(1);
 }
 
 // Beside the program as it is built, or where it is installed; "" if it is nowhere.
@@ -118,7 +118,7 @@ std::string Ranks::shared(std::string text) const {
 std::string launch_report() {
   const std::string library = mpi_library();
   std::string out = library.empty() ? "no libmelgrad_mpi.so" : library;
-  if (started_by_mpi()) out += fmt::format(", started by MPI");
+  if (started_by_mpi()) out += ", started by MPI";
   return out;
 }
 

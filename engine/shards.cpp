@@ -6,28 +6,12 @@
 namespace melgrad {
 namespace {
 
-class Alone final : public Collective {
- public:
-  int rank() const override { return 0; }
-  int size() const override { return 1; }
-  void all_to_all(Tensor, Tensor) override {}
-  void all_gather(Tensor, Tensor) override {}
-  void broadcast(void*, std::size_t) override {}
-  int agree(int number) override { return number; }
-  void abort(const std::string&, int) override {}
-};
-
 constexpr std::int64_t kAligned = 64;  // floats
 
 // x as one row of one example: what scale_channels takes to multiply all of it by one number.
 Tensor as_example(Tensor x) { return x.reshape({1, x.numel(), 1}); }
 
 }  // namespace
-
-Collective& alone() {
-  static Alone one;
-  return one;
-}
 
 Shards::Shards(Device& device, ParamStore& params, std::int64_t count, Collective& ranks)
     : device_(&device),

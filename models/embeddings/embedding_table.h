@@ -29,7 +29,7 @@ struct EmbeddingTable {
   std::int64_t width = 0;
   std::vector<float> values;  // [rows, width]
   std::vector<std::string> names;
-  std::vector<std::uint64_t> files;  // XXH3 of each row's file; 0: unknown
+  std::vector<std::uint64_t> files;  // XXH3 of each row's file, else of its features; 0: unknown
   std::vector<float> starts;         // seconds; of segments only
   std::vector<std::string> classes;
   std::vector<std::uint8_t> labels;                         // [rows, classes]; empty: none known

@@ -32,6 +32,7 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
       frames_(recipe.segment.frames),
       batch_(batch / recipe.train.shards),
       steps_per_epoch_(steps_per_epoch) {
+  require(batch % shards() == 0, "TrainingStep: {} shards of a batch of {}", shards(), batch);
   const std::int64_t rows = steps_per_epoch * shards();
   shards_.emplace(device, model.params(), shards(), ranks);
   std::vector<Slab::Part> parts = {{&counter_, {1}, DType::i64},

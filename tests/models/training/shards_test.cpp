@@ -13,6 +13,7 @@
 #include "kernels/mel.h"
 #include "models/embedded.h"
 #include "models/training/run.h"
+#include "tests/io/scratch.h"
 #include "tests/models/synthetic.h"
 
 namespace melgrad {
@@ -160,13 +161,8 @@ TEST(ShardedRun, DivergesOnAllRanksAlike) {
   values[static_cast<std::size_t>((recipe.segment.frames / 2) * cache.bands)] =
       std::numeric_limits<float>::infinity();  // in every segment of the first track
   cache.features = HostArray::of<float>(cache.features.shape, values);
-  const auto told = [&](int ranks) -> std::string {
-    try {
-      trained_on(ranks, recipe, cache);
-    } catch (const Diverged& diverged) {
-      return diverged.what();
-    }
-    return "";
+  const auto told = [&](int ranks) {
+    return error_of(ErrorKind::diverged, [&] { trained_on(ranks, recipe, cache); });
   };
   EXPECT_TRUE(told(1).starts_with("step ")) << told(1);
   EXPECT_EQ(told(4), told(1));
@@ -180,13 +176,8 @@ TEST(ShardedRun, DivergesOnAllRanksAlike) {
 TEST(ShardedRun, RefusesWhatCannotBeDealt) {
   Recipe recipe = narrow("dong2018-fixed");
   const Cache cache = noise_for(recipe);
-  const auto refusal = [&](int ranks) -> std::string {
-    try {
-      trained_on(ranks, recipe, cache);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+  const auto refusal = [&](int ranks) {
+    return error_of(ErrorKind::usage, [&] { trained_on(ranks, recipe, cache); });
   };
   EXPECT_EQ(refusal(3), "train.shards: 8 cannot be dealt to 3 ranks: they must divide them");
   recipe.train.shards = 2;
@@ -197,36 +188,28 @@ TEST(ShardedRun, RefusesWhatCannotBeDealt) {
   for (const auto& [setting, reason] :
        {std::pair{"train.shards=3", "train.shards: 3 is no power of two"},
         std::pair{"train.shards=64", "train.shards: 64 do not divide train.batch, which is 32"}}) {
-    try {
-      set_recipe_fields(recipe, {setting});
-      ADD_FAILURE() << setting;
-    } catch (const Error& error) {
-      EXPECT_STREQ(error.what(), reason);
-    }
+    EXPECT_EQ(error_of(ErrorKind::usage, [&, what = setting] { set_recipe_fields(recipe, {what}); }), reason);
   }
 }
 
 // What a rank cannot do ends the others too, wherever they wait.
 TEST(Ranks, EndTogether) {
-  const auto ended = [](const std::function<void(Collective&)>& work) -> std::string {
-    try {
-      on_ranks(4, work);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+  const auto ended = [](ErrorKind kind, const std::function<void(Collective&)>& work) {
+    return error_of(kind, [&] { on_ranks(4, work); });
   };
-  EXPECT_EQ(ended([](Collective& ranks) {
-              for (int i = 0; i < 5; ++i) {
-                if (ranks.rank() == 2 && i == 3) fail(ErrorKind::input, "rank 2 has had enough");
-                EXPECT_EQ(ranks.agree(ranks.rank() + i), 3 + i);
-              }
-            }),
+  EXPECT_EQ(ended(ErrorKind::input,
+                  [](Collective& ranks) {
+                    for (int i = 0; i < 5; ++i) {
+                      if (ranks.rank() == 2 && i == 3) fail(ErrorKind::input, "rank 2 has had enough");
+                      EXPECT_EQ(ranks.agree(ranks.rank() + i), 3 + i);
+                    }
+                  }),
             "rank 2 has had enough");
-  EXPECT_EQ(ended([](Collective& ranks) {
-              if (ranks.rank() == 1) ranks.abort("that will do", 5);
-              ranks.agree(0);
-            }),
+  EXPECT_EQ(ended(ErrorKind::device,
+                  [](Collective& ranks) {
+                    if (ranks.rank() == 1) ranks.abort("that will do", 5);
+                    ranks.agree(0);
+                  }),
             "that will do");
 }
 
