@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/data_set.h"
+#include "apps/part.h"
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
 #include "apps/terminal/interrupt.h"
@@ -16,6 +17,7 @@ namespace {
 struct CheckOptions {
   DataSetRequest data;
   ScanOptions scan;
+  std::optional<Part> part;
 };
 
 // How many of each problem there are, in the order of Problem.
@@ -97,8 +99,12 @@ nlohmann::json to_json(const DataSet& set, const ScanReport& report) {
 }
 
 void check(CheckOptions options, Settings& settings) {
-  const DataSet set = open_data_set(options.data, settings);
+  DataSet set = open_data_set(options.data, settings);
   expect_files(set);
+  if (options.part) {
+    keep_part(set, *options.part);
+    if (options.part->count > 1) say("note: a twin of a track is found where both are in the same part");
+  }
   options.scan.threads = settings.threads;
   const ScanReport report = [&] {
     Progress progress("check", static_cast<std::int64_t>(set.tracks.size()), "files");
@@ -130,6 +136,7 @@ void register_check(CommandLine& root, Settings& settings) {
       ->capture_default_str();
   const auto mix = std::make_shared<MelOptions>();
   add_mix(*command, [mix](const std::string& name) { set_mel_field(*mix, "mix", name); });
+  add_part(*command, options->part, "files");
   command->callback([options, mix, &settings] {
     options->scan.audio.mix = mix->mix;
     check(*options, settings);

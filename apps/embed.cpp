@@ -6,8 +6,10 @@
 #include "apps/data_set.h"
 #include "apps/embed_tracks.h"
 #include "apps/extract.h"
+#include "apps/part.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
+#include "io/files/hash.h"
 #include "models/embeddings/embedding_writer.h"
 
 namespace melgrad {
@@ -16,17 +18,19 @@ namespace {
 struct EmbedArguments {
   std::string model, out, over = "track", mix;
   std::vector<std::string> inputs;
+  std::optional<Part> part;
 };
 
 // Embeds what is not done yet of some tracks. Returns false where it was stopped.
 class Embedding {
  public:
-  Embedding(Settings& settings, Predictor& predictor, EmbeddingWriter& writer, const EmbeddingModel& model)
-      : settings_(&settings), predictor_(&predictor), writer_(&writer), model_(&model) {}
+  Embedding(Settings& settings, Predictor& predictor, EmbeddingWriter& writer, const EmbeddingModel& model,
+            Part part)
+      : settings_(&settings), predictor_(&predictor), writer_(&writer), model_(&model), part_(part) {}
 
   bool operator()(TracksToEmbed& all) {
     const std::vector<std::size_t> waiting = not_done(all);
-    taken_over = all.places.size() - waiting.size();
+    taken_over = files - waiting.size();
     all.begin(waiting, model_->mix);
     std::optional<Progress> progress;
     if (!waiting.empty()) progress.emplace("embed", std::ssize(waiting), "tracks");
@@ -42,14 +46,16 @@ class Embedding {
     return true;
   }
 
-  std::size_t taken_over = 0;
+  std::size_t files = 0, taken_over = 0;
   nlohmann::ordered_json problems = nlohmann::ordered_json::array();
 
  private:
   // Files with a row are read for their digest; of all others it is taken when they are embedded.
-  std::vector<std::size_t> not_done(const TracksToEmbed& all) const {
+  std::vector<std::size_t> not_done(const TracksToEmbed& all) {
     std::vector<std::size_t> waiting;
     for (std::size_t i = 0; i < all.places.size(); ++i) {
+      if (!part_.has(i)) continue;
+      ++files;
       const std::uint64_t made_of = writer_->made_of(all.about.names[i]);
       if (made_of == 0 || interrupted() || all.digest(i) != made_of) waiting.push_back(i);
     }
@@ -77,11 +83,14 @@ class Embedding {
   Predictor* predictor_;
   EmbeddingWriter* writer_;
   const EmbeddingModel* model_;
+  Part part_;
 };
 
 void embed(Settings& settings, const EmbedArguments& args) {
   if (!args.out.ends_with(".h5") && !args.out.ends_with(".npy"))
     fail(ErrorKind::usage, "--out {}: must end with .h5 or .npy", args.out);
+  if (args.part && !args.out.ends_with(".h5"))
+    fail(ErrorKind::usage, "--out {}: a part must end with .h5", args.out);
   const auto device = open_device(settings);
   Predictor predictor(*device, args.model);
   tell_of_features(predictor.recipe().features);
@@ -94,24 +103,27 @@ void embed(Settings& settings, const EmbedArguments& args) {
     if (!args.mix.empty()) fail(ErrorKind::usage, "--mix: plays no part: {} is a cache", args.inputs[0]);
     model.mix = all->mix;
   }
-  EmbeddingWriter writer(args.out, model);
-  Embedding embedding(settings, predictor, writer, model);
+  const std::string out = args.part ? part_path(args.out, *args.part) : args.out;
+  EmbeddingWriter writer(out, model);
+  Embedding embedding(settings, predictor, writer, model, args.part.value_or(Part{}));
   if (!embedding(*all)) {
     settings.exit_code = kExitInterrupted;
     return;
   }
-  const std::int64_t rows = writer.finish(all->about);
+  std::optional<PartOf> part;
+  if (args.part) part = {*args.part, xxh3_of_texts(all->about.names)};
+  const std::int64_t rows = writer.finish(all->about, part);
   if (settings.json) {
     for (auto& problem : embedding.problems) left_out.push_back(std::move(problem));
-    print_json(nlohmann::ordered_json{{"embeddings", args.out},
+    print_json(nlohmann::ordered_json{{"embeddings", out},
                                       {"rows", rows},
-                                      {"files", all->places.size()},
+                                      {"files", embedding.files},
                                       {"taken_over", embedding.taken_over},
                                       {"model", args.model},
                                       {"problems", left_out}});
   } else {
-    print("{}: {}{} of {} tracks by {}{}\n", args.out, rows, model.segments ? " segments" : "",
-          all->places.size(), args.model,
+    print("{}: {}{} of {} tracks by {}{}\n", out, rows, model.segments ? " segments" : "", embedding.files,
+          args.model,
           embedding.taken_over > 0 ? fmt::format(", {} of them done before", embedding.taken_over) : "");
   }
 }
@@ -133,6 +145,7 @@ void register_embed(CommandLine& root, Settings& settings) {
       ->is_member({"track", "segments"})
       ->capture_default_str();
   add_mix(*command, [args](const std::string& mix) { args->mix = mix; });
+  add_part(*command, args->part, "tracks, into a table of its own (melgrad merge)");
   command->callback([=, &settings] { embed(settings, *args); });
 }
 

@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/data_set.h"
+#include "apps/part.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
+#include "io/arrays/cache_parts.h"
 #include "models/recipes/recipe_use.h"
 
 namespace melgrad {
@@ -16,6 +18,7 @@ struct ExtractArguments {
   DataSetRequest data;
   std::string recipe = "dong2018", preset, out = "features.h5", dtype = "f32";
   std::vector<std::string> set;
+  std::optional<Part> part;
 };
 
 void run_extract(const Settings& settings, const ExtractArguments& args, int& exit_code) {
@@ -29,27 +32,33 @@ void run_extract(const Settings& settings, const ExtractArguments& args, int& ex
   expect_use({recipe}, args.set);
   const auto device = open_device(settings);
   const std::vector<std::string> notes = tell_of_features(recipe.features);
-  const DataSet set = open_data_set(args.data, settings);
+  DataSet set = open_data_set(args.data, settings);
+  std::string out = args.out;
+  if (args.part) {
+    expect_files(set);
+    keep_part(set, *args.part);
+    out = part_path(args.out, *args.part);
+  }
   const DType dtype = args.dtype == "f16" ? DType::f16 : DType::f32;
-  const ExtractResult r = extract_shown(set, recipe.features, dtype, *device, settings.threads, args.out);
+  const ExtractResult r = extract_shown(set, recipe.features, dtype, *device, settings.threads, out);
   if (settings.json) {
-    const nlohmann::ordered_json out = {{"cache", args.out},
-                                        {"items", r.items},
-                                        {"resumed", r.resumed},
-                                        {"skipped", r.skipped},
-                                        {"not_read", not_read_json(set.skipped)},
-                                        {"seconds", r.wall_seconds},
-                                        {"audio_seconds", r.audio_seconds},
-                                        {"interrupted", r.interrupted},
-                                        {"notes", notes}};
-    print_json(out);
+    const nlohmann::ordered_json result = {{"cache", out},
+                                           {"items", r.items},
+                                           {"resumed", r.resumed},
+                                           {"skipped", r.skipped},
+                                           {"not_read", not_read_json(set.skipped)},
+                                           {"seconds", r.wall_seconds},
+                                           {"audio_seconds", r.audio_seconds},
+                                           {"interrupted", r.interrupted},
+                                           {"notes", notes}};
+    print_json(result);
   } else if (r.interrupted) {
     print("interrupted; the same command goes on where it stopped\n");
   } else {
     print(
         "{}: {} tracks ({} were done before, {} skipped), {:.0f} s of audio in {:.1f} s: {:.0f} x real "
         "time\n",
-        args.out, r.items, r.resumed, r.skipped, r.audio_seconds, r.wall_seconds,
+        out, r.items, r.resumed, r.skipped, r.audio_seconds, r.wall_seconds,
         r.audio_seconds / r.wall_seconds);
   }
   exit_code = r.interrupted ? kExitInterrupted : r.skipped > 0 ? kExitProblemsFound : 0;
@@ -97,6 +106,7 @@ void register_extract(CommandLine& root, Settings& settings) {
   command->add_option("--dtype", args->dtype, "how values are stored")
       ->is_member({"f32", "f16"})
       ->capture_default_str();
+  add_part(*command, args->part, "files, into a file of its own (melgrad merge)");
   command->callback([args, &settings] { run_extract(settings, *args, settings.exit_code); });
 }
 

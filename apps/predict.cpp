@@ -6,6 +6,7 @@
 #include "apps/audio_files.h"
 #include "apps/data_set.h"
 #include "apps/extract.h"
+#include "apps/part.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/train.h"
 #include "io/audio/decode_ahead.h"
@@ -28,6 +29,7 @@ struct PredictArguments {
   int top = 3;
   bool segments = false, csv = false;
   std::string mix;  // empty: as the network was trained
+  std::optional<Part> part;
 };
 
 std::string top_text(const std::vector<float>& probs, const std::vector<std::string>& classes, int top) {
@@ -121,7 +123,9 @@ void predict(Settings& settings, const PredictArguments& args) {
   std::optional<CsvOutput> csv;
   if (args.csv && settings.json) fail(ErrorKind::usage, "predict: --csv and --json: choose one");
   std::vector<LeftOut> left_out;
-  const std::vector<fs::path> files = audio_files(args.inputs, settings.ffmpeg, left_out);
+  std::vector<fs::path> files;
+  for (std::size_t i = 0; fs::path & file : audio_files(args.inputs, settings.ffmpeg, left_out))
+    if (!args.part || args.part->has(i++)) files.push_back(std::move(file));
   if (args.csv) csv.emplace(predictor.classes(), !task_of(predictor.recipe()).one_answer(), args.segments);
   tell_left_out(left_out, settings, results);
   MelOptions features = predictor.recipe().features;
@@ -166,6 +170,7 @@ void register_predict(CommandLine& root, Settings& settings) {
                     "a table on standard output: file, genre, the probability of every class (or tag), and a "
                     "note where there is no answer");
   command->add_flag("--segments", args->segments, "the answer of every segment, with its start in seconds");
+  add_part(*command, args->part, "files");
   command->callback([=, &settings] { predict(settings, *args); });
 }
 

@@ -6,6 +6,7 @@
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/screen.h"
 #include "apps/train.h"
+#include "io/arrays/cache_parts.h"
 #include "io/datasets/csv.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
@@ -108,6 +109,7 @@ DataSetRequest data_request(const TrainRequest& request) {
 }
 
 std::optional<DataSet> audio_of(const DataSetRequest& data, const Settings& settings) {
+  if (!fs::exists(data.path) && has_cache(data.path)) return std::nullopt;
   if (!fs::exists(data.path)) fail(ErrorKind::input, "{}: no such file or folder", data.path);
   if (fs::is_regular_file(data.path) && !is_table(data.path)) return std::nullopt;
   return open_data_set(data, settings);

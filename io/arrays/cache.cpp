@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <functional>
 #include <optional>
 #include <unordered_set>
@@ -69,6 +70,11 @@ void write_head(H5File& file, const Cache& cache) {
   file.set_format(kFormat, kVersion);
   file.set_attribute("/", "frame_seconds", cache.frame_seconds);
   file.set_attribute("/", "value_scale", cache.value_scale);
+  if (cache.part) {
+    file.set_attribute("/", "part", cache.part->part.index);
+    file.set_attribute("/", "parts", cache.part->part.count);
+    file.set_attribute("/", "part_of", cache.part->whole);
+  }
   for (const auto& [field, value] : mel_fields(cache.mel))
     if (!later_and_default(field, value)) file.set_attribute("/", kMelPrefix + field, value);
   file.write("/classes", cache.classes);
@@ -181,6 +187,12 @@ Cache read_head(const H5File& file) {
   Cache cache;
   cache.frame_seconds = file.f64_attribute("/", "frame_seconds");
   cache.value_scale = file.f64_attribute("/", "value_scale");
+  if (file.has_attribute("/", "parts")) {
+    cache.part = {{file.i64_attribute("/", "part"), file.i64_attribute("/", "parts")},
+                  file.u64_attribute("/", "part_of")};
+    if (const Part& p = cache.part->part; p.index < 0 || p.index >= p.count)
+      fail(ErrorKind::input, "{}: is part {} of {}, which cannot be", file.path(), p.index, p.count);
+  }
   cache.mel = read_mel(file);
   cache.classes = file.read_text("/classes");
   read_items(file, cache);
@@ -252,14 +264,6 @@ Cache read_cache(const std::string& path, const CacheReadOptions& options) {
 
 // ---- piece by piece ---------------------------------------------------------------------------------------
 
-class CacheFile::Content {
- public:
-  virtual ~Content() = default;
-  virtual void read(std::int64_t first, std::int64_t count, void* to) const = 0;
-  Cache description;
-  std::int64_t rows = 0;
-};
-
 class CacheFile::Stored final : public Content {
  public:
   explicit Stored(const std::string& path) : file_(H5File::open(path)) {
@@ -298,9 +302,15 @@ class CacheFile::Held final : public Content {
   }
 };
 
-CacheFile::CacheFile(const std::string& path) : content_(std::make_unique<Stored>(path)) {}
+CacheFile::CacheFile(const std::string& path) {
+  std::vector<std::string> parts;
+  if (!std::filesystem::exists(path)) parts = parts_of(path);
+  if (parts.empty()) content_ = std::make_unique<Stored>(path);
+  else *this = CacheFile(parts);
+}
 CacheFile::CacheFile(Cache cache) : content_(std::make_unique<Held>(std::move(cache))) {}
 CacheFile::CacheFile(CacheFile&&) noexcept = default;
+CacheFile& CacheFile::operator=(CacheFile&&) noexcept = default;
 CacheFile::~CacheFile() = default;
 
 const Cache& CacheFile::description() const { return content_->description; }

@@ -33,11 +33,15 @@ Cache read_cache(const std::string& path, const CacheReadOptions& options = {});
 // A cache whose features stay in the file: memory does not grow with the data set.
 class CacheFile {
  public:
-  // Reads the description. Throws Error (input) naming the file, as read_cache does.
+  // Reads the description. Where there is no such file, but its parts are (io/files/part.h), these. Throws
+  // Error (input) naming the file, as read_cache does.
   explicit CacheFile(const std::string& path);
+  // The parts of one cache as the whole. Throws Error (input): one is missing, there twice, or not of it.
+  explicit CacheFile(const std::vector<std::string>& parts);
   // One that was never a file; computes the items' digests.
   explicit CacheFile(Cache cache);
   CacheFile(CacheFile&&) noexcept;
+  CacheFile& operator=(CacheFile&&) noexcept;
   ~CacheFile();
 
   const Cache& description() const;  // without features, if they are in a file
@@ -52,6 +56,7 @@ class CacheFile {
   class Content;
   class Stored;
   class Held;
+  class Joined;
   std::unique_ptr<Content> content_;
 };
 

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "io/arrays/host_array.h"
+#include "io/files/part.h"
 #include "kernels/mel.h"
 
 namespace melgrad {
@@ -46,7 +48,8 @@ struct Cache {
   std::vector<std::string> columns;  // what else is known of each item: "fold", "artist", ...
   std::vector<CacheItem> items;
   std::vector<SkippedItem> skipped;
-  HostArray features;  // [rows, bands]; empty when only the description was read
+  std::optional<PartOf> part;  // of the data set, where the items are not all of it
+  HostArray features;          // [rows, bands]; empty when only the description was read
 };
 
 }  // namespace melgrad

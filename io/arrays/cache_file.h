@@ -5,7 +5,7 @@
 #include <deque>
 #include <functional>
 
-#include "io/arrays/cache_content.h"
+#include "io/arrays/cache.h"
 #include "io/arrays/hdf5.h"
 
 namespace melgrad {
@@ -19,6 +19,15 @@ void write_cache_file(const std::string& path, const Cache& cache,
                       const std::function<void(H5Dataset&)>& write_features);
 // "" when the features of both caches mean the same, else the first difference.
 std::string cache_difference(const Cache& a, const Cache& b);
+
+// Where a CacheFile has its features.
+class CacheFile::Content {
+ public:
+  virtual ~Content() = default;
+  virtual void read(std::int64_t first, std::int64_t count, void* to) const = 0;
+  Cache description;
+  std::int64_t rows = 0;
+};
 
 // Reads items of several caches; the `most` files opened last stay open, and stay readable if they are
 // removed.

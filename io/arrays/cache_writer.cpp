@@ -5,6 +5,7 @@
 #include <deque>
 #include <filesystem>
 #include <limits>
+#include <tuple>
 #include <utility>
 
 #include "io/arrays/cache.h"
@@ -201,6 +202,7 @@ void CacheWriter::write_shards() {
     shard.classes.clear();  // a shard holds features; labels, splits and columns are told at the end
     shard.columns.clear();
     shard.skipped.clear();
+    shard.part.reset();
     shard.items = items->items;
     const std::string file = fmt::format("{}/shard-{:06}.h5", folder_, next_shard_);
     write_cache_file(file, shard, [&](H5Dataset& features) { features.write(items->features.bytes.data()); });
@@ -215,8 +217,9 @@ void CacheWriter::write_shards() {
 
 Cache CacheWriter::plan(const std::vector<CacheEntry>& entries) const {
   Cache cache = head_;
-  std::sort(cache.skipped.begin(), cache.skipped.end(),
-            [](const SkippedItem& a, const SkippedItem& b) { return a.path < b.path; });
+  std::sort(cache.skipped.begin(), cache.skipped.end(), [](const SkippedItem& a, const SkippedItem& b) {
+    return std::tie(a.path, a.reason) < std::tie(b.path, b.reason);
+  });
   std::unordered_set<std::string> skipped;
   for (const SkippedItem& s : cache.skipped) skipped.insert(s.path);
   std::int64_t row = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "io/datasets/csv.h"
+#include "io/files/hash.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 
@@ -23,6 +24,25 @@ std::size_t ClassIndex::operator()(const std::string& label) const {
   const auto at = positions_.find(label);
   require(at != positions_.end(), "ClassIndex: no class \"{}\"", label);
   return at->second;
+}
+
+void keep_part(DataSet& set, Part part) {
+  std::vector<std::string> all = set.classes;
+  const auto add = [&](const std::vector<std::string>& texts) {
+    all.insert(all.end(), texts.begin(), texts.end());
+  };
+  add(set.columns);
+  std::vector<Track> mine;
+  for (std::size_t i = 0; i < set.tracks.size(); ++i) {
+    Track& track = set.tracks[i];
+    add({track.name, track.split, std::to_string(track.labels.size())});
+    add(track.labels);
+    add(track.columns);
+    if (part.has(i)) mine.push_back(std::move(track));
+  }
+  set.tracks = std::move(mine);
+  if (part.index > 0) set.skipped.clear();
+  set.part = {part, xxh3_of_texts(all)};
 }
 
 void expect_files(const DataSet& set) {

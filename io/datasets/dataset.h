@@ -13,11 +13,13 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "io/datasets/walk.h"
+#include "io/files/part.h"
 
 namespace melgrad {
 
@@ -39,6 +41,7 @@ struct DataSet {
   std::vector<LeftOut> skipped;      // what should be a track and cannot be
   std::vector<std::string> notes;    // what a reader of the results should know, a line each
   bool ffmpeg = false;               // whether it holds what only ffmpeg decodes
+  std::optional<PartOf> part;        // which of its tracks these are, where not all
 
   // Position of a label in `classes`, which must hold it; for many use ClassIndex.
   std::size_t class_index(const std::string& label) const;
@@ -64,6 +67,8 @@ struct DataSetOptions {
 // Columns of a manifest that are taken along, for splits.
 inline constexpr const char* kColumns[] = {"fold", "group", "artist", "album"};
 
+// Leaves the part's share of the tracks; what was skipped is the first part's.
+void keep_part(DataSet& set, Part part);
 // Throws Error (input) if there is none of its files at all, as when a table names them from another place.
 void expect_files(const DataSet& set);
 

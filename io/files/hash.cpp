@@ -32,6 +32,12 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 32;
 
 std::uint64_t xxh3(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
+std::uint64_t xxh3_of_texts(const std::vector<std::string>& texts) {
+  std::string all;
+  for (const std::string& text : texts) all += std::to_string(text.size()) + ':' + text;
+  return xxh3(std::as_bytes(std::span(all)));
+}
+
 std::uint64_t xxh3_of_file(const std::filesystem::path& path) {
   std::optional<RegularFile> file;
   try {

@@ -5,11 +5,15 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace melgrad {
 
 std::uint64_t xxh3(std::span<const std::byte> bytes);
+// Of a list: each text stands behind its length, so that no two lists are the same.
+std::uint64_t xxh3_of_texts(const std::vector<std::string>& texts);
 // Of a file's content; 0, unknown, if it cannot be read or has more than 4 GB. Fast enough (several GB/s) to
 // ask before decoding anything.
 std::uint64_t xxh3_of_file(const std::filesystem::path& path);

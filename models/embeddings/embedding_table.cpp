@@ -1,5 +1,6 @@
 #include "models/embeddings/embedding_table.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -42,7 +43,8 @@ void take_starts_off(EmbeddingTable& table) {
 
 // Rows of one name are the segments of one track, each with another start.
 void check(const EmbeddingTable& table) {
-  if (table.width < 1 || std::ssize(table.values) != table.rows() * table.width)
+  if ((table.width < 1 && !(table.part && table.names.empty())) ||
+      std::ssize(table.values) != table.rows() * table.width)
     fail(ErrorKind::input, "{}: has {} numbers for {} names", table.path, table.values.size(), table.rows());
   for (std::size_t i = 0; i < table.values.size(); ++i)
     if (!std::isfinite(table.values[i]))
@@ -113,6 +115,10 @@ EmbeddingTable read_embeddings(const std::string& path, const std::string& names
     for (const std::int64_t digest : numbers<std::int64_t>(file, path, "files", table.rows()))
       table.files.push_back(static_cast<std::uint64_t>(digest));
     if (table.model.segments) table.starts = numbers<float>(file, path, "starts", table.rows());
+    if (file.text.contains("part")) {
+      json("part", [&](const Json& j) { table.part = {{j.at("index"), j.at("count")}, j.at("whole")}; });
+      table.places = numbers<std::int64_t>(file, path, "places", table.rows());
+    }
     if (file.arrays.contains("labels"))
       table.labels = numbers<std::uint8_t>(file, path, "labels", table.rows() * std::ssize(table.classes));
     for (const auto& [column, cells] : table.columns)
@@ -122,6 +128,50 @@ EmbeddingTable read_embeddings(const std::string& path, const std::string& names
   }
   check(table);
   return table;
+}
+
+std::int64_t merge_embeddings(const std::vector<std::string>& parts, const std::string& to) {
+  std::vector<EmbeddingTable> tables;
+  for (const std::string& part : parts) tables.push_back(read_embeddings(part));
+  std::vector<const PartOf*> which;
+  for (const EmbeddingTable& table : tables) which.push_back(table.part ? &*table.part : nullptr);
+  expect_all_parts(parts, which);
+  struct Row {
+    std::int64_t place;
+    const EmbeddingTable* of;
+    std::int64_t at;
+  };
+  std::vector<Row> rows;
+  EmbeddingTable all;
+  all.path = to;
+  all.model = tables.at(0).model;
+  all.classes = tables[0].classes;
+  for (const EmbeddingTable& table : tables) {
+    if (!(table.model == all.model))
+      fail(ErrorKind::input, "{}: was not made as {} was: another model, --over or --mix", table.path,
+           parts[0]);
+    if (table.rows() > 0) all.width = table.width;
+    for (std::int64_t i = 0; i < table.rows(); ++i)
+      rows.push_back({table.places[static_cast<std::size_t>(i)], &table, i});
+  }
+  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.place < b.place; });
+  for (const auto& [place, of, i] : rows) {
+    if (of->width != all.width || of->classes != all.classes)
+      fail(ErrorKind::input, "{}: has other columns than {}", of->path, parts[0]);
+    const auto at = static_cast<std::size_t>(i);
+    const auto row = of->row(i);
+    all.values.insert(all.values.end(), row.begin(), row.end());
+    all.names.push_back(of->names[at]);
+    all.files.push_back(of->files[at]);
+    if (all.model.segments) all.starts.push_back(of->starts[at]);
+    if (!of->labels.empty()) {
+      const auto labels = of->labels.begin() + i * std::ssize(of->classes);
+      all.labels.insert(all.labels.end(), labels, labels + std::ssize(of->classes));
+    }
+    for (const auto& [column, cells] : of->columns) all.columns[column].push_back(cells[at]);
+  }
+  write_embeddings(to, all);
+  return all.rows();
 }
 
 void write_embeddings(const std::string& path, const EmbeddingTable& table) {
@@ -148,6 +198,11 @@ void write_embeddings(const std::string& path, const EmbeddingTable& table) {
   if (!table.labels.empty())
     file.arrays["labels"] = HostArray::of<std::uint8_t>({table.rows(), std::ssize(table.classes)},
                                                         std::span<const std::uint8_t>(table.labels));
+  if (table.part) {
+    file.arrays["places"] = HostArray::of<std::int64_t>(rows, std::span<const std::int64_t>(table.places));
+    file.text["part"] = json_text(Json{
+        {"index", table.part->part.index}, {"count", table.part->part.count}, {"whole", table.part->whole}});
+  }
   file.text["names"] = json_text(Json(table.names));
   file.text["classes"] = json_text(Json(table.classes));
   file.text["columns"] = json_text(Json(table.columns));

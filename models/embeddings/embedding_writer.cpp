@@ -144,20 +144,22 @@ void EmbeddingWriter::add(const std::string& name, std::uint64_t file, const std
   done_.insert_or_assign(name, Track{file, starts, values});
 }
 
-std::int64_t EmbeddingWriter::finish(const EmbeddingTable& describe) {
+std::int64_t EmbeddingWriter::finish(const EmbeddingTable& describe, const std::optional<PartOf>& part) {
   EmbeddingTable table;
   table.path = path_;
   table.model = model_;
   table.classes = describe.classes;
+  table.part = part;
   for (std::size_t i = 0; i < describe.names.size(); ++i) {
     const auto at = done_.find(describe.names[i]);
-    if (at == done_.end()) continue;
+    if (at == done_.end() || (part && !part->part.has(i))) continue;
     const Track& track = at->second;
     const std::size_t rows = track.starts.size(), classes = describe.classes.size();
     table.width = std::ssize(track.values) / std::ssize(track.starts);
     table.values.insert(table.values.end(), track.values.begin(), track.values.end());
     for (std::size_t r = 0; r < rows; ++r) {
       table.names.push_back(describe.names[i]);
+      if (part) table.places.push_back(static_cast<std::int64_t>(i));
       table.files.push_back(track.file);
       if (model_.segments) table.starts.push_back(track.starts[r]);
       if (!describe.labels.empty())
@@ -167,7 +169,7 @@ std::int64_t EmbeddingWriter::finish(const EmbeddingTable& describe) {
       for (const auto& [column, cells] : describe.columns) table.columns[column].push_back(cells[i]);
     }
   }
-  if (table.names.empty()) fail(ErrorKind::input, "{}: no track could be embedded", path_);
+  if (table.names.empty() && !part) fail(ErrorKind::input, "{}: no track could be embedded", path_);
   write_embeddings(path_, table);
   std::fclose(rows_);
   rows_ = nullptr;

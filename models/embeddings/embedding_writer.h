@@ -34,8 +34,8 @@ class EmbeddingWriter {
   // The track has no row from now on.
   void forget(const std::string& name) { done_.erase(name); }
   // Writes the table: these tracks in this order, where they are done; `describe` has its classes and
-  // columns, one row a name. Removes the folder. Returns the number of rows.
-  std::int64_t finish(const EmbeddingTable& describe);
+  // columns, one row a name. Of a part it says which. Removes the folder. Returns the number of rows.
+  std::int64_t finish(const EmbeddingTable& describe, const std::optional<PartOf>& part = {});
 
  private:
   struct Track {

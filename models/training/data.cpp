@@ -31,6 +31,9 @@ TrainingData::TrainingData(Device& device, const std::string& path, CacheFile fi
     expect_mel(cache, recipe.features, path);
     features_of_ = recipe.features;
   }
+  if (cache.part && cache.part->part.count > 1)
+    note(notes_, "{}: part {} of {} alone; {} names them all", path, cache.part->part.index,
+         cache.part->part.count, whole_path(path));
   describe(cache, recipe);
   if (recipe.input.standardise == Standardise::bands)
     for (const CacheItem& item : cache.items) add_sums(item);

@@ -36,6 +36,7 @@ Cache cache_head(const DataSet& set, const MelTables& tables, DType dtype) {
   head.bands = tables.bands();
   head.classes = set.classes;
   head.columns = set.columns;
+  head.part = set.part;
   return head;
 }
 
@@ -149,7 +150,7 @@ ExtractResult extract(const DataSet& set, const MelOptions& mel, DType dtype, De
                       const std::string& out, const FeatureStore* store, const ExtractWatcher& watcher) {
   const auto start = std::chrono::steady_clock::now();
   validate(mel);
-  expect_files(set);
+  if (!set.part) expect_files(set);
   Extraction extraction(set, mel, dtype, device, out, store, watcher);
   const auto stop = [&] { return watcher.stop && watcher.stop(); };
   parallel_for_each(

@@ -43,6 +43,7 @@ class Limits : public test::Program {
     return {{"check", {"check", made("music")}},
             {"analyze", {"analyze", made("music"), "--out", at("analysis.json")}},
             {"extract", {"extract", made("music"), "--out", at("c.h5")}},
+            {"merge", {"merge", made("p.h5"), "--out", at("merged.h5")}},
             {"train", train(at("run"))},
             {"evaluate", {"evaluate", made("run")}},
             {"verify", {"verify", made("run")}},
@@ -121,6 +122,7 @@ class Limits : public test::Program {
       const auto done = [&](const Arguments& arguments) { ASSERT_EQ(run(arguments), 0) << err(); };
       done({"synth", "--out", to / "music", "--classes", "2", "--tracks-per-class", "4", "--seconds", "4"});
       done({"extract", to / "music", "--out", to / "c.h5"});
+      done({"extract", to / "music", "--out", to / "p.h5", "--part", "0/1"});
       done(train(to / "run"));
       done({"evaluate", to / "run"});
       done({"export", to / "run", "--out", to / "w.safetensors"});
