@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <random>
 #include <regex>
 
 #include "tests/apps/pipeline.h"
@@ -63,6 +64,32 @@ TEST_F(Mpi, AKilledRankEndsAllAndTheRunGoesOn) {
   EXPECT_EQ(weights(shell(on(2, resume))), weights(alone));
 }
 
+// Ten times whatever rank at whatever step, and on with another number of ranks each time.
+TEST_F(Mpi, TenKilledRanksLeaveTheBitsOfAnUninterruptedRun) {
+  constexpr int kEpochs = 250;
+  const PipelineResult alone = run("--json --threads 1 " + train("unharmed", kEpochs));
+  std::mt19937 random(20261129);
+  int ranks = 4;
+  for (int k = 0; k < 10; ++k) {
+    const std::string victim = std::to_string(1 + random() % static_cast<unsigned>(ranks));
+    const double delay = 0.05 + static_cast<double>(random() % 1000) / 4000;
+    const PipelineResult killed =
+        shell(on(ranks,
+                 (k == 0 ? train("harmed", kEpochs) : "train --resume " + at("harmed")) + " --save-every 0") +
+              " & job=$!; touch " + at("begun") + "; until [ " + at("harmed/checkpoint.h5") + " -nt " +
+              at("begun") + " ]; do sleep 0.02; done; sleep " + std::to_string(delay) +
+              "; begun=$(date +%s); pgrep -f '^" MELGRAD_BIN " .*/harmed' | sed -n " + victim +
+              "p | xargs kill -KILL; wait $job; code=$?; [ $(($(date +%s) - "
+              "begun)) -lt 10 ] || echo slow; exit $code");
+    EXPECT_NE(killed.code, 0) << "kill " << k << " came too late";
+    EXPECT_NE(killed.code, 124) << "they went on waiting";
+    EXPECT_EQ(killed.out, "");
+    expect_contains(killed.err, "Killed");
+    ranks = ranks == 4 ? 1 : ranks * 2;
+  }
+  EXPECT_EQ(weights(shell(on(ranks, "train --resume " + at("harmed")))), weights(alone));
+}
+
 TEST_F(Mpi, ARankThatHangsIsNamed) {
   const PipelineResult hung = shell(
       on(4, train("hung", 600) + " --save-every 0 --collective-timeout 2") + " & job=$!; until [ -f " +
@@ -83,6 +110,17 @@ TEST_F(Mpi, ASignalStopsAllAfterTheSameStep) {
   EXPECT_NE(stopped.err.find("is saved; go on with: melgrad train --resume"), std::string::npos)
       << stopped.err;
   EXPECT_EQ(weights(run("--json --threads 1 train --resume " + at("stopped"))), weights(alone));
+  // Given to the launcher, as Ctrl-C and a scheduler do, which then says nothing of what its ranks say.
+  for (const std::string signal : {"INT", "TERM"}) {
+    const std::string name = "stopped-by-" + signal;
+    EXPECT_NE(
+        shell(on(2, train(name, 60) + " --save-every 0") + " & until [ -f " + at(name + "/checkpoint.h5") +
+              " ]; do sleep 0.05; done; pkill -" + signal + " -f '^mpirun .*/" + name + " '; wait $!")
+            .code,
+        0);
+    expect_contains(read_bytes(at(name + "/run.json")), R"("outcome": "interrupted")");
+    EXPECT_EQ(weights(run("--json --threads 1 train --resume " + at(name))), weights(alone)) << signal;
+  }
 }
 
 TEST_F(Mpi, WhatCannotBeDealtOrIsNoTeamIsRefused) {
