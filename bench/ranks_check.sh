@@ -10,45 +10,47 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 options=(--json --precision "$precision" train "$cache" --recipe dong2018-fixed --set train.batch=16 --set train.shards=8)
-# train NAME LAUNCHER... -- OPTIONS...: the digest of the weights that 20 epochs end with.
+[ "$kind" = cpu ] && options+=(--threads 1)  # whose number the bits of a CPU depend on
+# train RUN LAUNCHER... -- OPTIONS...: the digest of the weights that 20 epochs end with.
 train() {
-  local name=$1 launcher=()
+  local run=$1 launcher=()
   for word in "${@:2}"; do [ "$word" = -- ] && break; launcher+=("$word"); done
   shift $((2 + ${#launcher[@]}))
-  "${launcher[@]}" "$melgrad" "${options[@]}" --set train.epochs=20 --out "$scratch/$name" "$@" 2> "$scratch/$name.log" |
+  "${launcher[@]}" "$melgrad" "${options[@]}" --set train.epochs=20 --out "$scratch/$run" "$@" 2> "$scratch/$run.log" |
     sed -n 's/.*"weights": "\([0-9a-f]*\)".*/\1/p'
 }
-# numbered RANK SIZE: what torchrun would tell that process, in `place`.
+# same NAME, and what `train` takes: whether it ends as the first did.
+alone=
+same() {
+  local weights
+  weights=$(train "${@:2}")
+  printf '%-32s %s\n' "$1" "${weights:-nothing}"
+  [ -n "$weights" ] && [ "$weights" = "${alone:=$weights}" ] && return
+  failed=1
+  tail -n 5 "$scratch/$2.log"
+}
+# numbered RANK SIZE: puts what torchrun would tell that process in `place`.
 numbered() {
   place=(env "RANK=$1" "LOCAL_RANK=$1" "WORLD_SIZE=$2" "LOCAL_WORLD_SIZE=$2" MASTER_ADDR=127.0.0.1 MASTER_PORT=29500)
 }
-# same NAME DIGEST
-same() {
-  printf '%-32s %s\n' "$1" "${2:-nothing}"
-  [ -n "$2" ] && [ "$2" = "$alone" ] && return
-  failed=1
-  tail -n 3 "$scratch"/*.log
-}
 
-alone=$(train alone -- --device "${devices[0]}")
-same "no ranks, ${devices[0]}" "$alone"
-same "a rank of one" "$(train one -- --devices "${devices[0]}")"
+same "no ranks, ${devices[0]}" alone -- --device "${devices[0]}"
+same "a rank of one" one -- --devices "${devices[0]}"
 for ((size = 2; size <= ${#devices[@]} && size <= 8; size *= 2)); do
   list=$(IFS=,; echo "${devices[*]:0:size}")
-  same "$size threads, $list" "$(train "threads-$size" -- --devices "$list")"
+  same "$size threads, $list" "threads-$size" -- --devices "$list"
   if [ "$kind" = cuda ]; then
     for ((rank = 1; rank < size; ++rank)); do
       numbered "$rank" "$size"
       train "follower-$size-$rank" "${place[@]}" -- --device cuda &
     done
     numbered 0 "$size"
-    same "$size processes by number" "$(train "numbered-$size" "${place[@]}" -- --device cuda)"
+    same "$size processes by number" "numbered-$size" "${place[@]}" -- --device cuda
     wait
   fi
   if command -v mpirun > /dev/null && [ -f "$(dirname "$melgrad")/libmelgrad_mpi.so" ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-    same "$size processes by MPI" \
-      "$(train "mpi-$size" mpirun --oversubscribe --bind-to none -n "$size" -- --device "$kind")"
+    same "$size processes by MPI" "mpi-$size" mpirun --oversubscribe --bind-to none -n "$size" -- --device "$kind"
   fi
 done
 
