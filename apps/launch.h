@@ -1,37 +1,35 @@
-// The ranks of a command: this process alone, or those that a launcher has started to train one network
-// together.
+// Who has started this process, and as which of how many: what the environment says. What is done with it:
+// apps/ranks.h.
 #pragma once
 
-#include <functional>
-#include <memory>
-
-#include "apps/terminal/cli.h"
-#include "engine/collective.h"
+#include <optional>
+#include <string>
 
 namespace melgrad {
 
-class Ranks {
- public:
-  // By mpirun, or srun with PMI: joined by MPI; else alone, as with `alone_anyhow`. On all but rank 0 nothing
-  // is printed from here on. CPU threads are divided among the ranks of a machine. A rank of which nothing is
-  // heard for `patience` seconds ends all. Throws Error (usage) where copies of the program were started that
-  // would not know of each other.
-  Ranks(Settings& settings, double patience, bool alone_anyhow);
+// By mpirun, or srun with PMI; MPI itself knows the rest.
+bool started_by_mpi();
+// How many copies of the program a launcher says it has started, MPI's before others; 1 if none does.
+int copies_started();
+// libmelgrad_mpi.so beside the program as it is built, or where it is installed; "" if it is nowhere.
+std::string mpi_library();
 
-  Collective& operator*() const { return *ranks_; }
-  Collective* operator->() const { return ranks_; }
-  bool leads() const { return ranks_->rank() == 0; }
-  // Does the work of this rank; what it throws ends all, told once. Where all end for the same reason, the
-  // first rank tells it and has the exit code: a launcher ends the others of one that fails.
-  void run(const std::function<void()>& work) const;
-  // What rank 0 has, to all.
-  std::string shared(std::string text) const;
-
- private:
-  std::unique_ptr<Collective> joined_;
-  Collective* ranks_ = &alone();
-  mutable bool told_ = false;  // whether anything was shared
+// By torchrun, or what sets its variables.
+struct Torchrun {
+  int rank, size;              // of all
+  int local_rank, local_size;  // of those on this machine
+  std::string meeting_point;   // host:port for NCCL_COMM_ID: the port behind torchrun's own
 };
+// Nothing if WORLD_SIZE says 1 or nothing. Throws Error (usage) where another variable is missing.
+std::optional<Torchrun> started_by_torchrun();
+
+// Copies that know nothing of each other would each train the same: Error (usage).
+void expect_no_copies();
+
+// The device of one rank of `local_size` on a machine with so many GPUs, when `asked` is what --device says:
+// a GPU of its own, where GPUs are asked for or there. `given`: the launcher shows each rank its own GPUs
+// only (CUDA_VISIBLE_DEVICES). Throws Error (usage) where ranks would have to share one.
+std::string device_of_rank(const std::string& asked, int local_rank, int local_size, int gpus, bool given);
 
 // For `info`: who started this process, and what ranks would be joined by.
 std::string launch_report();

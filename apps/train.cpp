@@ -9,7 +9,6 @@
 
 #include "apps/data_set.h"
 #include "apps/extract.h"
-#include "apps/launch.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/datasets/csv.h"
@@ -172,61 +171,57 @@ void tell(TrainingRun& run, const Opened& opened, bool done, bool json) {
 }
 
 // What must be the same on all ranks, or their weights would not be.
-void expect_alike(TrainingRun& run, const Device& device, const Ranks& ranks) {
-  if (ranks->size() == 1) return;
-  if (!device.is_host())
-    fail(ErrorKind::usage, "{}: ranks exchange what is in the memory of their hosts; --device cpu",
-         device.name());
-  const std::string mine = fmt::format("commit {}, step {}, weights {:016x}, data {:016x}", commit(),
-                                       run.steps(), run.weights_digest(), run.data().digest());
-  const std::string first = ranks.shared(mine);
+void expect_alike(TrainingRun& run, Rank& rank) {
+  if (rank.all().size() == 1) return;
+  const std::string mine = fmt::format("program {:016x} of commit {}, step {}, weights {:016x}, data {:016x}",
+                                       xxh3_of_file("/proc/self/exe"), commit(), run.steps(),
+                                       run.weights_digest(), run.data().digest());
+  const std::string first = rank.shared(mine);
   if (mine != first) fail(ErrorKind::usage, "is not as rank 0: {} against {}", mine, first);
 }
 
 // The run, in its folder; other ranks are told where that is once it can be read.
-void lead(Settings& settings, TrainRequest request, const std::string& out, const std::string& resume,
-          const Ranks& ranks) {
-  const auto device = open_device(settings);
+void lead(Rank& rank, TrainRequest request, const std::string& out, const std::string& resume) {
+  Settings& settings = rank.settings();
+  Device& device = rank.device();
   const bool begins = resume.empty();
   const Opened opened =
-      begins ? open_new(request, out, *device, settings) : open_begun(request, resume, *device);
+      begins ? open_new(request, out, device, settings) : open_begun(request, resume, device);
   const auto& [recipe, folder, cache, notes] = opened;
-  const TrainingData data(*device, cache, recipe, request.hold, say_line);
+  const TrainingData data(device, cache, recipe, request.hold, say_line);
   const Split split =
       begins ? new_split(opened, data, request) : read_split(folder.file("splits.json"), data.names());
-  TrainingRun run(*device, data, split, recipe, request.seed, *ranks);
-  if (begins) begin(run, opened, request, *device);
+  TrainingRun run(device, data, split, recipe, request.seed, rank.all());
+  if (begins) begin(run, opened, request, device);
   resume_in_folder(run, folder, say_line);
   expect_no_fewer(run, recipe, folder);
   if (!begins) note_resumption(run, folder, say_line);
   if (!request.set.empty()) write_file_atomically(folder.file("recipe.toml"), as_toml(run.recipe()));
   print_plan(run, data, recipe);
-  ranks.shared(fs::absolute(folder.path()).string());
-  expect_alike(run, *device, ranks);
+  rank.shared(fs::absolute(folder.path()).string());
+  expect_alike(run, rank);
   tell(run, opened, train_shown(run, folder, recipe.name, request.saving), settings.json);
 }
 
 // The same run on another rank, as its folder describes it.
-void follow(const Settings& settings, const TrainRequest& request, const Ranks& ranks) {
-  const auto device = open_device(settings);
-  const RunFolder folder = RunFolder::open(ranks.shared(""));
+void follow(Rank& rank, const TrainRequest& request) {
+  const RunFolder folder = RunFolder::open(rank.shared(""));
   const RunOrigin origin = origin_of(folder);
   const Recipe recipe = load_recipe(folder.file("recipe.toml"));
-  const TrainingData data(*device, origin.cache, recipe, request.hold);
-  TrainingRun run(*device, data, read_split(folder.file("splits.json"), data.names()), recipe, origin.seed,
-                  *ranks);
+  const TrainingData data(rank.device(), origin.cache, recipe, request.hold);
+  TrainingRun run(rank.device(), data, read_split(folder.file("splits.json"), data.names()), recipe,
+                  origin.seed, rank.all());
   const RunCheckpoints checkpoints(folder);
   if (const auto state = checkpoints.load()) run.restore(*state, checkpoints.newest());
-  expect_alike(run, *device, ranks);
+  expect_alike(run, rank);
   train_along(run, interrupted);
 }
 
 void start_or_resume(Settings& settings, const TrainRequest& request, const std::string& out,
                      const std::string& resume) {
-  const Ranks ranks(settings, request.patience, request.ranks == 1);
-  ranks.run([&] {
-    if (ranks.leads()) lead(settings, request, out, resume, ranks);
-    else follow(settings, request, ranks);
+  on_all_ranks(settings, request.ranks, [&](Rank& rank) {
+    if (rank.leads()) lead(rank, request, out, resume);
+    else follow(rank, request);
   });
 }
 
@@ -299,18 +294,6 @@ void add_saving_options(CommandLine& command, TrainRequest& request) {
       ->capture_default_str();
 }
 
-void add_rank_options(CommandLine& command, TrainRequest& request) {
-  command
-      .add_option("--ranks", request.ranks,
-                  "1: train alone, whatever launcher has started this (0: with all that it started)")
-      ->range(0, 1);
-  command
-      .add_option("--collective-timeout", request.patience,
-                  "seconds after which a rank of which nothing is heard ends all (0: never)")
-      ->non_negative()
-      ->capture_default_str();
-}
-
 }  // namespace
 
 void register_train(CommandLine& root, Settings& settings) {
@@ -359,10 +342,10 @@ void register_train(CommandLine& root, Settings& settings) {
           "a step whose gradient is no number: stop there, or skip it (the same as --set train.on_nan)")
       ->is_member(names_of<OnNan>());
   add_mix(*command, [request](const std::string& mix) { request->set.push_back("features.mix=" + mix); });
-  add_rank_options(*command, *request);
+  add_rank_options(*command, request->ranks);
   add_no_cache(*command, settings);
-  command->goes_alone(
-      *resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan", "--ranks", "--collective-timeout"});
+  command->goes_alone(*resumes, {"--set", "--hold", "--save-every", "--keep", "--on-nan", "--ranks",
+                                 "--devices", "--collective-timeout"});
   command->callback([=, &settings] {
     if (request->data.empty() && resume->empty())
       fail(ErrorKind::usage, "train: name the data, or --resume RUN");

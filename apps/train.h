@@ -5,6 +5,7 @@
 #include <string>
 
 #include "apps/data_set.h"
+#include "apps/ranks.h"
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
 #include "models/runs/run_checkpoints.h"
@@ -28,8 +29,7 @@ struct TrainRequest {
   bool classes_are_folders = false;
   TrainingData::Hold hold = TrainingData::Hold::automatic;
   SaveOptions saving;
-  int ranks = 0;          // 1: alone; 0: with those that a launcher has started (launch.h)
-  double patience = 120;  // seconds
+  RankOptions ranks;
 };
 
 // ---- what a run begins with (train_choices.cpp) ----

@@ -16,6 +16,7 @@ for program in "${programs[@]}"; do
   install -m 755 "$build/bin/$program" "$root/bin/$program"
   strip --strip-unneeded "$root/bin/$program"
 done
+install -m 755 "$build/bin/libold_nccl.so" "$root/bin/"  # which cuda_test looks for
 # What every Linux machine has, and must be its own; and what comes with CUDA.
 own='/(ld-linux.*|libc|libm|libdl|librt|libpthread|libresolv|libstdc\+\+|libgcc_s)\.so'
 cuda='/lib(cud|cublas|cufft|nv|cusparse|cusolver)[^/]*\.so'
@@ -28,7 +29,7 @@ for program in "${programs[@]}"; do ldd "$build/bin/$program"; done | awk '$2 ==
 cp "$source_dir/kernels/ops.h" "$root/kernels/"
 cp -r "$source_dir/tests/golden" "$root/tests/"
 mkdir "$root/models" && cp -r "$source_dir/models/recipes" "$root/models/"
-cp -r "$source_dir/bench/peers" "$source_dir/bench/gpu_check.sh" "$root/bench/"
+cp -r "$source_dir/bench/peers" "$source_dir/bench/gpu_check.sh" "$source_dir/bench/ranks_check.sh" "$root/bench/"
 git -C "$source_dir" rev-parse HEAD > "$root/COMMIT" 2>/dev/null || echo unknown > "$root/COMMIT"
 [ -z "$(git -C "$source_dir" status --porcelain 2>/dev/null)" ] || echo "with changes" >> "$root/COMMIT"
 

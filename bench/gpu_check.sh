@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that can only be seen on a GPU, in 9 minutes or less: each operation against the reference, all tests (a skip
 # is a failure), memory and races under compute-sanitizer, every recipe stopped and resumed, a short training in each
-# precision, timings, profiles, and PyTorch's timings beside them where this machine's Python has it.
+# precision, the same on ranks, timings, profiles, and PyTorch's timings beside them where this machine's Python has it.
 #   bash bench/gpu_check.sh BUNDLE OUT        BUNDLE: the .tar.xz of bench/bundle.sh, or the folder it unpacks to
 # OUT gets report.json, log.txt, bench.json, bench-tags.json, peers.json, engines.txt, and where ncu is found profile-*.csv
 # and details-*.txt; the last lines printed are a short table. Exit code 1 if anything failed. Not longer than
@@ -116,6 +116,14 @@ export device
 for precision in f32 tf32 bf16; do
   check "train, same bits, $precision" 60 bash -c "same_twice $precision"
   check "evaluate $precision" 30 "$bin/melgrad" --device "$device" --precision $precision evaluate "$scratch/once-$precision"
+done
+# One training on ranks: one, with NCCL in the recorded step, and as many as there are GPUs.
+devices=$device
+[ "${device%%:*}" = cpu ] && devices=cpu,cpu
+gpus=$(nvidia-smi -L 2>/dev/null | wc -l)
+[ "$gpus" -gt 1 ] && [ "$device" = cuda:0 ] && devices=$(seq -s , -f 'cuda:%.0f' 0 $((gpus - 1)))
+for precision in f32 bf16; do
+  check "ranks on $devices, $precision" 120 bash "$bundle/bench/ranks_check.sh" "$bin/melgrad" "$scratch/music.h5" "$devices" $precision
 done
 
 # ---- timings --------------------------------------------------------------------------------------------------------

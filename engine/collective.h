@@ -22,12 +22,16 @@ class Collective {
   virtual void all_gather(Tensor from, Tensor to) = 0;
 
   // ---- of the host
+  // Whether what follows works; else only `abort` does (engine/device_ranks.h).
+  virtual bool connected() const { return true; }
   // What rank 0 has there, to all.
   virtual void broadcast(void* bytes, std::size_t count) = 0;
   // The largest of all ranks' numbers.
   virtual int agree(int number) = 0;
   // Ends all ranks for this reason, with this exit code; does not return where there are others.
   virtual void abort(const std::string& reason, int code) = 0;
+  // Called while this rank waits for its device, and so perhaps for others: leaves where these have ended.
+  virtual void expect_all() {}
 };
 
 // One rank, by itself.

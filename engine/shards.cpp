@@ -32,7 +32,7 @@ Shards::Shards(Device& device, ParamStore& params, std::int64_t count, Collectiv
   std::vector<Slab::Part> parts = {{&sums_, {all}}, {&mean_, {1, 1}}};
   for (Tensor& sum : waiting_) parts.push_back({&sum, {all}});
   if (fixed > 0) parts.push_back({&begun_with_, {fixed}});
-  if (ranks.size() > 1) parts.push_back({&from_ranks_, {ranks.size(), all / ranks.size()}});
+  if (together()) parts.push_back({&from_ranks_, {ranks.size(), all / ranks.size()}});
   memory_.emplace(device, parts);
   gradients_ = sums_.span(0, trained, {trained});
   if (fixed > 0) statistics_ = sums_.span(trained, fixed, {fixed});
@@ -70,7 +70,7 @@ void Shards::add(Tensor loss, Tensor hits, Tensor share) {
 void Shards::finish() {
   if (count_ == 1) return;
   require(done_ == mine_, "Shards: {} of {} are done", done_, mine_);
-  if (ranks_->size() > 1) exchange();
+  if (together()) exchange();
   Ops& ops = device_->ops();
   ops.copy(gradients_, params_->grads());
   if (statistics_)

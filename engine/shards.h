@@ -36,6 +36,7 @@ class Shards {
   Tensor hits() const { return hits_; }
 
  private:
+  bool together() const { return ranks_ != &alone(); }  // also of one rank, if others could be there
   void exchange();
 
   Device* device_;

@@ -45,6 +45,10 @@ class Team {
     if (!error_) error_ = std::move(error);
     all_here_.notify_all();
   }
+  void expect_all() {
+    const std::lock_guard lock(mutex_);
+    if (error_) throw Left{};
+  }
   void rethrow() const {
     if (error_) std::rethrow_exception(error_);
   }
@@ -106,6 +110,7 @@ class Member final : public Collective {
     team_->end(std::make_exception_ptr(Error(static_cast<ErrorKind>(code), reason)));
     throw Team::Left{};
   }
+  void expect_all() override { team_->expect_all(); }
 
  private:
   Team* team_;
@@ -117,16 +122,20 @@ class Member final : public Collective {
 void on_ranks(int size, const std::function<void(Collective& ranks)>& work) {
   Team team(size);
   std::vector<std::thread> threads;
-  for (int rank = 0; rank < size; ++rank)
-    threads.emplace_back([&team, &work, rank] {
-      Member member(team, rank);
-      try {
-        work(member);
-      } catch (const Team::Left&) {  // another's error is told
-      } catch (...) {
-        team.end(std::current_exception());
-      }
-    });
+  const auto one = [&](int rank) {
+    Member member(team, rank);
+    try {
+      work(member);
+    } catch (const Team::Left&) {  // another's error is told
+    } catch (...) {
+      team.end(std::current_exception());
+    }
+  };
+  try {
+    for (int rank = 0; rank < size; ++rank) threads.emplace_back(one, rank);
+  } catch (...) {  // no further thread: those that are there wait for it
+    team.end(std::current_exception());
+  }
   for (std::thread& thread : threads) thread.join();
   team.rethrow();
 }

@@ -1,4 +1,5 @@
-// Ranks that are threads of one process, each with a device of its own in the memory of the host.
+// Ranks that are threads of one process, each with a device of its own. all_to_all and all_gather are of what
+// is in the memory of the host; GPUs join by engine/device_ranks.h.
 #pragma once
 
 #include <functional>

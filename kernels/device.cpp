@@ -14,6 +14,15 @@ double Device::seconds_of(const std::function<void()>& work) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
+std::string Device::meeting_point() {
+  fail(ErrorKind::usage, "{}: is no GPU that could join others", name());
+}
+
+std::unique_ptr<Communicator> Device::join(const std::string& /*meeting_point*/, int /*rank*/, int /*size*/,
+                                           std::function<void(double)> /*waiting*/) {
+  fail(ErrorKind::usage, "{}: is no GPU that could join others", name());
+}
+
 Precision precision_of(const std::string& name) {
   for (const Precision p : {Precision::f32, Precision::tf32, Precision::bf16}) {
     if (name == name_of(p)) return p;

@@ -52,6 +52,17 @@ class Staging {
   virtual void wait() = 0;
 };
 
+// What joins devices that compute together, as one of them sees it. Its calls are issued like operations, by
+// every device in the same order, and may be recorded with them once they have run.
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+  // from, to [size, n] f32: row q of `from` goes to device q, row q of `to` comes from there.
+  virtual void all_to_all(Tensor from, Tensor to) = 0;
+  // from [n] f32 -> to [size, n], row q from device q. `from` may be this device's row of `to`.
+  virtual void all_gather(Tensor from, Tensor to) = 0;
+};
+
 class Device {
  public:
   Device() = default;
@@ -92,6 +103,16 @@ class Device {
   // and then the program itself must run every time. It must have run before on the same memory
   // (engine/step.h).
   virtual std::unique_ptr<Recording> record(const std::function<void()>& program) = 0;
+
+  // What devices that join each other are all given: one of them makes it for all, or each for itself where
+  // the environment says where they meet (NCCL_COMM_ID). Throws Error (device) where there is no NCCL.
+  virtual std::string meeting_point();
+  // Joins `size` devices, of this process or others, of which this is number `rank`; waits for all. It
+  // outlives what it returns, and that the recordings with its calls. Meanwhile `waiting` is called whenever
+  // the host waits for this device, again and again, with the seconds that it has waited: what it throws ends
+  // that. Throws Error (usage) on the host, whose ranks exchange by other means.
+  virtual std::unique_ptr<Communicator> join(const std::string& meeting_point, int rank, int size,
+                                             std::function<void(double seconds)> waiting);
 };
 
 struct DeviceOptions {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "io/arrays/hdf5_output.h"
+#include "io/arrays/hdf5_threads.h"
 #include "io/files/text_file.h"
 #include "kernels/text.h"
 
@@ -62,6 +63,11 @@ void h5_failure(ErrorKind kind, const std::string& label, const std::string& wha
 void expect_written(const H5Output* output) {
   if (output != nullptr && output->error != 0)
     fail(ErrorKind::output, "{}: cannot be written ({})", output->shown, system_reason(output->error));
+}
+
+bool hdf5_takes_threads() {
+  hbool_t takes = false;
+  return H5is_library_threadsafe(&takes) >= 0 && takes;
 }
 
 H5Id h5_property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose}; }

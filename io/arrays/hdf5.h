@@ -4,8 +4,8 @@
 // time stamp is stored: the same content gives the same bytes.
 // Files opened for reading are not trusted: read-only, no plugins, hard links only, no external or virtual
 // storage, and the declared size must equal what is stored before anything is allocated.
-// HDF5 is not thread safe as Debian builds it: one thread at a time may be inside this header's functions,
-// whatever file it works on.
+// Where HDF5 was built without thread safety (Debian's has it), one thread at a time may be inside this
+// header's functions, whatever file it works on; io/arrays/hdf5_threads.h tells which it is.
 #pragma once
 
 #include <cstddef>

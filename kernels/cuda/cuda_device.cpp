@@ -5,6 +5,7 @@
 
 #include "kernels/cuda/check.h"
 #include "kernels/cuda/cuda_ops.h"
+#include "kernels/cuda/nccl_communicator.h"
 #include "kernels/cuda/nvidia_libraries.h"
 #include "kernels/decorators/trace.h"
 
@@ -93,11 +94,12 @@ class CudaTimer {
   cudaEvent_t begin_ = nullptr, end_ = nullptr;
 };
 
-// Copies run on a stream of their own. Several threads may each use a staging of their own.
+// Copies run on a stream of their own, for which `wait_for` waits. Several threads may each use a staging of
+// their own.
 class CudaStaging final : public Staging {
  public:
-  CudaStaging(Device& device, int index, cudaStream_t compute)
-      : device_(&device), index_(index), compute_(compute) {}
+  CudaStaging(Device& device, int index, cudaStream_t compute, std::function<void(cudaStream_t)> wait_for)
+      : device_(&device), index_(index), compute_(compute), wait_for_(std::move(wait_for)) {}
   ~CudaStaging() override { release(); }
   CudaStaging(const CudaStaging&) = delete;
   CudaStaging& operator=(const CudaStaging&) = delete;
@@ -106,7 +108,7 @@ class CudaStaging final : public Staging {
     if (bytes <= bytes_) return;
     check(cudaSetDevice(index_), "cudaSetDevice");
     wait();
-    check(cudaStreamSynchronize(compute_), "cudaStreamSynchronize");
+    wait_for_(compute_);
     release();
     const std::int64_t grown = std::max(bytes, bytes_ + bytes_ / 2);
     bytes_ = 0;
@@ -127,7 +129,7 @@ class CudaStaging final : public Staging {
     read_.order(compute_, copies_.get());
     copy(host_, memory_, bytes, cudaMemcpyDeviceToHost);
   }
-  void wait() override { check(cudaStreamSynchronize(copies_.get()), "cudaStreamSynchronize"); }
+  void wait() override { wait_for_(copies_.get()); }
 
  private:
   void copy(void* to, const void* from, std::int64_t bytes, cudaMemcpyKind kind) {
@@ -142,6 +144,7 @@ class CudaStaging final : public Staging {
   Device* device_;
   int index_;
   cudaStream_t compute_;
+  std::function<void(cudaStream_t)> wait_for_;
   CudaStream copies_;
   CudaEvent copied_, read_;
   void *memory_ = nullptr, *host_ = nullptr;
@@ -223,11 +226,7 @@ class CudaDevice final : public Device {
     copy(to.data, from, to.bytes(), cudaMemcpyHostToDevice);
   }
   void to_host(void* to, Tensor from) override { copy(to, from.data, from.bytes(), cudaMemcpyDeviceToHost); }
-  void synchronise() override {
-    check(cudaStreamSynchronize(stream_.get()), "cudaStreamSynchronize", [this] {
-      return waits_ ? name() : name() + ": an operation failed; MELGRAD_SYNC=1 in the environment names it";
-    });
-  }
+  void synchronise() override { wait_for(stream_.get()); }
 
   double seconds_of(const std::function<void()>& work) override {
     const CudaTimer timer(stream_.get());
@@ -236,7 +235,8 @@ class CudaDevice final : public Device {
   }
 
   std::unique_ptr<Staging> make_staging() override {
-    return std::make_unique<CudaStaging>(*this, index_, stream_.get());
+    return std::make_unique<CudaStaging>(*this, index_, stream_.get(),
+                                         [this](cudaStream_t stream) { wait_for(stream); });
   }
   std::int64_t free_memory() const override {
     std::size_t free = 0, total = 0;
@@ -249,10 +249,32 @@ class CudaDevice final : public Device {
     return std::make_unique<CudaGraph>(stream_.get(), program);
   }
 
+  std::string meeting_point() override { return NcclCommunicator::new_meeting_point(load_nccl()); }
+  std::unique_ptr<Communicator> join(const std::string& meeting_point, int rank, int size,
+                                     std::function<void(double)> waiting) override {
+    return std::make_unique<NcclCommunicator>(load_nccl(), stream_.get(), meeting_point, rank, size,
+                                              std::move(waiting), joined_);
+  }
+
  private:
   void copy(void* to, const void* from, std::int64_t bytes, cudaMemcpyKind kind) {
     check(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), kind, stream_.get()), "cudaMemcpyAsync");
     synchronise();
+  }
+  void wait_for(cudaStream_t stream) {
+    const auto where = [this] {
+      return waits_ ? name() : name() + ": an operation failed; MELGRAD_SYNC=1 in the environment names it";
+    };
+    if (joined_ == nullptr) return check(cudaStreamSynchronize(stream), "cudaStreamSynchronize", where);
+    joined_->wait([&] {
+      const cudaError_t status = cudaStreamQuery(stream);
+      if (status == cudaErrorNotReady) {
+        cudaGetLastError();  // or the next launch would report it
+        return false;
+      }
+      check(status, "cudaStreamQuery", where);
+      return true;
+    });
   }
 
   int index_;
@@ -262,6 +284,7 @@ class CudaDevice final : public Device {
   std::unique_ptr<Libraries> libraries_;
   CudaOps ops_;
   TracingOps traced_;
+  NcclCommunicator* joined_ = nullptr;
 };
 
 }  // namespace
@@ -282,7 +305,7 @@ std::string describe_cuda() {
   int runtime = 0;
   cudaRuntimeGetVersion(&runtime);
   const std::string reason = why_not(0);
-  return fmt::format("{}, {}, code for {}; {}", version_text(runtime), nvidia_versions(),
+  return fmt::format("{}, {}, {}, code for {}; {}", version_text(runtime), nvidia_versions(), describe_nccl(),
                      MELGRAD_CUDA_ARCHITECTURES,
                      reason.empty() ? fmt::format("{} devices", cuda_device_count()) : reason);
 }

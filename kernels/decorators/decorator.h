@@ -59,6 +59,11 @@ class DeviceDecorator : public Device {
   std::int64_t free_memory() const override { return inner_->free_memory(); }
   void synchronise() override { inner_->synchronise(); }
   double seconds_of(const std::function<void()>& work) override { return inner_->seconds_of(work); }
+  std::string meeting_point() override { return inner_->meeting_point(); }
+  std::unique_ptr<Communicator> join(const std::string& meeting_point, int rank, int size,
+                                     std::function<void(double)> waiting) override {
+    return inner_->join(meeting_point, rank, size, std::move(waiting));
+  }
   // Every step is issued anew, so that each of its calls is seen.
   std::unique_ptr<Recording> record(const std::function<void()>& /*program*/) override { return nullptr; }
 

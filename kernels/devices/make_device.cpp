@@ -30,6 +30,7 @@ std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions
   if (name == "cpu" || (name == "auto" && cuda_device_count() == 0)) return make_cpu_device(options);
   return make_cuda_device(name == "auto" ? 0 : cuda_index(name), options);
 }
+int gpu_count() { return cuda_device_count(); }
 std::string cuda_report() { return describe_cuda(); }
 #else
 std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions& options) {
@@ -37,6 +38,7 @@ std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions
   cuda_index(name);  // or a name nobody knows
   fail(ErrorKind::device, "device {}: this build has no CUDA backend; use --device cpu", name);
 }
+int gpu_count() { return 0; }
 std::string cuda_report() { return "not built (MELGRAD_CUDA)"; }
 #endif
 

@@ -21,12 +21,9 @@ class Mpi : public Pipeline {
 
   // Leaks of MPI itself are not looked for.
   static PipelineResult shell(const std::string& line) {
-    const std::string command =
-        "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; "
-        "export ASAN_OPTIONS=detect_leaks=0; { " +
-        line + "; } >" + at("stdout") + " 2>" + at("stderr") + " </dev/null";
-    const int status = std::system(command.c_str());
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_bytes(at("stdout")), read_bytes(at("stderr"))};
+    return Pipeline::shell(
+        "export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 ASAN_OPTIONS=detect_leaks=0; " +
+        line);
   }
   static std::string on(int ranks, const std::string& arguments) {
     return "timeout 120 mpirun --oversubscribe --bind-to none -n " + std::to_string(ranks) + " " +

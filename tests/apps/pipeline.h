@@ -37,8 +37,10 @@ class Pipeline : public ::testing::Test {
   static std::string at(const std::string& name) { return *scratch_ / name; }
 
   static PipelineResult run(const std::string& arguments) {
-    const std::string command = std::string(MELGRAD_BIN) + " " + arguments + " >" + at("stdout") + " 2>" +
-                                at("stderr") + " </dev/null";
+    return shell(std::string(MELGRAD_BIN) + " " + arguments);
+  }
+  static PipelineResult shell(const std::string& line) {
+    const std::string command = "{ " + line + "; } >" + at("stdout") + " 2>" + at("stderr") + " </dev/null";
     const int status = std::system(command.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_bytes(at("stdout")), read_bytes(at("stderr"))};
   }

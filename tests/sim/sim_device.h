@@ -1,5 +1,5 @@
 // CudaOps on the simulator: its kernels run on the CPU, its libraries are plain loops. Slow, and the same
-// source.
+// source. Devices of several threads can join each other (sim_nccl.h).
 #pragma once
 
 #include <memory>

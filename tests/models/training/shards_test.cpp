@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <limits>
 
+#include "engine/device_ranks.h"
 #include "engine/team.h"
 #include "io/arrays/cache.h"
 #include "kernels/cpu/cpu_device.h"
@@ -15,6 +16,8 @@
 #include "models/training/run.h"
 #include "tests/io/scratch.h"
 #include "tests/models/synthetic.h"
+#include "tests/sim/sim_device.h"
+#include "tests/sim/sim_nccl.h"
 
 namespace melgrad {
 namespace {
@@ -51,11 +54,11 @@ struct Outcome {
   std::vector<double> figures;  // of every epoch
 };
 
-Outcome trained(const Recipe& recipe, const Cache& cache, Collective& ranks, std::int64_t steps = 0,
-                const Checkpoint* from = nullptr, TrainingData::Hold hold = TrainingData::Hold::automatic) {
-  const auto device = make_cpu_device({.threads = 1});
-  const TrainingData data(*device, "noise", CacheFile(cache), recipe, hold);
-  TrainingRun run(*device, data, data.random_split({.train = 0.8, .valid = 0.2, .test = 0}, 1), recipe, 7,
+Outcome trained(Device& device, const Recipe& recipe, const Cache& cache, Collective& ranks,
+                std::int64_t steps = 0, const Checkpoint* from = nullptr,
+                TrainingData::Hold hold = TrainingData::Hold::automatic) {
+  const TrainingData data(device, "noise", CacheFile(cache), recipe, hold);
+  TrainingRun run(device, data, data.random_split({.train = 0.8, .valid = 0.2, .test = 0}, 1), recipe, 7,
                   ranks);
   if (from != nullptr) run.restore(*from, "state");
   Outcome out;
@@ -76,7 +79,9 @@ Outcome trained_on(int size, const Recipe& recipe, const Cache& cache, std::int6
                    TrainingData::Hold hold = TrainingData::Hold::automatic) {
   std::vector<Outcome> outcomes(static_cast<std::size_t>(size));
   on_ranks(size, [&](Collective& ranks) {
-    outcomes[static_cast<std::size_t>(ranks.rank())] = trained(recipe, cache, ranks, steps, from, hold);
+    const auto device = make_cpu_device({.threads = 1});
+    outcomes[static_cast<std::size_t>(ranks.rank())] =
+        trained(*device, recipe, cache, ranks, steps, from, hold);
   });
   for (const Outcome& outcome : outcomes) {
     EXPECT_EQ(outcome.state.arrays, outcomes[0].state.arrays);
@@ -171,6 +176,35 @@ TEST(ShardedRun, DivergesOnAllRanksAlike) {
   expect_same(trained_on(8, recipe, cache), one);
   EXPECT_NE(one.state.text.at("state").find("\"skipped\":3"), std::string::npos)
       << one.state.text.at("state");
+}
+
+// CUDA's kernels and NCCL, both simulated, with the exchange in the recorded step.
+TEST(ShardedRun, GivesTheSameBitsOnGpusThatExchangeByThemselves) {
+  Recipe recipe = narrow("dong2018-fixed");
+  recipe.model.filters = 4;
+  recipe.train.shards = 4;
+  recipe.train.epochs = 2;
+  const Cache cache = noise_for(recipe);
+  const auto device = make_sim_device(sim::Order::shuffled);
+  const Outcome single = trained(*device, recipe, cache, alone());
+  for (const int size : {1, 2}) {
+    SCOPED_TRACE(size);
+    on_ranks(size, [&](Collective& hosts) {
+      const auto own = make_sim_device(sim::Order::shuffled);
+      DeviceRanks ranks(*own, hosts, 120);
+      expect_same(trained(*own, recipe, cache, ranks), single);
+    });
+    // Of each step one of either, twice before it is recorded.
+    const std::vector<std::string> calls = sim_nccl_calls();
+    for (const std::string what : {"send", "all_gather"})
+      for (const bool recorded : {false, true})
+        EXPECT_EQ(std::count_if(calls.begin(), calls.end(),
+                                [&](const std::string& call) {
+                                  return call.starts_with(what) && call.ends_with(" recorded") == recorded;
+                                }),
+                  2)
+            << what << recorded;
+  }
 }
 
 TEST(ShardedRun, RefusesWhatCannotBeDealt) {
