@@ -140,5 +140,20 @@ TEST_F(Mpi, WhatCannotBeDealtOrIsNoTeamIsRefused) {
   EXPECT_EQ(shell("WORLD_SIZE=4 " MELGRAD_BIN " " + train("copies", 1) + " --ranks 1").code, 0);
 }
 
+TEST_F(Mpi, RanksOfTwoProgramsAreRefused) {
+  const std::string other = at("another-melgrad"), work = " --json --threads 1 " + train("mixed");
+  std::filesystem::copy_file(MELGRAD_BIN, other);
+  std::ofstream(other, std::ios::app) << "\n";
+  const PipelineResult mixed = shell("export MELGRAD_MPI=$(dirname " MELGRAD_BIN
+                                     ")/libmelgrad_mpi.so; timeout 120 mpirun --oversubscribe "
+                                     "--bind-to none -n 1 " MELGRAD_BIN +
+                                     work + " : -n 1 " + other + work);
+  EXPECT_EQ(mixed.code, 2) << mixed.err;
+  EXPECT_TRUE(
+      std::regex_search(mixed.err, std::regex("melgrad: rank 1: is not as rank 0: program [0-9a-f]{16} of "
+                                              "commit .* against program [0-9a-f]{16} of commit ")))
+      << mixed.err;
+}
+
 }  // namespace
 }  // namespace melgrad
