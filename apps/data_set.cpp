@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "apps/terminal/interrupt.h"
 #include "apps/terminal/screen.h"
 #include "io/datasets/open_data_set.h"
+#include "io/datasets/tar_shards.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 
@@ -15,9 +17,15 @@ void add_classes_are_folders(CommandLine& command, bool& classes_are_folders) {
                    "take every folder as a class, whatever it is called, and no layout for known");
 }
 
+Option* add_data(CommandLine& command, std::string& path, const std::string& about) {
+  return command.add_option(
+      "data", [&path](const std::vector<std::string>& paths) { path = shards_named(paths); }, about);
+}
+
 void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name,
                           const std::string& about) {
-  command.add_option(name, request.path, about)->required(!name.starts_with('-'));
+  if (name.starts_with('-')) command.add_option(name, request.path, about);
+  else add_data(command, request.path, about)->required();
   add_classes_are_folders(command, request.classes_are_folders);
   const auto flag = [&](const char* flag_name, auto& value, const char* help) {
     auto* const option =
@@ -42,6 +50,10 @@ void add_data_set_options(CommandLine& command, DataSetRequest& request, const s
       ->excludes(split_by);
 }
 
+void stop_opening() {
+  if (interrupted()) throw Interrupted{"stopped while the data was opened"};
+}
+
 DataSet open_data_set(const DataSetRequest& request, const Settings& settings) {
   MtatOptions mtat = request.mtat;
   mtat.protocol = request.protocol == "all" ? MtatProtocol::all : MtatProtocol::filtered;
@@ -52,8 +64,8 @@ DataSet open_data_set(const DataSetRequest& request, const Settings& settings) {
            request.path);
     }
   }
-  DataSet set =
-      open_data_set(request.path, {&mtat, request.classes_are_folders, settings.ffmpeg, request.group});
+  DataSet set = open_data_set(request.path, {&mtat, request.classes_are_folders, settings.ffmpeg,
+                                             request.group, request.labels_optional, stop_opening});
   if (!request.splits && !set.columns.empty())
     set.notes.push_back(fmt::format("{}: for train --fold and --group; not used here: {}", request.path,
                                     joined(set.columns)));
