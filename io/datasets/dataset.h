@@ -62,7 +62,7 @@ struct DataSetOptions {
   const MtatOptions* mtat = nullptr;  // choices that only MagnaTagATune has
   bool classes_are_folders = false;   // every folder is a class, whatever it is called
   bool ffmpeg = false;                // what only ffmpeg decodes counts as audio (io/datasets/walk.h)
-  std::string group;                  // a column of a manifest to take along besides kColumns
+  std::string group = {};             // a column of a manifest to take along besides kColumns
   bool labels_optional = false;       // shards that say no labels are tracks without them
   std::function<void()> stop = {};    // asked while shards are opened; what it throws ends that
 };

@@ -65,7 +65,13 @@ DataSet open_shards(const std::string& data, const DataSetOptions& options) {
   try {
     set = open_folder(folder, options);
   } catch (const Error& e) {
-    if (e.kind() != ErrorKind::input || !options.labels_optional) throw;
+    if (e.kind() != ErrorKind::input) throw;
+    if (!options.labels_optional) {
+      const auto& out = shards->left_out;
+      if (out.empty()) throw;
+      fail(ErrorKind::input, "{}; left out: {}, the first {}: {}", e.what(), out.size(), out[0].name,
+           out[0].reason);
+    }
     set = open_unlabelled(folder, options);
     set.notes.push_back(std::string("note: taken as files without labels: ") + e.what());
   }

@@ -228,6 +228,9 @@ TarShards::TarShards(const std::string& data, const std::function<void()>& stop)
       left_out.push_back({as_utf8(path), e.what()});
     }
   }
+  if (folder)
+    notes.push_back(fmt::format("{}: {:.1f} MB are unpacked to {} until this command ends", data,
+                                static_cast<double>(unpacked_bytes_) / 1e6, *folder / ""));
   if (members.empty())
     fail(ErrorKind::input, "{}: no shard holds a file{}", data,
          left_out.empty() ? "" : fmt::format(" ({} {})", left_out[0].name, left_out[0].reason));
@@ -244,9 +247,7 @@ void TarShards::add(const std::string& path, const std::shared_ptr<const Tempora
     damage = unpack_tar(path, name, file, stop);
     holds = folder;
     std::error_code error;
-    notes.push_back(fmt::format("{}: {:.1f} MB are unpacked to {} until this command ends", name,
-                                static_cast<double>(fs::file_size(file, error)) / 1e6,
-                                file.parent_path().string()));
+    unpacked_bytes_ += exists(file.string()) ? fs::file_size(file, error) : 0;
   }
   archives_.push_back(std::make_shared<const Archive>(Archive{file, name, holds}));
   if (!damage.empty()) left_out.push_back({as_utf8(name), damage});

@@ -51,6 +51,7 @@ class TarShards {
 
   std::string data_;
   std::vector<std::shared_ptr<const Archive>> archives_;
+  std::uintmax_t unpacked_bytes_ = 0;
 };
 
 }  // namespace melgrad

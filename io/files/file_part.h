@@ -24,6 +24,8 @@ struct FilePart {
            std::int64_t bytes)
       : path(in->name / member), archive(std::move(in)), begin(from), size(bytes) {}
 
+  bool operator==(const FilePart& other) const = default;
+
   std::string string() const { return path.string(); }
   const std::filesystem::path& file() const { return archive ? archive->file : path; }  // to open
 

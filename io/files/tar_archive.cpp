@@ -102,6 +102,7 @@ TarListing list_tar(const fs::path& path) {
   if (archive_read_open_filename(a.get(), path.c_str(), 20 * kRecord) != ARCHIVE_OK)
     return damaged("is no tar archive (" + said_by(a.get()) + ")");
   std::int64_t last = 0;  // where the last member ends
+  bool sparse = false;    // it takes another room than it says
   for (archive_entry* entry = nullptr;;) {
     const int status = archive_read_next_header(a.get(), &entry);
     if (status == ARCHIVE_EOF) break;
@@ -109,17 +110,19 @@ TarListing list_tar(const fs::path& path) {
       return damaged(fmt::format("is damaged or cut short after {} members, at byte {} of {} ({})",
                                  out.members.size(), last, file.size(), said_by(a.get())));
     TarMember member = member_of(a.get(), entry);
+    if (archive_entry_sparse_count(entry) > 0) member.size = 0;  // what it stands for, not what it takes
     const std::int64_t room = file.size() - member.begin;
     if (member.size < 0 || room < 0 || member.size > room)
-      return damaged(fmt::format("is cut short: of {} there are {} of {} bytes; {} members are whole",
+      return damaged(fmt::format("is cut short: of {} there are {} of {} bytes; whole members before it: {}",
                                  printable(member.name), std::max<std::int64_t>(room, 0), member.size,
                                  out.members.size()));
+    sparse = archive_entry_sparse_count(entry) > 0;
     last = member.begin + member.size;
     out.members.push_back(std::move(member));
     if (out.members.size() > kMostMembers)
       return damaged(fmt::format("holds more than {} members; those after them are not read", kMostMembers));
   }
-  if (!has_end(file, last))
+  if (!out.members.empty() && !sparse && !has_end(file, last))
     out.damage = fmt::format("has no end behind its {} members, so it may be cut short", out.members.size());
   return out;
 }
@@ -147,15 +150,19 @@ std::string unpack_tar(const fs::path& from, const std::string& name, const fs::
          to.parent_path().string(), system_reason(errno));
   };
   if (!file) failed();
-  std::string block(1 << 20, '\0');
   std::string damage;
   while (begun == ARCHIVE_OK) {
     if (stop) stop();
-    const la_ssize_t n = archive_read_data(a.get(), block.data(), block.size());
-    if (n < 0) damage = "cannot be unpacked to its end: " + said_by(a.get());
-    if (n <= 0) break;
-    if (std::fwrite(block.data(), 1, static_cast<std::size_t>(n), file.get()) != static_cast<std::size_t>(n))
-      failed();
+    const void* block = nullptr;
+    std::size_t bytes = 0;
+    la_int64_t offset = 0;
+    const int status = archive_read_data_block(a.get(), &block, &bytes, &offset);
+    if (status == ARCHIVE_EOF) break;
+    if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
+      damage = "cannot be unpacked to its end: " + said_by(a.get());
+      break;
+    }
+    if (std::fwrite(block, 1, bytes, file.get()) != bytes) failed();
   }
   if (std::fflush(file.get()) != 0) failed();
   return damage;
