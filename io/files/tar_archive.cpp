@@ -20,7 +20,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBlock = 1 << 16;
+constexpr std::size_t kReadAtOnce = 1 << 16;
 constexpr std::size_t kMostMembers = 10'000'000;  // as in a folder
 constexpr std::int64_t kRecord = 512;
 
@@ -138,8 +138,8 @@ std::string unpack_tar(const fs::path& from, const std::string& name, const fs::
   archive_read_support_format_empty(a.get());
   if (!from.empty()) InputFile regular{from};  // no fifo, no device
   archive_entry* entry = nullptr;
-  const int opened = from.empty() ? archive_read_open_fd(a.get(), 0, kBlock)
-                                  : archive_read_open_filename(a.get(), from.c_str(), kBlock);
+  const int opened = from.empty() ? archive_read_open_fd(a.get(), 0, kReadAtOnce)
+                                  : archive_read_open_filename(a.get(), from.c_str(), kReadAtOnce);
   if (opened != ARCHIVE_OK) return "cannot be unpacked: " + said_by(a.get());
   const int begun = archive_read_next_header(a.get(), &entry);
   if (begun != ARCHIVE_OK && begun != ARCHIVE_EOF) return "cannot be unpacked: " + said_by(a.get());
