@@ -2,6 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "apps/data_set.h"
+#include "io/datasets/folder.h"
+#include "io/datasets/tar_shards.h"
 #include "io/files/json.h"
 #include "kernels/text.h"
 
@@ -9,21 +12,34 @@ namespace melgrad {
 
 namespace fs = std::filesystem;
 
-std::vector<fs::path> audio_files(const std::vector<std::string>& inputs, bool ffmpeg,
+namespace {
+
+std::shared_ptr<const TarShards> open_shards(const std::string& data, std::vector<LeftOut>& left_out) {
+  auto shards = std::make_shared<const TarShards>(data, stop_opening);
+  for (const std::string& note : shards->notes) say("{}", note);
+  left_out.insert(left_out.end(), shards->left_out.begin(), shards->left_out.end());
+  return shards;
+}
+
+}  // namespace
+
+std::vector<FilePart> audio_files(const std::vector<std::string>& inputs, bool ffmpeg,
                                   std::vector<LeftOut>& left_out) {
-  std::vector<fs::path> files;
+  std::vector<FilePart> files;
   for (const std::string& input : inputs) {
-    if (!fs::is_directory(input)) {
+    const bool shards = names_shards(input);
+    if (!shards && !fs::is_directory(input)) {
       files.emplace_back(input);
       continue;
     }
-    Walk found = walk(input, ffmpeg);
+    const Folder folder = shards ? Folder(open_shards(input, left_out)) : Folder(input);
+    Walk found = folder.walk(ffmpeg);
     if (found.audio.empty()) {
       const std::string unread = not_read(found.left_out);
-      fail(ErrorKind::input, "{}: no audio files in this folder{}", input,
+      fail(ErrorKind::input, "{}: no audio files in {}{}", input, shards ? "these shards" : "this folder",
            unread.empty() ? "" : " that are read: " + unread);
     }
-    files.insert(files.end(), found.audio.begin(), found.audio.end());
+    for (const fs::path& file : found.audio) files.push_back(folder.file(file));
     for (LeftOut& l : found.left_out) {
       l.name = as_utf8((fs::path(input) / l.name).string());
       left_out.push_back(std::move(l));

@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "apps/terminal/interrupt.h"
 #include "apps/terminal/screen.h"
 #include "io/datasets/open_data_set.h"
+#include "io/datasets/tar_shards.h"
+#include "io/files/part.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 
@@ -15,9 +19,25 @@ void add_classes_are_folders(CommandLine& command, bool& classes_are_folders) {
                    "take every folder as a class, whatever it is called, and no layout for known");
 }
 
+std::string data_named(const std::vector<std::string>& paths) {
+  const std::string whole = whole_path(paths.at(0));
+  if (paths.size() == 1 || whole.empty()) return shards_named(paths);
+  const std::vector<std::string> parts = parts_of(whole);
+  if (std::set(paths.begin(), paths.end()) != std::set(parts.begin(), parts.end()))
+    fail(ErrorKind::usage, "{} files are named, which are not the {} parts of {}: give {} itself",
+         paths.size(), parts.size(), whole, whole);
+  return whole;
+}
+
+Option* add_data(CommandLine& command, std::string& path, const std::string& about) {
+  return command.add_option(
+      "data", [&path](const std::vector<std::string>& paths) { path = data_named(paths); }, about);
+}
+
 void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name,
                           const std::string& about) {
-  command.add_option(name, request.path, about)->required(!name.starts_with('-'));
+  if (name.starts_with('-')) command.add_option(name, request.path, about);
+  else add_data(command, request.path, about)->required();
   add_classes_are_folders(command, request.classes_are_folders);
   const auto flag = [&](const char* flag_name, auto& value, const char* help) {
     auto* const option =
@@ -42,6 +62,10 @@ void add_data_set_options(CommandLine& command, DataSetRequest& request, const s
       ->excludes(split_by);
 }
 
+void stop_opening() {
+  if (interrupted()) throw Interrupted{"stopped while the data was opened"};
+}
+
 DataSet open_data_set(const DataSetRequest& request, const Settings& settings) {
   MtatOptions mtat = request.mtat;
   mtat.protocol = request.protocol == "all" ? MtatProtocol::all : MtatProtocol::filtered;
@@ -52,8 +76,8 @@ DataSet open_data_set(const DataSetRequest& request, const Settings& settings) {
            request.path);
     }
   }
-  DataSet set =
-      open_data_set(request.path, {&mtat, request.classes_are_folders, settings.ffmpeg, request.group});
+  DataSet set = open_data_set(request.path, {&mtat, request.classes_are_folders, settings.ffmpeg,
+                                             request.group, request.labels_optional, stop_opening});
   if (!request.splits && !set.columns.empty())
     set.notes.push_back(fmt::format("{}: for train --fold and --group; not used here: {}", request.path,
                                     joined(set.columns)));

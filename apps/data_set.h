@@ -18,17 +18,29 @@ struct DataSetRequest {
   bool classes_are_folders = false;  // as in DataSetOptions
   std::string group;                 // a column of a manifest to take along
   bool splits = false;  // whether the command uses columns (fold, group) itself and tells which it does not
+  bool labels_optional = false;      // as in DataSetOptions
   std::vector<const Option*> flags;  // those that only MagnaTagATune has
 };
 
 inline constexpr const char* kDataHelp =
     "folder of class folders or of train, valid and test over them; the folder of GTZAN, FMA, UrbanSound8K, "
-    "ESC-50, MTG-Jamendo, NSynth or MagnaTagATune as published; or a table with columns path and label (csv, "
+    "ESC-50, MTG-Jamendo, NSynth or MagnaTagATune as published; tar shards of class folders or of "
+    "WebDataset's "
+    "samples (*.tar, *.tar.gz, ..., - for one on standard input); or a table with columns path and label "
+    "(csv, "
     "tsv, txt)";
 void add_classes_are_folders(CommandLine& command, bool& classes_are_folders);
+// What several paths name as one: the tar shards (io/datasets/tar_shards.h) or the parts of a cache
+// (io/files/part.h) that a shell made of a pattern. Throws Error (usage), and (input) for what is not there.
+std::string data_named(const std::vector<std::string>& paths);
+// "data": one path, or several that data_named takes.
+Option* add_data(CommandLine& command, std::string& path, const std::string& about);
 // The data as a required positional argument, or as the option `name`, and the flags.
 void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name = "data",
                           const std::string& help = kDataHelp);
+
+// Throws Interrupted after Ctrl-C: asked while shards are unpacked.
+void stop_opening();
 
 // Opens it and prints its notes on stderr, and what is not read. Throws Error (usage) for a flag of
 // MagnaTagATune with other data.

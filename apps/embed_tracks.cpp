@@ -11,6 +11,7 @@
 #include "io/arrays/cache.h"
 #include "io/audio/decode_ahead.h"
 #include "io/audio/flaws.h"
+#include "io/datasets/tar_shards.h"
 #include "io/files/hash.h"
 #include "kernels/text.h"
 
@@ -29,7 +30,7 @@ class AudioTracks : public TracksToEmbed {
  public:
   AudioTracks(const Settings& settings, int sample_rate) : settings_(&settings), sample_rate_(sample_rate) {}
 
-  void add(const fs::path& file, const std::string& name, double min_seconds) {
+  void add(const FilePart& file, const std::string& name, double min_seconds) {
     files_.push_back(file);
     places.push_back(file.string());
     about.names.push_back(name);
@@ -42,7 +43,7 @@ class AudioTracks : public TracksToEmbed {
     waiting_ = waiting;
     MelOptions options;
     set_mel_field(options, "mix", channels);
-    std::vector<fs::path> files;
+    std::vector<FilePart> files;
     for (const std::size_t i : waiting) files.push_back(files_[i]);
     decoded_.emplace(files, sample_rate_, AudioOptions{.mix = options.mix, .ffmpeg = settings_->ffmpeg},
                      settings_->threads);
@@ -61,7 +62,7 @@ class AudioTracks : public TracksToEmbed {
  private:
   const Settings* settings_;
   int sample_rate_;
-  std::vector<fs::path> files_;
+  std::vector<FilePart> files_;
   std::vector<double> min_seconds_;  // as Track::min_seconds
   std::vector<std::size_t> waiting_;
   std::size_t at_ = 0;
@@ -140,9 +141,9 @@ std::unique_ptr<TracksToEmbed> of_files(const std::vector<std::string>& inputs, 
   std::vector<LeftOut> left_out;
   const bool one_folder = inputs.size() == 1 && fs::is_directory(inputs[0]);
   std::set<std::string> seen;
-  for (const fs::path& file : audio_files(inputs, settings.ffmpeg, left_out)) {
+  for (const FilePart& file : audio_files(inputs, settings.ffmpeg, left_out)) {
     const std::string name =
-        as_utf8((one_folder ? file.lexically_relative(inputs[0]) : file).generic_string());
+        as_utf8((one_folder ? file.path.lexically_relative(inputs[0]) : file.path).generic_string());
     if (!seen.insert(name).second) fail(ErrorKind::usage, "{}: is named twice", name);
     out->add(file, name, 0);
   }
@@ -156,18 +157,20 @@ std::unique_ptr<TracksToEmbed> tracks_to_embed(const std::vector<std::string>& i
                                                const MelOptions& features, Settings& settings,
                                                nlohmann::ordered_json& left_out) {
   const std::string& first = inputs[0];
-  if (inputs.size() == 1 && first.ends_with(".h5")) return std::make_unique<CachedTracks>(first, features);
-  if (inputs.size() == 1 && (fs::is_directory(first) || is_table(first))) {
+  if (first.ends_with(".h5")) return std::make_unique<CachedTracks>(data_named(inputs), features);
+  const bool shards = std::all_of(inputs.begin(), inputs.end(), names_shards);
+  if (shards || (inputs.size() == 1 && (fs::is_directory(first) || is_table(first)))) {
     try {
       DataSetRequest request;
-      request.path = first;
+      request.path = shards_named(inputs);
       request.splits = true;  // its columns are kept
+      request.labels_optional = true;
       const DataSet set = open_data_set(request, settings);
       expect_files(set);
       tell_left_out(set.skipped, settings, left_out);
       return of_data_set(set, settings, features.sample_rate);
     } catch (const Error& e) {
-      if (e.kind() != ErrorKind::input || is_table(first)) throw;
+      if (e.kind() != ErrorKind::input || is_table(first) || shards) throw;
       say("note: taken as files without labels: {}", e.what());
     }
   }

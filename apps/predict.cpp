@@ -123,8 +123,8 @@ void predict(Settings& settings, const PredictArguments& args) {
   std::optional<CsvOutput> csv;
   if (args.csv && settings.json) fail(ErrorKind::usage, "predict: --csv and --json: choose one");
   std::vector<LeftOut> left_out;
-  std::vector<fs::path> files;
-  for (std::size_t i = 0; fs::path & file : audio_files(args.inputs, settings.ffmpeg, left_out))
+  std::vector<FilePart> files;
+  for (std::size_t i = 0; FilePart & file : audio_files(args.inputs, settings.ffmpeg, left_out))
     if (!args.part || args.part->has(i++)) files.push_back(std::move(file));
   if (args.csv) csv.emplace(predictor.classes(), !task_of(predictor.recipe()).one_answer(), args.segments);
   tell_left_out(left_out, settings, results);
@@ -132,7 +132,8 @@ void predict(Settings& settings, const PredictArguments& args) {
   if (!args.mix.empty()) set_mel_field(features, "mix", args.mix);
   DecodeAhead decoded(files, features.sample_rate, {.mix = features.mix, .ffmpeg = settings.ffmpeg},
                       settings.threads);
-  for (const fs::path& file : files) {
+  for (const FilePart& part : files) {
+    const fs::path& file = part.path;
     if (interrupted()) {
       say("melgrad: stopped before {}; the files before it are answered", file.string());
       settings.exit_code = kExitInterrupted;
@@ -163,7 +164,7 @@ void register_predict(CommandLine& root, Settings& settings) {
   auto args = std::make_shared<PredictArguments>();
   command->add_option("model", args->model, "run folder, model file, or a name of melgrad models")
       ->required();
-  command->add_option("inputs", args->inputs, "audio files and folders")->required();
+  command->add_option("inputs", args->inputs, "audio files, folders and tar shards")->required();
   add_mix(*command, [args](const std::string& mix) { args->mix = mix; });
   command->add_option("--top", args->top, "how many genres to print")->positive()->capture_default_str();
   command->add_flag("--csv", args->csv,

@@ -300,9 +300,9 @@ void register_train(CommandLine& root, Settings& settings) {
   auto* command = root.add_subcommand("train", "train a network by a recipe");
   auto request = std::make_shared<TrainRequest>();
   auto out = std::make_shared<std::string>(), resume = std::make_shared<std::string>();
-  command->add_option("data", request->data,
-                      std::string("a cache (.h5, from melgrad extract), or a ") + kDataHelp +
-                          ", several tags of a track as a;b");
+  add_data(*command, request->data,
+           std::string("a cache (.h5, from melgrad extract), or a ") + kDataHelp +
+               ", several tags of a track as a;b");
   add_classes_are_folders(*command, request->classes_are_folders);
   command->add_option("--recipe", request->recipe,
                       "name of a recipe (melgrad recipes lists them), or a TOML file; none: dong2018-fixed, "

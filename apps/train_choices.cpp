@@ -8,6 +8,7 @@
 #include "apps/train.h"
 #include "io/arrays/cache_parts.h"
 #include "io/datasets/csv.h"
+#include "io/datasets/tar_shards.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
 #include "models/runs/model_library.h"
@@ -109,6 +110,7 @@ DataSetRequest data_request(const TrainRequest& request) {
 }
 
 std::optional<DataSet> audio_of(const DataSetRequest& data, const Settings& settings) {
+  if (names_shards(data.path)) return open_data_set(data, settings);
   if (!fs::exists(data.path) && has_cache(data.path)) return std::nullopt;
   if (!fs::exists(data.path)) fail(ErrorKind::input, "{}: no such file or folder", data.path);
   if (fs::is_regular_file(data.path) && !is_table(data.path)) return std::nullopt;

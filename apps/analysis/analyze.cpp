@@ -94,10 +94,8 @@ Measured measure(const DataSet& set, const Settings& settings) {
 
 // A data set of labels alone has none of its files.
 bool has_audio(const DataSet& set) {
-  return std::any_of(set.tracks.begin(), set.tracks.end(), [](const Track& track) {
-    std::error_code error;
-    return std::filesystem::exists(track.path, error);
-  });
+  return std::any_of(set.tracks.begin(), set.tracks.end(),
+                     [](const Track& track) { return track.path.exists(); });
 }
 
 void analyze(const AnalyzeArguments& args, Settings& settings) {

@@ -4,6 +4,7 @@
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/result_text.h"
 #include "apps/train.h"
+#include "io/datasets/tar_shards.h"
 #include "io/files/atomic_file.h"
 #include "models/metrics/statistics.h"
 #include "models/recipes/recipe_use.h"
@@ -114,7 +115,10 @@ class Dong2018Reproduction {
       record_resumption(folder);
       return folder;
     }
-    if (!fs::exists(args.gtzan)) fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
+    if (args.gtzan == "-")
+      fail(ErrorKind::usage, "--gtzan -: standard input cannot be read again when a reproduction goes on");
+    if (!names_shards(args.gtzan) && !fs::exists(args.gtzan))
+      fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
     RunFolder folder = RunFolder::create(args.out, "reproduce-" + recipe.name);
     const auto absolute = [](const std::string& path) {
       return path.empty() ? path : as_utf8(fs::absolute(path).lexically_normal().string());

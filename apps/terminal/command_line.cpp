@@ -150,6 +150,11 @@ Option* CommandLine::add_option(const std::string& names, const std::function<vo
                                 const std::string& about) {
   return keep(app_->add_option_function<std::string>(names, take, about));
 }
+Option* CommandLine::add_option(const std::string& names,
+                                const std::function<void(const std::vector<std::string>&)>& take,
+                                const std::string& about) {
+  return keep(app_->add_option_function<std::vector<std::string>>(names, take, about));
+}
 Option* CommandLine::add_flag(const std::string& names, bool& value, const std::string& about) {
   return keep(app_->add_flag(names, value, about));
 }

@@ -72,6 +72,9 @@ class CommandLine {
   Option* add_option(const std::string& names, std::vector<std::string>& values, const std::string& about);
   Option* add_option(const std::string& names, const std::function<void(const std::string&)>& take,
                      const std::string& about);
+  Option* add_option(const std::string& names,
+                     const std::function<void(const std::vector<std::string>&)>& take,
+                     const std::string& about);
   // "!--no-cache" sets false.
   Option* add_flag(const std::string& names, bool& value, const std::string& about);
   // What goes on takes all else from its folder: refuses `resume` beside every other option so far, `besides`

@@ -48,8 +48,9 @@ std::unique_ptr<Decoder> decoder_of(const FilePtr& file) {
   refuse(file->path(), "not a WAV, AU, AIFF, FLAC, Ogg, Opus or MP3 file");
 }
 
-std::unique_ptr<Decoder> open_decoder(const fs::path& path, const AudioOptions& options) {
-  const auto file = std::make_shared<const InputFile>(path);
+std::unique_ptr<Decoder> open_decoder(const FilePart& part, const AudioOptions& options) {
+  const auto file = std::make_shared<const InputFile>(part);
+  const fs::path& path = file->path();
   try {
     auto decoder = decoder_of(file);
     check_limits(path, *decoder, options.limits);
@@ -165,8 +166,8 @@ class Mixer {
 };
 
 // Decodes to the end.
-Audio read_mixed(const fs::path& path, int sample_rate, const AudioOptions& options, Mixer& mixer) {
-  const auto decoder = open_decoder(path, options);
+Audio read_mixed(const FilePart& file, int sample_rate, const AudioOptions& options, Mixer& mixer) {
+  const auto decoder = open_decoder(file, options);
   Audio audio;
   audio.file_rate = decoder->rate;
   audio.sample_rate = sample_rate > 0 ? sample_rate : decoder->rate;
@@ -177,7 +178,7 @@ Audio read_mixed(const fs::path& path, int sample_rate, const AudioOptions& opti
   for (;;) {
     const std::size_t n = decoder->read(block);
     if (n == 0) break;
-    check_limits(path, *decoder, options.limits);
+    check_limits(file.path, *decoder, options.limits);
     if (decoder->rate != rate) {
       resampler->finish(audio.samples);
       rate = decoder->rate;
@@ -185,7 +186,7 @@ Audio read_mixed(const fs::path& path, int sample_rate, const AudioOptions& opti
     }
     seconds += static_cast<double>(n) / rate;
     if (seconds > options.limits.max_seconds)
-      refuse(path, "longer than {} s, the limit", options.limits.max_seconds);
+      refuse(file.path, "longer than {} s, the limit", options.limits.max_seconds);
     audio.file_frames += rate == audio.file_rate
                              ? static_cast<std::int64_t>(n)
                              : std::llround(static_cast<double>(n) * audio.file_rate / rate);
@@ -205,14 +206,14 @@ int channel_of(ChannelMix mix) { return mix == ChannelMix::left ? 0 : mix == Cha
 
 }  // namespace
 
-Audio read_audio(const fs::path& path, int sample_rate, const AudioOptions& options) {
+Audio read_audio(const FilePart& file, int sample_rate, const AudioOptions& options) {
   require(sample_rate >= 0, "read_audio: sample rate {}", sample_rate);
   Mixer mixer(channel_of(options.mix));
-  Audio audio = read_mixed(path, sample_rate, options, mixer);
+  Audio audio = read_mixed(file, sample_rate, options, mixer);
   if (options.mix == ChannelMix::louder && mixer.powers.size() > 1) {  // known only now, so once more
     const auto loudest = std::max_element(mixer.powers.begin(), mixer.powers.end());
     mixer = Mixer(static_cast<int>(loudest - mixer.powers.begin()));
-    audio = read_mixed(path, sample_rate, options, mixer);
+    audio = read_mixed(file, sample_rate, options, mixer);
   }
   audio.scrubbed = mixer.scrubbed;
   audio.peak = mixer.peak;

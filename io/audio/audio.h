@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "io/audio/audio_options.h"
+#include "io/files/file_part.h"
 
 namespace melgrad {
 
@@ -35,7 +36,7 @@ struct Audio {
 
 // sample_rate 0 keeps the file's own. A valid file without a single sample gives empty `samples`. Throws
 // Error (input), one line that starts with the path, for anything that cannot be decoded to its end.
-Audio read_audio(const std::filesystem::path& path, int sample_rate, const AudioOptions& options = {});
+Audio read_audio(const FilePart& file, int sample_rate, const AudioOptions& options = {});
 
 // XXH3 of the samples as 16-bit integers, seeded with the sample rate: the same sound as 16-bit WAV and as
 // FLAC has the same digest. Equal digests mean equal audio for any data set one can hold (64 bits).

@@ -92,13 +92,18 @@ class FfmpegDecoder : public Decoder {
  private:
   void start() {
     // "file:" keeps a name from being taken for an option or a protocol.
-    const std::string input = "file:" + file_->path().string();
+    const FilePart& part = file_->part();
+    std::string input = "file:" + part.file().string(), protocols = "file,pipe";
+    if (part.archive) {  // its own way to read a range of a file as a file
+      input = fmt::format("subfile,,start,{},end,{},,:{}", part.begin, part.begin + file_->size(), input);
+      protocols += ",subfile";
+    }
     const std::vector<std::string> words = {"ffmpeg",
                                             "-nostdin",
                                             "-v",
                                             "error",
                                             "-protocol_whitelist",
-                                            "file,pipe",
+                                            protocols,
                                             "-format_whitelist",
                                             kFfmpegFormats,
                                             "-i",

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <deque>
-#include <filesystem>
 #include <future>
 #include <thread>
 #include <vector>
@@ -16,8 +15,7 @@ namespace melgrad {
 // thread a file is decoded when it is asked for.
 class DecodeAhead {
  public:
-  DecodeAhead(std::vector<std::filesystem::path> files, int sample_rate, const AudioOptions& options,
-              int threads)
+  DecodeAhead(std::vector<FilePart> files, int sample_rate, const AudioOptions& options, int threads)
       : files_(std::move(files)),
         rate_(sample_rate),
         options_(options),
@@ -35,7 +33,7 @@ class DecodeAhead {
   }
 
  private:
-  std::vector<std::filesystem::path> files_;
+  std::vector<FilePart> files_;
   int rate_;
   AudioOptions options_;
   std::size_t threads_, started_ = 0;

@@ -46,10 +46,7 @@ void keep_part(DataSet& set, Part part) {
 }
 
 void expect_files(const DataSet& set) {
-  const auto is_there = [](const Track& track) {
-    std::error_code error;
-    return std::filesystem::exists(track.path, error);
-  };
+  const auto is_there = [](const Track& track) { return track.path.exists(); };
   if (set.tracks.empty() || std::any_of(set.tracks.begin(), set.tracks.end(), is_there)) return;
   fail(ErrorKind::input, "{}: there is none of the {} files; paths are relative to their table",
        set.tracks[0].path.string(), set.tracks.size());

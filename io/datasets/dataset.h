@@ -3,6 +3,7 @@
 //     splits, folds or "audio" and the like are no classes;
 //   * the folders of known data sets as they are published or packed (io/datasets/layouts.h,
 //   io/datasets/mtat.h);
+//   * tar shards that hold such a folder, or WebDataset's samples (io/datasets/tar_shards.h, samples.h);
 //   * a manifest: a table with a header row that names each file and its label or labels
 //   (io/datasets/manifest.h).
 // Tracks are sorted by name, so the order does not depend on the file system. Names and labels are UTF-8
@@ -13,18 +14,20 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "io/datasets/walk.h"
+#include "io/files/file_part.h"
 #include "io/files/part.h"
 
 namespace melgrad {
 
 struct Track {
-  std::filesystem::path path;       // to open
+  FilePart path;                    // to open
   std::string name;                 // unique and stable: "jazz/jazz.00054.wav", with '/' on every system
   std::vector<std::string> labels;  // one in a folder tree; none or several are possible in a manifest
   std::string split;                // "", "train", "valid" or "test"
@@ -62,7 +65,9 @@ struct DataSetOptions {
   const MtatOptions* mtat = nullptr;  // choices that only MagnaTagATune has
   bool classes_are_folders = false;   // every folder is a class, whatever it is called
   bool ffmpeg = false;                // what only ffmpeg decodes counts as audio (io/datasets/walk.h)
-  std::string group;                  // a column of a manifest to take along besides kColumns
+  std::string group = {};             // a column of a manifest to take along besides kColumns
+  bool labels_optional = false;       // shards that say no labels are tracks without them
+  std::function<void()> stop = {};    // asked while shards are opened; what it throws ends that
 };
 // Columns of a manifest that are taken along, for splits.
 inline constexpr const char* kColumns[] = {"fold", "group", "artist", "album"};

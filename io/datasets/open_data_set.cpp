@@ -5,6 +5,7 @@
 #include "io/datasets/layout_tables.h"
 #include "io/datasets/layouts.h"
 #include "io/datasets/manifest.h"
+#include "io/datasets/tar_shards.h"
 #include "io/files/encoding.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
@@ -47,14 +48,51 @@ void leave_out_twins(DataSet& set) {
   }
 }
 
+DataSet open_unlabelled(const Folder& folder, const DataSetOptions& options) {
+  DataSet set;
+  set.root = folder.path();
+  Walk found = folder.walk(options.ffmpeg);
+  for (const fs::path& file : found.audio)
+    set.tracks.push_back({folder.file(file), name_below(file, set.root), {}, ""});
+  set.skipped = std::move(found.left_out);
+  return set;
+}
+
+DataSet open_shards(const std::string& data, const DataSetOptions& options) {
+  const auto shards = std::make_shared<const TarShards>(data, options.stop);
+  const Folder folder(shards);
+  DataSet set;
+  try {
+    set = open_folder(folder, options);
+  } catch (const Error& e) {
+    if (e.kind() != ErrorKind::input) throw;
+    if (!options.labels_optional) {
+      const auto& out = shards->left_out;
+      if (out.empty()) throw;
+      fail(ErrorKind::input, "{}; left out: {}, the first {}: {}", e.what(), out.size(), out[0].name,
+           out[0].reason);
+    }
+    set = open_unlabelled(folder, options);
+    set.notes.push_back(std::string("note: taken as files without labels: ") + e.what());
+  }
+  set.notes.insert(set.notes.begin(), shards->notes.begin(), shards->notes.end());
+  set.skipped.insert(set.skipped.end(), shards->left_out.begin(), shards->left_out.end());
+  return set;
+}
+
+DataSet open_path(const fs::path& path, const DataSetOptions& options) {
+  if (names_shards(path.string())) return open_shards(path.string(), options);
+  const auto status = fs::status(path);
+  if (!fs::exists(status))
+    fail(ErrorKind::input, "{}: no such file or folder; check the path", path.string());
+  return fs::is_directory(status) ? open_folder(path, options) : open_table(path, options);
+}
+
 }  // namespace
 
 DataSet open_data_set(const fs::path& path, const DataSetOptions& options) {
   try {
-    const auto status = fs::status(path);
-    if (!fs::exists(status))
-      fail(ErrorKind::input, "{}: no such file or folder; check the path", path.string());
-    DataSet set = fs::is_directory(status) ? open_folder(path, options) : open_table(path, options);
+    DataSet set = open_path(path, options);
     make_utf8(set);
     std::sort(set.ignored.begin(), set.ignored.end());
     std::sort(set.tracks.begin(), set.tracks.end(),

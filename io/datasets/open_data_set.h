@@ -1,4 +1,4 @@
-// Opens whatever names a data set: a folder of a known one, of class folders, or a table.
+// Opens whatever names a data set: a folder of a known one, of class folders, tar shards, or a table.
 #pragma once
 
 #include <filesystem>

@@ -51,9 +51,8 @@ Facts examine(const Track& track, const ScanOptions& options, bool ffmpeg) {
 
 // The first reason why the track cannot serve as an example, if any.
 bool unusable(const Track& track, const Facts& facts, const ScanOptions& options, Finding& finding) {
-  std::error_code error;
   if (!facts.decoded) {
-    const bool no_bytes = std::filesystem::file_size(track.path, error) == 0 && !error;
+    const bool no_bytes = track.path.exists() && track.path.bytes() == 0;
     finding.problem = no_bytes ? Problem::empty : Problem::unreadable;
     finding.reason = facts.refusal;
   } else if (facts.samples == 0) {

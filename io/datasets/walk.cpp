@@ -16,13 +16,18 @@ constexpr std::size_t kMostFiles = 10'000'000;
 constexpr std::size_t kDeepest = 100;
 
 void visit(const fs::directory_entry& entry, const fs::path& root, bool ffmpeg, Walk& found) {
-  const fs::path& path = entry.path();
-  const AudioKind kind = audio_kind(path);
   std::error_code error;
+  if (audio_kind(entry.path()) != AudioKind::none && !entry.is_regular_file(error))
+    found.left_out.push_back({name_below(entry.path(), root), "is no regular file"});
+  else add_file(entry.path(), root, ffmpeg, found);
+}
+
+}  // namespace
+
+void add_file(const fs::path& path, const fs::path& root, bool ffmpeg, Walk& found) {
+  const AudioKind kind = audio_kind(path);
   if (kind == AudioKind::none) {
     found.others.push_back(path);
-  } else if (!entry.is_regular_file(error)) {
-    found.left_out.push_back({name_below(path, root), "is no regular file"});
   } else if (kind == AudioKind::readable || ffmpeg) {
     found.audio.push_back(path);
   } else {
@@ -31,8 +36,6 @@ void visit(const fs::directory_entry& entry, const fs::path& root, bool ffmpeg, 
         {name_below(path, root), extension + " is not read: --ffmpeg, or convert it", extension});
   }
 }
-
-}  // namespace
 
 bool is_hidden(const fs::path& path) {
   static const char* const kLeftBySystems[] = {"__macosx",  "thumbs.db",    "desktop.ini",

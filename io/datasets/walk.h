@@ -29,6 +29,8 @@ bool is_hidden(const std::filesystem::path& path);
 // be read. With `ffmpeg` what it can decode is read, too (io/audio/audio.h). Throws Error (input) if `root`
 // cannot be read, or holds more than ten million files.
 Walk walk(const std::filesystem::path& root, bool ffmpeg = false);
+// Adds one file to what was found below `root`, by its name.
+void add_file(const std::filesystem::path& path, const std::filesystem::path& root, bool ffmpeg, Walk& found);
 // The folders in `root` itself, links to folders too; sorted.
 std::vector<std::filesystem::path> visible_folders(const std::filesystem::path& root);
 

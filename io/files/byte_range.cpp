@@ -13,29 +13,31 @@
 
 namespace melgrad {
 
-InputFile::InputFile(const std::filesystem::path& path)
-    : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
+InputFile::InputFile(FilePart part)
+    : part_(std::move(part)), file_(::open(part_.file().c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
   if (file_ < 0 && (errno == ENOENT || errno == ENOTDIR))
-    fail(ErrorKind::input, "{}: no such file; check the path", path.string());
+    fail(ErrorKind::input, "{}: no such file; check the path", part_.string());
   if (file_ < 0)
-    fail(ErrorKind::input, "{}: cannot be opened ({}); check its permissions", path.string(),
+    fail(ErrorKind::input, "{}: cannot be opened ({}); check its permissions", part_.string(),
          std::strerror(errno));
   struct stat about {};
   if (::fstat(file_, &about) != 0 || !S_ISREG(about.st_mode)) {
     ::close(file_);
     fail(ErrorKind::input, "{}: not a regular file; replace the file or take it out of the data set",
-         path.string());
+         part_.string());
   }
   size_ = about.st_size;
+  if (part_.archive) size_ = std::clamp<std::int64_t>(size_ - part_.begin, 0, part_.size);
 }
 
 InputFile::~InputFile() { ::close(file_); }
 
 std::size_t InputFile::read(std::int64_t at, void* to, std::size_t bytes) const {
   std::size_t done = 0;
+  bytes = std::min(bytes, static_cast<std::size_t>(std::max<std::int64_t>(0, size_ - at)));
   while (done < bytes) {
-    const ssize_t n =
-        ::pread(file_, static_cast<char*>(to) + done, bytes - done, at + static_cast<std::int64_t>(done));
+    const ssize_t n = ::pread(file_, static_cast<char*>(to) + done, bytes - done,
+                              part_.begin + at + static_cast<std::int64_t>(done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) error_ = errno;
     if (n <= 0) break;

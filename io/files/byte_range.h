@@ -7,24 +7,27 @@
 #include <string>
 #include <vector>
 
+#include "io/files/file_part.h"
+
 namespace melgrad {
 
-// Open for reading; several threads may read.
+// Open for reading; several threads may read. A part of an archive is as a file of its own: it begins at 0.
 class InputFile {
  public:
-  explicit InputFile(const std::filesystem::path& path);  // throws Error (input)
+  explicit InputFile(FilePart part);  // throws Error (input)
   ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return part_.path; }  // what it is called
+  const FilePart& part() const { return part_; }
   std::int64_t size() const { return size_; }  // bytes, when it was opened
   // How many of `bytes` bytes from `at` there are; the rest of `to` is left as it was.
   std::size_t read(std::int64_t at, void* to, std::size_t bytes) const;
   int error() const { return error_; }  // errno of a read that failed, else 0
 
  private:
-  std::filesystem::path path_;
+  FilePart part_;
   int file_ = -1;
   std::int64_t size_ = 0;
   mutable int error_ = 0;

@@ -7,7 +7,7 @@
 #include <vector>
 #include <xxhash.h>
 
-#include "io/files/text_file.h"
+#include "io/files/byte_range.h"
 #include "kernels/error.h"
 
 namespace melgrad {
@@ -28,7 +28,7 @@ std::uint32_t crc32c(std::string_view bytes) {
 
 std::uint32_t masked_crc32c(std::string_view bytes) { return std::rotr(crc32c(bytes), 15) + 0xa282ead8U; }
 
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 32;
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 32;
 
 std::uint64_t xxh3(std::span<const std::byte> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
 
@@ -38,22 +38,23 @@ std::uint64_t xxh3_of_texts(const std::vector<std::string>& texts) {
   return xxh3(std::as_bytes(std::span(all)));
 }
 
-std::uint64_t xxh3_of_file(const std::filesystem::path& path) {
-  std::optional<RegularFile> file;
+std::uint64_t xxh3_of_file(const FilePart& part) {
+  std::optional<InputFile> file;
   try {
-    file.emplace(path, kMostBytes);
+    file.emplace(part);
   } catch (const Error&) {
     return 0;
   }
+  if (file->size() > kMostBytes) return 0;
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> state(XXH3_createState(), XXH3_freeState);
   XXH3_64bits_reset(state.get());
   std::vector<char> block(1 << 20);
   std::size_t bytes = file->read(0, block.data(), block.size());
-  for (std::uint64_t at = bytes; bytes > 0; at += bytes) {
+  for (std::size_t at = bytes; bytes > 0; at += bytes) {
     XXH3_64bits_update(state.get(), block.data(), bytes);
-    bytes = file->read(at, block.data(), block.size());
+    bytes = file->read(static_cast<std::int64_t>(at), block.data(), block.size());
   }
-  return XXH3_64bits_digest(state.get());
+  return file->error() != 0 ? 0 : XXH3_64bits_digest(state.get());
 }
 
 }  // namespace melgrad

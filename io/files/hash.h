@@ -3,11 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "io/files/file_part.h"
 
 namespace melgrad {
 
@@ -16,7 +17,7 @@ std::uint64_t xxh3(std::span<const std::byte> bytes);
 std::uint64_t xxh3_of_texts(const std::vector<std::string>& texts);
 // Of a file's content; 0, unknown, if it cannot be read or has more than 4 GB. Fast enough (several GB/s) to
 // ask before decoding anything.
-std::uint64_t xxh3_of_file(const std::filesystem::path& path);
+std::uint64_t xxh3_of_file(const FilePart& part);
 
 // Castagnoli's CRC, reflected polynomial 82f63b78 (RFC 3720, B.4): "123456789" has e3069283.
 std::uint32_t crc32c(std::string_view bytes);

@@ -85,6 +85,9 @@ TEST_F(Parts, AreTrainedOnAsOne) {
   EXPECT_EQ(train(at("t.h5"), "of-parts"), whole);
   for (const char* hold : {"memory", "file"})
     EXPECT_EQ(train(at("t.h5") + " --hold " + hold, std::string("of-parts-in-") + hold), whole);
+  EXPECT_EQ(train(at("t") + ".part-*", "of-parts-by-pattern"), whole);
+  refuses("train " + at("t") + ".part-0000[01]*", 2,
+          {"2 files are named, which are not the 3 parts of", "t.h5"});
   const PipelineResult tested = run("--json evaluate " + at("of-parts"));
   ASSERT_EQ(tested.code, 0) << tested.err;
   EXPECT_EQ(nlohmann::json::parse(tested.out).at("test"),

@@ -90,6 +90,12 @@ const std::map<std::string, std::function<void(const std::string&)>> kReaders = 
        parse_recipe({std::istreambuf_iterator<char>(in), {}}, path);
      }},
     {"manifest", [](const std::string& path) { open_data_set(path); }},
+    {"tar",
+     [](const std::string& path) {
+       for (const Track& track : open_data_set(path).tracks)
+         if (track.path.begin + track.path.size > static_cast<std::int64_t>(std::filesystem::file_size(path)))
+           std::abort();
+     }},
     {"annotations", [](const std::string& path) { read_annotations(path); }},
     {"clip-info",
      [](const std::string& path) {
@@ -128,6 +134,7 @@ std::string place() {
   return "/dev/shm/melgrad-fuzz-" + std::to_string(::getpid()) +
          (name == "manifest" ? ".csv"
           : name == "pth"    ? ".pth"
+          : name == "tar"    ? ".tar"
                              : "");
 }
 

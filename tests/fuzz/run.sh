@@ -25,7 +25,7 @@ if [ "${1:-}" = keep ]; then
 fi
 seconds=${1:-60} program=$(realpath "${MELGRAD:-build/cpu/bin/melgrad}")
 readers=("${@:2}")
-[ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy pth bundle recipe manifest annotations clip-info split result metrics analysis)
+[ ${#readers[@]} -gt 0 ] || readers=(audio cache checkpoint safetensors npz npy pth bundle recipe manifest tar annotations clip-info split result metrics analysis)
 install_packages xz-utils
 configure_and_build cpu-asan fuzz | { grep -v '^\[' || true; }  # a failed build ends this script
 
@@ -53,6 +53,16 @@ trap 'cat build/fuzz/seeds.log >&2' ERR
   "$program" analyze music --out music.json
   "$program" analyze mtat --pairs slow:fast --out mtat.json
   printf 'path,labels,split\nmusic/a.wav,"x;y",train\n' > manifest.csv
+  mkdir samples
+  printf rock > samples/a.b.cls
+  printf '{"tags": ["x", "y"], "split": "val", "fold": 3}' > samples/c.json
+  head -c 600 /dev/zero | tee samples/a.b.wav > samples/c.wav
+  for format in v7 ustar gnu pax; do
+    tar --format=$format -cf $format.tar samples
+    tar --format=$format --transform='s,^samples/,classes/long-name-of-a-class-of-which-there-are-several/&,' -rf $format.tar samples
+  done
+  truncate -s 40000 samples/holes.wav
+  tar -cSf sparse.tar samples
   printf '{"train": ["a"], "valid": ["b"], "test": ["c", "a"]}\n' > splits.json
   python3 -c '
 import io, zipfile, struct
@@ -82,6 +92,7 @@ seed npz "$work"/a.npz
 seed npy "$work"/a.npy
 seed recipe models/recipes/*.toml
 seed manifest "$work"/manifest.csv
+seed tar "$work"/*.tar
 seed annotations "$work"/mtat/annotations_final.csv
 seed clip-info "$work"/mtat/clip_info_final.csv
 seed split "$work"/splits.json
