@@ -176,8 +176,8 @@ void add_rank_options(CommandLine& command, RankOptions& options) {
           ->range(0, 1);
   command
       .add_option("--devices", options.devices,
-                  "train on several GPUs of this machine, as cuda:0,cuda:1; they share the recipe's "
-                  "train.shards (cpu,cpu: two threads' worth of ranks)")
+                  "several GPUs of this machine, as cuda:0,cuda:1 (or cpu,cpu): a thread of this process "
+                  "trains on each its part of a batch's train.shards")
       ->excludes(alone_anyhow);
   command
       .add_option("--collective-timeout", options.patience,
