@@ -19,7 +19,7 @@ void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const Traini
   used.features = data.features();
   write_file_atomically(folder.file("recipe.toml"), as_toml(used));
   const auto absolute = [](const std::string& path) {
-    return as_utf8(std::filesystem::absolute(path).lexically_normal().string());
+    return path == "-" ? path : as_utf8(std::filesystem::absolute(path).lexically_normal().string());
   };
   nlohmann::ordered_json run = {{"recipe", recipe.name},
                                 {"data", absolute(source)},

@@ -49,7 +49,7 @@ class SmallMtat : public ::testing::Test {
   std::string cache() const { return folder_.path() / "cache.h5"; }
   static fs::path first_clip(const DataSet& set, const std::string& split) {
     for (const Track& track : set.tracks) {
-      if (track.split == split) return track.path;
+      if (track.split == split) return track.path.path;
     }
     return {};
   }
