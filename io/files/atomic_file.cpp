@@ -116,6 +116,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
     if (lock_ >= 0 && (::flock(lock_, LOCK_EX | LOCK_NB) != 0 || is_named(lock_, temp_))) break;
     forget(temp_);
     errno = reason;
+    if (lock_ < 0 && reason == EEXIST) continue;  // of a process of this number on another machine
     if (lock_ < 0) output_error(path, "cannot be created");
     ::close(lock_);  // somebody took it for a left-over before it was locked
   }
@@ -144,6 +145,20 @@ void AtomicFile::commit() {
   sync_path(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY, path_);
 }
 
+bool AtomicFile::commit_first() {
+  std::error_code error;
+  if (fs::exists(path_, error)) return false;
+  sync_path(temp_, O_RDONLY, path_);
+  if (::link(temp_.c_str(), path_.c_str()) != 0) {
+    if (fs::exists(path_, error)) return false;
+    commit();  // a file system without links, where who comes last is the first
+    return true;
+  }
+  const fs::path folder = fs::path(path_).parent_path();
+  sync_path(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY, path_);
+  return true;
+}
+
 void expect_replaceable(const std::string& path) {
   std::error_code error;
   const auto status = fs::status(path, error);
@@ -160,6 +175,12 @@ void write_file_atomically(const std::string& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);
   file.commit();
+}
+
+bool write_file_once(const std::string& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(content);
+  return file.commit_first();
 }
 
 void link_or_copy(const std::string& other, const std::string& path) {

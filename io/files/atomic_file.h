@@ -24,6 +24,8 @@ class AtomicFile {
   const std::string& temp_path() const { return temp_; }
   void write(std::string_view content);  // replaces the temporary file's content
   void commit();
+  // The same if nothing has that name yet; else false, and what is there stays.
+  bool commit_first();
 
  private:
   std::string path_, temp_;
@@ -37,6 +39,8 @@ void expect_replaceable(const std::string& path);
 bool is_left_over(const std::string& name);
 
 void write_file_atomically(const std::string& path, std::string_view content);
+// Of several processes that write the same file at once the first; the others get false, and find it whole.
+bool write_file_once(const std::string& path, std::string_view content);
 
 // Lets `path` name the file `other` as well, instead of what it named before; a copy where the file system
 // has no links or is another. Atomic, but not durable where it copies. Throws Error (output).
