@@ -38,7 +38,8 @@ std::vector<std::string> pieces_of(const std::string& text, char by) {
 // "1e-3" and "0.001" are the same.
 std::string at_its_shortest(const std::string& value, const std::string& kind) {
   const auto number = is_number(kind) ? number_in<double>(value) : std::nullopt;
-  return number && std::isfinite(*number) && std::abs(*number) < 1e15 ? as_text(*number) : value;
+  const bool exact = number && std::isfinite(*number) && (kind == "number" || std::abs(*number) < 1e15);
+  return exact ? as_text(*number) : value;
 }
 
 std::vector<std::string> values_in(const std::string& text, const std::string& key, const std::string& kind) {

@@ -129,9 +129,11 @@ void collect(const RunFolder& folder, Settings& settings) {
   if (settings.json) print_json(table.json());
   else print("{}\nresult: {}\n", Lines{align(table.rows())}, folder.file("sweep.csv"));
   tell_missing(table.missing(), folder, settings);
-  if (table.missing().empty() && table.best() == nullptr)
-    fail(ErrorKind::diverged, "{}: every point has diverged; lower train.rate or set train.clip_norm",
-         folder.path().string());
+  if (!table.missing().empty() || table.best() != nullptr) return;
+  if (!table.ranked().back()->diverged())
+    return say("no run was validated (train.validate_every), so no point is the best");
+  fail(ErrorKind::diverged, "{}: every point has diverged; lower train.rate or set train.clip_norm",
+       folder.path().string());
 }
 
 void train(RunList& list, const RunFolder& folder, const Planned& plan, const SweepArguments& args,

@@ -96,7 +96,8 @@ std::vector<const SweepTable::Point*> SweepTable::ranked() const {
 
 const SweepTable::Point* SweepTable::best() const {
   const Point* first = points.empty() || !missing().empty() ? nullptr : ranked().front();
-  return first == nullptr || first->diverged() ? nullptr : first;
+  const bool chosen = first != nullptr && !first->diverged() && !first->figures(&SweepRun::valid).empty();
+  return chosen ? first : nullptr;
 }
 
 std::string SweepTable::csv() const {
@@ -144,11 +145,16 @@ ordered_json SweepTable::json() const {
 
 TextRows SweepTable::rows() const {
   TextRows rows = {{"point"}};
-  rows[0].insert(rows[0].end(), keys.begin(), keys.end());
+  std::vector<std::size_t> telling;  // keys in which points differ
+  for (std::size_t k = 0; k < keys.size(); ++k)
+    if (std::any_of(points.begin(), points.end(),
+                    [&](const Point& p) { return p.values[k] != points[0].values[k]; }))
+      telling.push_back(k);
+  for (const std::size_t k : telling) rows[0].push_back(keys[k]);
   rows[0].insert(rows[0].end(), {"runs", "validation " + best_by, "epoch", "test " + test_name(best_by)});
   for (const Point* point : ranked()) {
     std::vector<std::string> row = {fmt::format("{}", point->number)};
-    for (const std::string& value : point->values) row.push_back(value.empty() ? "\"\"" : value);
+    for (const std::size_t k : telling) row.push_back(point->values[k].empty() ? "\"\"" : point->values[k]);
     std::string epochs;
     std::size_t done = 0;
     for (const SweepRun& run : point->runs) {

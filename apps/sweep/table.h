@@ -48,12 +48,12 @@ struct SweepTable {
   // By the mean of validation over the seeds, best first; behind them points that have diverged with one seed
   // or more, then those that are not done. Of equals the first.
   std::vector<const Point*> ranked() const;
-  // The first of these, when all are done; null if none is or all have diverged.
+  // The first of these, when all are done; null before, and where none has a figure of validation.
   const Point* best() const;
 
   std::string csv() const;
   nlohmann::ordered_json json() const;
-  // For people: a row a point, best first.
+  // For people: a row a point, best first, with the keys in which they differ.
   TextRows rows() const;
 };
 
