@@ -360,7 +360,13 @@ void add_device(std::string& devices, const RunFolder& run) {
 
 void tell_missing(const std::vector<std::string>& missing, const RunFolder& folder, Settings& settings) {
   if (missing.empty()) return;
-  say("{}: {} runs are missing: {}", folder.path().string(), missing.size(), joined(missing));
+  constexpr std::size_t kTold = 20;
+  std::vector<std::string> told = missing;
+  if (told.size() > kTold) {
+    told.resize(kTold);
+    told.push_back(fmt::format("... {} in all", missing.size()));
+  }
+  say("{}: missing: {}", folder.path().string(), joined(told));
   settings.exit_code = kExitProblemsFound;
 }
 

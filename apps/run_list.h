@@ -102,7 +102,7 @@ class RunList {
 // Adds what the run was trained on to `devices`, if that is another than those before.
 void add_device(std::string& devices, const RunFolder& run);
 
-// For a table that was collected: lists what is missing and makes that the exit code.
+// For a table that was collected: lists what is missing, for which there is an exit code.
 void tell_missing(const std::vector<std::string>& missing, const RunFolder& folder, Settings& settings);
 
 }  // namespace melgrad

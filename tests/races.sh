@@ -11,7 +11,7 @@ targets=(io_test)
 [ "${1:-}" = --quick ] || targets+=(melgrad)
 configure_and_build cpu-tsan "${targets[@]}" | { grep -v '^\[' || true; }  # a failed build ends this script
 
-export OMP_THREAD_LIMIT=1 TSAN_OPTIONS=halt_on_error=1:exitcode=66
+export OMP_THREAD_LIMIT=1 TSAN_OPTIONS=halt_on_error=1:exitcode=66:suppressions=$PWD/tests/races.supp
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # ThreadSanitizer cannot place its shadow where addresses are laid out at random with 32 bits.

@@ -29,7 +29,8 @@ class AtomicFile {
 
  private:
   std::string path_, temp_;
-  int lock_ = -1;  // open and locked as long as somebody is at work on it
+  int place_ = -1;  // among the temporary files of this process
+  int lock_ = -1;   // open and locked as long as somebody is at work on it
 };
 
 // Error (output) if something else than a regular file has that name.

@@ -170,7 +170,7 @@ TEST_F(ReproduceMtat, parts_are_the_whole) {
   fs::remove_all(at("parts/musicnn"));
   const auto incomplete = reproduce({"--collect", at("parts")});
   EXPECT_EQ(incomplete.exit_code, 6);
-  EXPECT_TRUE(has(incomplete.err, "1 runs are missing: musicnn")) << incomplete.err;
+  EXPECT_TRUE(has(incomplete.err, "parts: missing: musicnn")) << incomplete.err;
   EXPECT_EQ(result("parts")["missing"], json{"musicnn"});
 }
 
