@@ -10,7 +10,6 @@
 #include "apps/terminal/interrupt.h"
 #include "engine/mpi/mpi_ranks.h"
 #include "engine/team.h"
-#include "io/arrays/hdf5_threads.h"
 #include "kernels/devices/make_device.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
@@ -96,10 +95,6 @@ void on_devices(const RankOptions& options, Settings& settings, const std::funct
          "--devices {}: started as one of {} processes, which are ranks themselves: --device cuda",
          options.devices, n);
   const auto size = static_cast<int>(devices.size());
-  if (size > 1 && !hdf5_takes_threads())
-    fail(ErrorKind::usage,
-         "--devices {}: HDF5 was built without thread safety here: mpirun -n {} melgrad ...", options.devices,
-         size);
   on_ranks(size, [&](Collective& ranks) {
     Settings own = settings;
     own.device = devices[static_cast<std::size_t>(ranks.rank())];

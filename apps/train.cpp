@@ -225,12 +225,12 @@ void start_or_resume(Settings& settings, const TrainRequest& request, const std:
   });
 }
 
+}  // namespace
+
 std::string describe(const std::string& label, const TrainingRun::Incident& i) {
   if (i.skipped) return fmt::format("{}: step {} skipped: its gradient is no number", label, i.step);
   return fmt::format("{}: step {}: loss {:.3g}, where {:.3g} was usual", label, i.step, i.loss, i.usual);
 }
-
-}  // namespace
 
 bool train_shown(TrainingRun& run, const RunFolder& folder, const std::string& label,
                  const SaveOptions& saving) {
@@ -258,9 +258,6 @@ bool train_shown(TrainingRun& run, const RunFolder& folder, const std::string& l
   return train_in_folder(run, folder, label, saving, watcher);
 }
 
-namespace {
-
-// How the tracks are divided; returns --split.
 Option* add_split_options(CommandLine& command, TrainRequest& request) {
   Option* split = command.add_option("--split", request.split, "number of the random stratified split")
                       ->non_negative()
@@ -284,6 +281,8 @@ Option* add_split_options(CommandLine& command, TrainRequest& request) {
       ->excludes("--fold");
   return split;
 }
+
+namespace {
 
 void add_saving_options(CommandLine& command, TrainRequest& request) {
   command.add_option("--save-every", request.saving.every, "seconds between checkpoints")

@@ -9,11 +9,9 @@
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
 #include "models/runs/run_checkpoints.h"
-#include "models/training/data.h"
+#include "models/training/run.h"
 
 namespace melgrad {
-
-class TrainingRun;
 
 struct TrainRequest {
   std::string data;    // as given by the user
@@ -59,6 +57,12 @@ Split choose_split(const TrainingData& data, const Recipe& recipe, const TrainRe
 nlohmann::ordered_json split_record(const TrainRequest& request);
 
 // ---- on the screen (train.cpp) ----
+
+// How the tracks are divided: --split, which is returned, --split-lists, --fold, --group.
+Option* add_split_options(CommandLine& command, TrainRequest& request);
+
+// A line on it.
+std::string describe(const std::string& label, const TrainingRun::Incident& incident);
 
 // train_in_folder (models/runs/run_training.h) with its progress on stderr and Ctrl-C as the wish to stop.
 bool train_shown(TrainingRun& run, const RunFolder& folder, const std::string& label,

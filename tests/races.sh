@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # ThreadSanitizer over everything that works on several threads of its own: the worker pool, caches and the commands that
-# read many files; and over a short training. OpenMP is held to one thread, because GCC's does not tell ThreadSanitizer
+# read many files; over a short training, and several at once. OpenMP is held to one thread, because GCC's does not tell ThreadSanitizer
 # of its barriers.
 #   bash tests/races.sh [--quick]     quick: the pool and the caches, without the commands
 set -euo pipefail
@@ -11,7 +11,7 @@ targets=(io_test)
 [ "${1:-}" = --quick ] || targets+=(melgrad)
 configure_and_build cpu-tsan "${targets[@]}" | { grep -v '^\[' || true; }  # a failed build ends this script
 
-export OMP_THREAD_LIMIT=1 TSAN_OPTIONS=halt_on_error=1:exitcode=66
+export OMP_THREAD_LIMIT=1 TSAN_OPTIONS=halt_on_error=1:exitcode=66:suppressions=$PWD/tests/races.supp
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # ThreadSanitizer cannot place its shadow where addresses are laid out at random with 32 bits.
@@ -33,6 +33,8 @@ run check "$work/music"
 run extract "$work/music" --out "$work/c.h5"
 run train "$work/c.h5" --recipe dong2018-fixed --set train.epochs=2 --set train.batch=8 --set model.filters=4 \
   --hold file --out "$work/run"
+run sweep dong2018-fixed --data "$work/c.h5" --set train.rate=1e-3,1e-2 --set train.epochs=2 --set train.batch=8 \
+  --set model.filters=4 --seeds 2 --jobs 3 --out "$work/sweep"
 run predict "$work/run" "$work/music"
 run extract "$work/mtat" --protocol all --tags top10 --out "$work/t.h5" --recipe mtat-musicnn
 run analyze "$work/mtat"

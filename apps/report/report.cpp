@@ -26,6 +26,7 @@ bool is_embeddings(const std::string& path) { return path.ends_with(".h5") || pa
 void report(Settings& settings, const std::vector<std::string>& paths, const std::string& out,
             const Extras& extras) {
   std::vector<ReportRun> runs;
+  std::vector<SweepTable> sweeps;
   std::vector<Analysis> analyses;
   std::vector<EmbeddingTable> collections;
   std::vector<std::string> problems;
@@ -36,6 +37,7 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
       continue;
     }
     try {
+      if (is_sweep(path)) sweeps.push_back(read_sweep(RunFolder::open(path)));
       for (ReportRun& run : read_runs(path, problems)) runs.push_back(std::move(run));
     } catch (const Error& e) {
       if (e.kind() != ErrorKind::input) throw;
@@ -52,6 +54,7 @@ void report(Settings& settings, const std::vector<std::string>& paths, const std
                                  : fmt::format("Report: {} runs of {} recipes", runs.size(), groups.size()));
   if (!groups.empty()) {
     add_overview(page, groups);
+    add_sweeps(page, sweeps);
     add_genre_results(page, groups);
     add_tag_results(page, groups);
     add_comparisons(page, groups);
@@ -100,8 +103,9 @@ void register_report(CommandLine& root, Settings& settings) {
   auto runs = std::make_shared<std::vector<std::string>>();
   auto out = std::make_shared<std::string>("report.html");
   command
-      ->add_option("runs", *runs,
-                   "folders of runs or of reproductions, what analyze --out wrote, and what embed wrote")
+      ->add_option(
+          "runs", *runs,
+          "folders of runs, of reproductions or of sweeps, what analyze --out wrote, and what embed wrote")
       ->required();
   command->add_option("-o,--out", *out, "the page; its figures go beside it")->capture_default_str();
   auto extras = std::make_shared<Extras>();

@@ -7,6 +7,7 @@
 #include <limits>
 #include <sstream>
 
+#include "apps/sweep/table.h"
 #include "io/files/json.h"
 #include "io/files/text_file.h"
 #include "kernels/error.h"
@@ -143,7 +144,9 @@ std::vector<TagCurve> tag_curves(const ordered_json& test) {
 void read_result(const RunFolder& folder, ReportRun& run) {
   try {
     if (const std::string why = untested(folder); !why.empty()) {
-      run.notes.push_back(why);
+      // A sweep tests its best point alone.
+      if (!fs::exists(folder.file(kTrained)) || fs::exists(folder.file("result.json")))
+        run.notes.push_back(why);
       return;
     }
     reading_json("result.json: left out", [&] {
@@ -226,7 +229,8 @@ std::vector<ReportRun> read_runs(const std::string& path, std::vector<std::strin
     if (fs::exists(entry.path() / "run.json")) found.push_back(entry.path().string());
   }
   if (found.empty())
-    fail(ErrorKind::input, "{}: neither a run folder nor one of a reproduction (no run.json below it)", path);
+    fail(ErrorKind::input,
+         "{}: neither a run folder nor one of a reproduction or sweep (no run.json below it)", path);
   std::sort(found.begin(), found.end());
   std::vector<ReportRun> runs;
   for (const std::string& run : found) {

@@ -52,8 +52,8 @@ struct ReportRun {
 // Drops test results on other classes than those of the first run of the same recipe, with a note.
 void keep_comparable(std::vector<ReportRun>& runs);
 
-// Reads a run folder, or all that lie in the folder of a `reproduce`. A run whose recipe cannot be read is
-// left out and named in `problems`. Throws Error (input) if `path` is neither.
+// Reads a run folder, or all that lie in the folder of a `reproduce` or `sweep`. A run whose recipe cannot be
+// read is left out and named in `problems`. Throws Error (input) if `path` is neither.
 std::vector<ReportRun> read_runs(const std::string& path, std::vector<std::string>& problems);
 
 }  // namespace melgrad

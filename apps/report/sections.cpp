@@ -164,6 +164,17 @@ void add_overview(Page& page, const std::vector<RunGroup>& groups) {
   page.table("Mean and standard deviation over the runs of a recipe", rows);
 }
 
+void add_sweeps(Page& page, const std::vector<SweepTable>& sweeps) {
+  for (const SweepTable& sweep : sweeps) {
+    page.heading(2, "Sweep of " + sweep.recipe);
+    page.paragraph(fmt::format(
+        "Points are ordered by validation, mean and standard deviation over their runs; the test tracks were "
+        "asked for the first alone, once all were trained.{}",
+        sweep.missing().empty() ? "" : fmt::format(" {} runs are missing.", sweep.missing().size())));
+    page.table("What was tried", sweep.rows());
+  }
+}
+
 void add_learning_curves(Page& page, const std::vector<RunGroup>& groups) {
   page.heading(2, "Learning curves");
   const std::vector<Groups> pictures = for_one_picture(groups);

@@ -6,6 +6,7 @@
 
 #include "apps/report/page.h"
 #include "apps/report/runs.h"
+#include "apps/sweep/table.h"
 
 namespace melgrad {
 
@@ -20,6 +21,8 @@ std::vector<RunGroup> group_runs(const std::vector<ReportRun>& runs);
 
 // A row per group: runs, epochs, steps, test result.
 void add_overview(Page& page, const std::vector<RunGroup>& groups);
+// The points of each sweep, best by validation first.
+void add_sweeps(Page& page, const std::vector<SweepTable>& sweeps);
 // Loss, validation, rate and time of a step over the epochs.
 void add_learning_curves(Page& page, const std::vector<RunGroup>& groups);
 // Confusion, accuracy of each genre, calibration, the most confident mistakes.

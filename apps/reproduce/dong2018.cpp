@@ -1,16 +1,16 @@
 // melgrad reproduce dong2018: the published experiment, end to end: features, many splits, the table.
 #include "apps/extract.h"
 #include "apps/reproduce/reproduce.h"
-#include "apps/terminal/interrupt.h"
+#include "apps/run_list.h"
 #include "apps/terminal/result_text.h"
 #include "apps/train.h"
+#include "io/arrays/cache_parts.h"
 #include "io/datasets/tar_shards.h"
-#include "io/files/atomic_file.h"
+#include "kernels/text.h"
 #include "models/metrics/statistics.h"
 #include "models/recipes/recipe_use.h"
 #include "models/runs/run_record.h"
 #include "models/runs/run_training.h"
-#include "models/training/run.h"
 
 namespace melgrad {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Dong2018Arguments {
-  std::string gtzan, recipe = "dong2018", out, resume, split_lists;
+  std::string gtzan, recipe = "dong2018", split_lists;
   std::vector<std::string> set;
   int splits = 30;
   std::uint64_t seed = 0;
@@ -75,65 +75,32 @@ std::string find_lists(const fs::path& gtzan, const std::string& asked) {
   return "";
 }
 
-class Dong2018Reproduction {
+// A table of the runs that are done, from their folders alone.
+class Dong2018Table {
  public:
-  Dong2018Reproduction(Settings& settings, const Dong2018Arguments& args)
-      : settings_(&settings),
-        device_(open_device(settings)),
-        recipe_(args.resume.empty() ? told_recipe(args.recipe, args.set)
-                                    : load_recipe((fs::path(args.resume) / "recipe.toml").string())),
-        folder_(prepare(args, recipe_)),
+  explicit Dong2018Table(RunFolder folder)
+      : folder_(std::move(folder)),
         asked_(asked_of(folder_)),
-        data_(*device_, cache(settings), recipe_, TrainingData::Hold::automatic, say_line) {}
+        recipe_(load_recipe(folder_.file("recipe.toml"))),
+        lists_(find_lists(asked_.gtzan, asked_.split_lists)) {}
 
-  void run() {
-    expect_classes(asked_.gtzan, data_.classes(), recipe_);
-    const std::string identical = data_.identical_tracks();
-    if (!identical.empty()) say("{}", identical);
-    tell_of_features(recipe_.features);
-    Summary random, filtered;
-    for (int k = 0; k < asked_.splits; ++k) {
-      const Split split = data_.random_split(recipe_.split, static_cast<std::uint64_t>(k));
-      one(fmt::format("split-{:02}", k), split, static_cast<std::uint64_t>(k), random);
-    }
-    const std::string lists = find_lists(asked_.gtzan, asked_.split_lists);
-    if (lists.empty()) {
-      say("fault-filtered split: no lists found; they are published as train_filtered.txt, "
-          "valid_filtered.txt and test_filtered.txt in github.com/coreyker/dnn-mgr (gtzan/): put them beside "
-          "the genres or name their folder with --split-lists");
-    } else {
-      one("filtered", data_.listed_split(lists), 0, filtered);
-    }
-    report(random, filtered);
+  const Dong2018Arguments& asked() const { return asked_; }
+  const Recipe& recipe() const { return recipe_; }
+  const std::string& lists() const { return lists_; }  // of the fault-filtered split; empty: there are none
+
+  // Of the random splits, by their number, and of the fault-filtered one, which is last.
+  std::vector<std::string> runs() const {
+    std::vector<std::string> names;
+    for (int k = 0; k < asked_.splits; ++k) names.push_back(fmt::format("split-{:02}", k));
+    if (!lists_.empty() || fs::exists(folder_.path() / "filtered" / "run.json"))
+      names.emplace_back("filtered");
+    return names;
   }
+
+  // Writes result.json and prints it.
+  void write(const std::vector<std::string>& missing, Settings& settings) const;
 
  private:
-  // The run folder: a new one that says what was asked for, or the one to go on with.
-  static RunFolder prepare(const Dong2018Arguments& args, const Recipe& recipe) {
-    if (!args.resume.empty()) {
-      RunFolder folder = RunFolder::resume(args.resume);
-      record_resumption(folder);
-      return folder;
-    }
-    if (args.gtzan == "-")
-      fail(ErrorKind::usage, "--gtzan -: standard input cannot be read again when a reproduction goes on");
-    if (!names_shards(args.gtzan) && !fs::exists(args.gtzan))
-      fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
-    RunFolder folder = RunFolder::create(args.out, "reproduce-" + recipe.name);
-    const auto absolute = [](const std::string& path) {
-      return path.empty() ? path : as_utf8(fs::absolute(path).lexically_normal().string());
-    };
-    write_file_atomically(folder.file("recipe.toml"), as_toml(recipe));
-    nlohmann::ordered_json run = {{"recipe", recipe.name},
-                                  {"gtzan", absolute(args.gtzan)},
-                                  {"splits", args.splits},
-                                  {"seed", args.seed},
-                                  {"split_lists", absolute(args.split_lists)}};
-    run.update(session_record());
-    folder.write_json("run.json", run);
-    return folder;
-  }
-
   static Dong2018Arguments asked_of(const RunFolder& folder) {
     return folder.read("run.json", [](const nlohmann::ordered_json& json) {
       Dong2018Arguments asked;
@@ -145,70 +112,34 @@ class Dong2018Reproduction {
     });
   }
 
-  // The features: as given, or extracted from the audio.
-  std::string cache(Settings& settings) {
-    DataSetRequest data;
-    data.path = asked_.gtzan;
-    const auto audio = audio_of(data, settings);
-    if (!audio) return asked_.gtzan;
-    const std::string path = folder_.file("features.h5");
-    extract_to(path, *audio, recipe_.features, *device_, settings);
-    return path;
-  }
-
-  // Trains and tests one split in a folder of its own, or takes over what an interrupted run left there. Run
-  // `k` has its own seed: the spread over the splits is that of initial weights and crops too.
-  void one(const std::string& name, const Split& split, std::uint64_t k, Summary& summary) {
-    const bool begun = fs::exists(folder_.path() / name / "run.json");
-    const RunFolder folder =
-        begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
-    if (begun && result_stands(folder)) {
-      summary.add(folder);
-      return;
-    }
-    std::uint64_t seed = asked_.seed + k;
-    if (begun) {
-      const RunOrigin origin = origin_of(folder);
-      compare_devices(origin, *device_, say_line);
-      seed = origin.seed;
-    } else {
-      begin_in_folder(folder, recipe_, data_, asked_.gtzan, split, seed, *device_);
-    }
-    TrainingRun run(*device_, data_, split, recipe_, seed);
-    resume_in_folder(run, folder, say_line);
-    if (begun) note_resumption(run, folder, say_line);
-    if (!train_shown(run, folder, name)) {
-      record_end(folder_, "interrupted");
-      throw Interrupted{
-          fmt::format("saved; go on with: melgrad reproduce dong2018 --resume {}", folder_.path().string())};
-    }
-    test_in_folder(run, folder);
-    summary.add(folder);
-    say("{}: test accuracy {:.3f} ({}), weights {:016x}", name, summary.kept.back(), run.ending(),
-        run.weights_digest());
-  }
-
-  void report(const Summary& random, const Summary& filtered) const;
-
-  Settings* settings_;
-  std::unique_ptr<Device> device_;
-  Recipe recipe_;
   RunFolder folder_;
   Dong2018Arguments asked_;
-  TrainingData data_;
+  Recipe recipe_;
+  std::string lists_;
 };
 
-void Dong2018Reproduction::report(const Summary& random, const Summary& filtered) const {
+void Dong2018Table::write(const std::vector<std::string>& missing, Settings& settings) const {
+  Summary random, filtered;
+  std::string device;
+  nlohmann::ordered_json classes = nlohmann::ordered_json::array();
+  for (const std::string& name : runs()) {
+    if (std::find(missing.begin(), missing.end(), name) != missing.end()) continue;
+    const RunFolder run = RunFolder::open(folder_.file(name));
+    (name == "filtered" ? filtered : random).add(run);
+    run.read("result.json",
+             [&](const nlohmann::ordered_json& json) { classes = json.at("test").at("classes"); });
+    add_device(device, run);
+  }
   nlohmann::ordered_json out = {{"recipe", recipe_.name},
                                 {"title", recipe_.title},
                                 {"seed", asked_.seed},
-                                {"classes", data_.classes()},
-                                {"device", device_->description()}};
+                                {"classes", classes},
+                                {"device", device}};
   if (!random.kept.empty()) out["random_splits"] = as_json(random);
   if (!filtered.kept.empty()) out["fault_filtered"] = as_json(filtered);
+  if (!missing.empty()) out["missing"] = missing;
   folder_.write_json("result.json", out);
-  record_end(folder_, "finished");
-  if (settings_->json) {
+  if (settings.json) {
     print_json(out);
     return;
   }
@@ -218,9 +149,81 @@ void Dong2018Reproduction::report(const Summary& random, const Summary& filtered
   if (!filtered.kept.empty()) print_row("fault-filtered", filtered);
   if (!random.kept.empty()) {
     print("\npooled confusion over the random splits, rates per true genre\n\n{}",
-          Lines{as_table(random.confusion, data_.classes())});
+          Lines{as_table(random.confusion, classes.get<std::vector<std::string>>())});
   }
   print("\nresult: {}\n", folder_.file("result.json"));
+}
+
+RunFolder open_folder(const Dong2018Arguments& args, const ListOptions& options) {
+  if (!options.resume.empty()) return open_list(options, "", {});
+  const Recipe recipe = told_recipe(args.recipe, args.set);
+  if (args.gtzan == "-")
+    fail(ErrorKind::usage, "--gtzan -: standard input cannot be read again when a reproduction goes on");
+  if (!names_shards(args.gtzan) && !has_cache(args.gtzan))
+    fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
+  if (args.splits == 0 && find_lists(args.gtzan, args.split_lists).empty())
+    fail(ErrorKind::usage, "--splits 0: nothing to do, as there are no lists of the fault-filtered split");
+  const auto absolute = [](const std::string& path) {
+    return path.empty() ? path : as_utf8(fs::absolute(path).lexically_normal().string());
+  };
+  const nlohmann::ordered_json asked = {{"recipe", recipe.name},
+                                        {"gtzan", absolute(args.gtzan)},
+                                        {"splits", args.splits},
+                                        {"seed", args.seed},
+                                        {"split_lists", absolute(args.split_lists)}};
+  return open_list(options, "reproduce-" + recipe.name, asked, &recipe);
+}
+
+RunEnding tested() {
+  return {result_stands, [](TrainingRun& run, const RunFolder& folder, const Notes& notes) {
+            const auto result = test_in_folder(run, folder);
+            note(notes, "{}: test accuracy {:.3f} ({}), weights {:016x}", folder.path().filename().string(),
+                 result.at("accuracy").get<double>(), run.ending(), run.weights_digest());
+          }};
+}
+
+// Trains the runs of this process's part. Run `k` has its own seed: the spread over the splits is that of
+// initial weights and crops too.
+void train(Device& device, RunList& list, const RunFolder& folder, const Dong2018Table& table,
+           const ListOptions& options, Settings& settings) {
+  const auto& asked = table.asked();
+  DataSetRequest request;
+  request.path = asked.gtzan;
+  const std::string cache = features_of_list(folder, request, table.recipe(), options.part, device, settings);
+  const auto data = looked_at(device, cache, table.recipe());
+  expect_classes(asked.gtzan, data->classes(), table.recipe());
+  if (const std::string identical = data->identical_tracks(); !identical.empty()) say("{}", identical);
+  tell_of_features(table.recipe().features);
+  if (table.lists().empty())
+    say("fault-filtered split: no lists found; they are published as train_filtered.txt, valid_filtered.txt "
+        "and test_filtered.txt in github.com/coreyker/dnn-mgr (gtzan/): put them beside the genres or name "
+        "their folder with --split-lists");
+  std::vector<ListedRun> runs;
+  const std::vector<std::string> names = table.runs();
+  for (const std::size_t k : list.to_do()) {
+    const bool filtered = names[k] == "filtered";
+    runs.push_back(
+        {names[k], table.recipe(), asked.seed + (filtered ? 0 : k), asked.gtzan, cache,
+         filtered ? data->listed_split(table.lists()) : data->random_split(table.recipe().split, k)});
+  }
+  list.train(device, settings, runs);
+}
+
+void reproduce_dong2018(Settings& settings, const Dong2018Arguments& args, const ListOptions& options) {
+  const bool collects = !options.collect.empty();
+  const auto device = collects ? nullptr : open_device(settings);  // before a folder stays behind
+  const RunFolder folder = collects ? RunFolder::open(options.collect) : open_folder(args, options);
+  const Dong2018Table table(folder);
+  RunList list(folder, table.runs(), tested(), options, "reproduce dong2018");
+  if (!collects) train(*device, list, folder, table, options, settings);
+  if (options.part) {
+    list.end("finished");
+    return list.tell_part(settings);
+  }
+  const std::vector<std::string> missing = list.missing();
+  table.write(missing, settings);
+  if (collects) tell_missing(missing, folder, settings);
+  else list.end("finished");
 }
 
 }  // namespace
@@ -229,6 +232,7 @@ void register_reproduce_dong2018(CommandLine& reproduce, Settings& settings) {
   auto* dong =
       reproduce.add_subcommand("dong2018", "Dong 2018: genres of GTZAN by voting over 3-second segments");
   auto args = std::make_shared<Dong2018Arguments>();
+  auto options = std::make_shared<ListOptions>();
   dong->add_option("--gtzan", args->gtzan,
                    "GTZAN's folder, or another data set (as for train), or a cache of it");
   dong->add_option("--splits", args->splits, "number of random splits")
@@ -241,15 +245,16 @@ void register_reproduce_dong2018(CommandLine& reproduce, Settings& settings) {
                    "of the first split's weights, order, crops and dropout; the next have the next")
       ->capture_default_str();
   dong->add_option("--split-lists", args->split_lists, "folder with the fault-filtered split's three lists");
-  dong->add_option("--out", args->out, "run folder (default runs/reproduce-<recipe>-<time>)");
-  auto* resume = dong->add_option("--resume", args->resume, "go on with an interrupted reproduction");
-  dong->goes_alone(*resume);
+  dong->add_option("--out", options->out, "run folder (default runs/reproduce-<recipe>-<time>)");
+  auto* resume = dong->add_option("--resume", options->resume, "go on with an interrupted reproduction");
+  auto* collect = add_list_options(*dong, *options, "splits");
+  dong->goes_alone(*resume, {"--jobs"});
   add_no_cache(*dong, settings);
+  dong->goes_alone(*collect);
   dong->callback([=, &settings] {
-    if (args->gtzan.empty() && args->resume.empty()) {
+    if (args->gtzan.empty() && options->resume.empty() && options->collect.empty())
       fail(ErrorKind::usage, "reproduce dong2018: name the data with --gtzan, or --resume FOLDER");
-    }
-    Dong2018Reproduction(settings, *args).run();
+    reproduce_dong2018(settings, *args, *options);
   });
 }
 

@@ -6,14 +6,12 @@
 #include "apps/data_set.h"
 #include "apps/extract.h"
 #include "apps/reproduce/reproduce.h"
-#include "apps/terminal/interrupt.h"
-#include "apps/train.h"
+#include "apps/run_list.h"
 #include "io/files/json.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
 #include "models/runs/run_record.h"
 #include "models/runs/run_training.h"
-#include "models/training/run.h"
 
 namespace melgrad {
 namespace {
@@ -28,7 +26,7 @@ const std::vector<std::string> kField = {"fcn",           "crnn",        "musicn
 struct MtatArguments {
   DataSetRequest data;
   std::vector<std::string> models, set;
-  std::string dtype = "f16", out, resume;
+  std::string dtype = "f16";
   std::uint64_t seed = 0;
 };
 
@@ -36,13 +34,17 @@ std::vector<std::string> chosen(const std::vector<std::string>& asked) {
   std::vector<std::string> all = kStudy, models;
   all.insert(all.end(), kField.begin(), kField.end());
   if (asked.empty()) return all;
+  const auto add = [&](const std::vector<std::string>& names) {
+    for (const std::string& name : names)
+      if (std::find(models.begin(), models.end(), name) == models.end()) models.push_back(name);
+  };
   for (const std::string& name : asked) {
     if (name == "study") {
-      models.insert(models.end(), kStudy.begin(), kStudy.end());
+      add(kStudy);
     } else if (name == "field") {
-      models.insert(models.end(), kField.begin(), kField.end());
+      add(kField);
     } else if (std::find(all.begin(), all.end(), name) != all.end()) {
-      models.push_back(name);
+      add({name});
     } else {
       fail(ErrorKind::usage, "--models: no network {}; did you mean {}?", name, nearest(name, all));
     }
@@ -50,125 +52,134 @@ std::vector<std::string> chosen(const std::vector<std::string>& asked) {
   return models;
 }
 
-class MtatReproduction {
+Recipe recipe_of(const std::string& model, const std::vector<std::string>& set) {
+  Recipe recipe = load_recipe("mtat-" + model);
+  for (const std::string& note : set_recipe_fields(recipe, set)) say("{}: {}", model, note);
+  return recipe;
+}
+
+RunFolder open_folder(const MtatArguments& args, const ListOptions& options) {
+  if (!options.resume.empty()) return open_list(options, "", {});
+  const std::vector<std::string> models = chosen(args.models);
+  std::vector<Recipe> recipes;  // so that a wrong key is told now
+  for (const std::string& name : models) recipes.push_back(recipe_of(name, args.set));
+  expect_use(recipes, args.set);
+  if (!is_mtat(args.data.path))
+    fail(ErrorKind::input, "{}: no MagnaTagATune: it has no annotations_final.csv", args.data.path);
+  const auto absolute = [](const fs::path& path) {
+    return path.empty() ? "" : as_utf8(fs::absolute(path).lexically_normal().string());
+  };
+  const nlohmann::ordered_json asked = {{"data", absolute(args.data.path)},
+                                        {"protocol", args.data.protocol},
+                                        {"tags", args.data.mtat.tags},
+                                        {"merge_tags", args.data.mtat.merge_synonyms},
+                                        {"split_by", args.data.split_by},
+                                        {"split_seed", args.data.mtat.split_seed},
+                                        {"split_lists", absolute(args.data.mtat.split_lists)},
+                                        {"models", models},
+                                        {"set", args.set},
+                                        {"dtype", args.dtype},
+                                        {"seed", args.seed}};
+  return open_list(options, "reproduce-mtat", asked);
+}
+
+MtatArguments asked_of(const RunFolder& folder) {
+  return folder.read("run.json", [](const nlohmann::ordered_json& json) {
+    MtatArguments asked;
+    asked.data.path = path_from_utf8(json.at("data"));
+    asked.data.protocol = json.at("protocol");
+    asked.data.split_by = json.at("split_by");
+    asked.data.mtat.tags = json.at("tags");
+    asked.data.mtat.merge_synonyms = json.at("merge_tags");
+    asked.data.mtat.split_seed = seed_of(json.at("split_seed"));
+    asked.data.mtat.split_lists = path_from_utf8(json.at("split_lists"));
+    json.at("models").get_to(asked.models);
+    if (!asked.models.empty()) chosen(asked.models);  // each names a folder
+    json.at("set").get_to(asked.set);
+    json.at("dtype").get_to(asked.dtype);
+    asked.seed = seed_of(json.at("seed"));
+    return asked;
+  });
+}
+
+// The features of the recipes, each kind extracted once for all networks that share it.
+class MtatFeatures {
  public:
-  MtatReproduction(Settings& settings, const MtatArguments& args)
-      : settings_(&settings),
-        device_(open_device(settings)),
-        folder_(prepare(args)),
-        asked_(asked_of(folder_)) {}
+  MtatFeatures(const RunFolder& folder, const MtatArguments& asked, const ListOptions& options,
+               Device& device, Settings& settings)
+      : folder_(&folder), asked_(&asked), options_(&options), device_(&device), settings_(&settings) {}
 
-  void run() {
-    for (const std::string& name : asked_.models) {
-      results_.emplace_back(name, one(name));
-      reading_json(folder_.file(name + "/result.json"), [&] { print_row(name, results_.back().second); });
-    }
-    finish();
-  }
-
- private:
-  // A new run folder that says what was asked for, or the one to go on with.
-  static RunFolder prepare(const MtatArguments& args) {
-    if (!args.resume.empty()) {
-      RunFolder folder = RunFolder::resume(args.resume);
-      record_resumption(folder);
-      return folder;
-    }
-    const std::vector<std::string> models = chosen(args.models);
-    std::vector<Recipe> recipes;  // so that a wrong key is told now
-    for (const std::string& name : models) recipes.push_back(recipe_of(name, args.set));
-    expect_use(recipes, args.set);
-    if (!is_mtat(args.data.path))
-      fail(ErrorKind::input, "{}: no MagnaTagATune: it has no annotations_final.csv", args.data.path);
-    const RunFolder folder = RunFolder::create(args.out, "reproduce-mtat");
-    const auto absolute = [](const fs::path& path) {
-      return path.empty() ? "" : as_utf8(fs::absolute(path).lexically_normal().string());
-    };
-    nlohmann::ordered_json run = {{"data", absolute(args.data.path)},
-                                  {"protocol", args.data.protocol},
-                                  {"tags", args.data.mtat.tags},
-                                  {"merge_tags", args.data.mtat.merge_synonyms},
-                                  {"split_by", args.data.split_by},
-                                  {"split_seed", args.data.mtat.split_seed},
-                                  {"split_lists", absolute(args.data.mtat.split_lists)},
-                                  {"models", models},
-                                  {"set", args.set},
-                                  {"dtype", args.dtype},
-                                  {"seed", args.seed}};
-    run.update(session_record());
-    folder.write_json("run.json", run);
-    return folder;
-  }
-
-  static MtatArguments asked_of(const RunFolder& folder) {
-    return folder.read("run.json", [](const nlohmann::ordered_json& json) {
-      MtatArguments asked;
-      asked.data.path = path_from_utf8(json.at("data"));
-      asked.data.protocol = json.at("protocol");
-      asked.data.split_by = json.at("split_by");
-      asked.data.mtat.tags = json.at("tags");
-      asked.data.mtat.merge_synonyms = json.at("merge_tags");
-      asked.data.mtat.split_seed = seed_of(json.at("split_seed"));
-      asked.data.mtat.split_lists = path_from_utf8(json.at("split_lists"));
-      json.at("models").get_to(asked.models);
-      if (!asked.models.empty()) chosen(asked.models);  // each names a folder
-      json.at("set").get_to(asked.set);
-      json.at("dtype").get_to(asked.dtype);
-      asked.seed = seed_of(json.at("seed"));
-      return asked;
-    });
-  }
-
-  static Recipe recipe_of(const std::string& model, const std::vector<std::string>& set) {
-    Recipe recipe = load_recipe("mtat-" + model);
-    for (const std::string& note : set_recipe_fields(recipe, set)) say("{}: {}", model, note);
-    return recipe;
-  }
-
-  // The features of a recipe, extracted once for all networks that share them.
-  std::string cache_of(const Recipe& recipe) {
-    const std::string path = folder_.file("features-" + recipe.features.preset + ".h5");
+  // Nothing if Ctrl-C has come first.
+  std::optional<std::string> cache_of(const std::string& model, const Recipe& recipe) {
+    const std::string path = folder_->file("features-" + recipe.features.preset + ".h5");
     if (fs::exists(path)) return path;
     const DType dtype =
-        asked_.dtype == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
+        asked_->dtype == "f16" && recipe.features.log != LogKind::none ? DType::f16 : DType::f32;
+    if (options_->part && options_->part->count > 1)
+      fail(ErrorKind::usage, "--part: parts do not wait for another's features: {} makes them",
+           command(model, dtype, path));
     say("features {}:", recipe.features.preset);
     tell_of_features(recipe.features);
-    if (!data_set_) data_set_ = open_data_set(asked_.data, *settings_);
+    if (!data_set_) data_set_ = open_data_set(asked_->data, *settings_);
     const auto store = feature_store(*settings_);
     const ExtractResult r = extract_shown(*data_set_, recipe.features, dtype, *device_, settings_->threads,
                                           path, store ? &*store : nullptr);
-    if (r.interrupted) interrupt();
     if (r.skipped > 0) settings_->exit_code = kExitProblemsFound;
-    return path;
+    return r.interrupted ? std::nullopt : std::optional(path);
   }
 
-  // Trains and tests one network in a folder of its own, or takes over what is there.
-  nlohmann::ordered_json one(const std::string& name) {
-    const bool begun = fs::exists(folder_.path() / name / "run.json");
-    if (begun) {
-      const RunFolder done = RunFolder::open(folder_.file(name));
-      if (result_stands(done)) return done.read_json("result.json");
+ private:
+  std::string command(const std::string& model, DType dtype, const std::string& path) const {
+    const DataSetRequest& data = asked_->data;
+    std::string line =
+        fmt::format("melgrad extract {} --recipe mtat-{} --dtype {} --tags {} --out {}", data.path, model,
+                    dtype == DType::f16 ? "f16" : "f32", data.mtat.tags, path);
+    for (const std::string& set : asked_->set)
+      if (keys_of({set})[0].starts_with("features.")) line += " --set " + set;
+    if (data.mtat.merge_synonyms) line += " --merge-tags";
+    if (!data.mtat.split_lists.empty()) return line + " --split-lists " + data.mtat.split_lists.string();
+    return line + fmt::format(" --protocol {} --split-by {} --split-seed {}", data.protocol, data.split_by,
+                              data.mtat.split_seed);
+  }
+
+  const RunFolder* folder_;
+  const MtatArguments* asked_;
+  const ListOptions* options_;
+  Device* device_;
+  Settings* settings_;
+  std::optional<DataSet> data_set_;  // opened when features are first missing
+};
+
+// The table, which grows as networks are done.
+class MtatTable {
+ public:
+  MtatTable(const RunFolder& folder, const Settings& settings) : folder_(&folder), settings_(&settings) {}
+
+  void add(const std::string& name) {
+    const RunFolder run = RunFolder::open(folder_->file(name));
+    results_.emplace_back(name, run.read_json("result.json"));
+    add_device(device_, run);
+    reading_json(run.file("result.json"), [&] { print_row(name, results_.back().second); });
+  }
+
+  void write(const std::vector<std::string>& missing) const {
+    nlohmann::ordered_json out = {{"asked", without_sessions(folder_->read_json("run.json"))},
+                                  {"device", device_}};
+    auto& list = out["models"] = nlohmann::ordered_json::array();
+    for (const auto& [name, result] : results_) {
+      list.push_back({{"model", name}, {"result", result}});
+      list.back()["result"]["test"].erase("predictions");  // they stay in the model's own result.json
     }
-    Recipe recipe = begun ? load_recipe(folder_.file(name) + "/recipe.toml") : recipe_of(name, asked_.set);
-    const TrainingData data(*device_, cache_of(recipe), recipe, TrainingData::Hold::automatic, say_line);
-    const RunFolder folder =
-        begun ? RunFolder::resume(folder_.file(name)) : RunFolder::create(folder_.file(name), "");
-    const Split split = data.own_split();
-    if (begun) compare_devices(origin_of(folder), *device_, say_line);
-    if (!begun) begin_in_folder(folder, recipe, data, asked_.data.path, split, asked_.seed, *device_);
-    TrainingRun run(*device_, data, split, recipe, asked_.seed);
-    resume_in_folder(run, folder, say_line);
-    if (begun) note_resumption(run, folder, say_line);
-    if (!train_shown(run, folder, name)) interrupt();
-    return test_in_folder(run, folder);
+    if (!missing.empty()) out["missing"] = missing;
+    folder_->write_json("result.json", out);
+    if (settings_->json) {
+      print_json(out);
+    } else {
+      print("\nresult: {}\n", folder_->file("result.json"));
+    }
   }
 
-  [[noreturn]] void interrupt() const {
-    record_end(folder_, "interrupted");
-    throw Interrupted{
-        fmt::format("saved; go on with: melgrad reproduce mtat --resume {}", folder_.path().string())};
-  }
-
+ private:
   void print_row(const std::string& name, const nlohmann::ordered_json& result) {
     const auto& macro = result.at("test").at("macro");
     if (settings_->json) return;
@@ -193,31 +204,54 @@ class MtatReproduction {
     std::fflush(stdout);
   }
 
-  void finish() const {
-    nlohmann::ordered_json out = {{"asked", without_sessions(folder_.read_json("run.json"))},
-                                  {"device", device_->description()}};
-    auto& list = out["models"] = nlohmann::ordered_json::array();
-    for (const auto& [name, result] : results_) {
-      list.push_back({{"model", name}, {"result", result}});
-      list.back()["result"]["test"].erase("predictions");  // they stay in the model's own result.json
-    }
-    folder_.write_json("result.json", out);
-    record_end(folder_, "finished");
-    if (settings_->json) {
-      print_json(out);
-    } else {
-      print("\nresult: {}\n", folder_.file("result.json"));
-    }
-  }
-
-  Settings* settings_;
-  std::unique_ptr<Device> device_;
-  RunFolder folder_;
-  MtatArguments asked_;
-  std::optional<DataSet> data_set_;  // opened when features are first missing
+  const RunFolder* folder_;
+  const Settings* settings_;
+  std::string device_;
   std::vector<std::pair<std::string, nlohmann::ordered_json>> results_;
   bool header_printed_ = false;
 };
+
+// Trains the networks of this process's part.
+void train(Device& device, RunList& list, const RunFolder& folder, const MtatArguments& asked,
+           const ListOptions& options, Settings& settings) {
+  MtatFeatures features(folder, asked, options, device, settings);
+  std::vector<ListedRun> runs;
+  for (const std::size_t i : list.to_do()) {
+    const std::string& name = asked.models[i];
+    const bool begun = fs::exists(folder.path() / name / "run.json");
+    const Recipe recipe =
+        begun ? load_recipe(folder.file(name) + "/recipe.toml") : recipe_of(name, asked.set);
+    const auto cache = features.cache_of(name, recipe);
+    if (!cache) list.interrupt();
+    runs.push_back(
+        {name, recipe, asked.seed, asked.data.path, *cache, looked_at(device, *cache, recipe)->own_split()});
+  }
+  list.train(device, settings, runs);
+}
+
+void reproduce_mtat(Settings& settings, const MtatArguments& args, const ListOptions& options) {
+  const bool collects = !options.collect.empty();
+  const auto device = collects ? nullptr : open_device(settings);  // before a folder stays behind
+  const RunFolder folder = collects ? RunFolder::open(options.collect) : open_folder(args, options);
+  const MtatArguments asked = asked_of(folder);
+  MtatTable table(folder, settings);
+  RunEnding ending{result_stands, [](TrainingRun& run, const RunFolder& run_folder, const Notes&) {
+                     test_in_folder(run, run_folder);
+                   }};
+  if (!options.part) ending.done = [&](const std::string& name) { table.add(name); };
+  RunList list(folder, asked.models, ending, options, "reproduce mtat");
+  if (!collects) train(*device, list, folder, asked, options, settings);
+  if (options.part) {
+    list.end("finished");
+    return list.tell_part(settings);
+  }
+  const std::vector<std::string> missing = list.missing();
+  for (const std::string& name : asked.models)
+    if (collects && std::find(missing.begin(), missing.end(), name) == missing.end()) table.add(name);
+  table.write(missing);
+  if (collects) tell_missing(missing, folder, settings);
+  else list.end("finished");
+}
 
 }  // namespace
 
@@ -225,6 +259,7 @@ void register_reproduce_mtat(CommandLine& reproduce, Settings& settings) {
   auto* command = reproduce.add_subcommand(
       "mtat", "networks on samples and spectrograms of MagnaTagATune: the study's eight and the field's");
   auto args = std::make_shared<MtatArguments>();
+  auto options = std::make_shared<ListOptions>();
   add_data_set_options(*command, args->data, "--data");
   command->add_option("--models", args->models, "names, study, field (default: all)")->delimiter(',');
   command->add_option("--set", args->set, "section.key=value of every recipe")->allow_extra_args(false);
@@ -232,14 +267,16 @@ void register_reproduce_mtat(CommandLine& reproduce, Settings& settings) {
       ->is_member({"f32", "f16"})
       ->capture_default_str();
   command->add_option("--seed", args->seed, "of weights, order, crops and dropout")->capture_default_str();
-  command->add_option("--out", args->out, "run folder (default runs/reproduce-mtat-<time>)");
-  auto* resume = command->add_option("--resume", args->resume, "go on with an interrupted reproduction");
-  command->goes_alone(*resume);
+  command->add_option("--out", options->out, "run folder (default runs/reproduce-mtat-<time>)");
+  auto* resume = command->add_option("--resume", options->resume, "go on with an interrupted reproduction");
+  auto* collect = add_list_options(*command, *options, "networks");
+  command->goes_alone(*resume, {"--jobs"});
   add_no_cache(*command, settings);
+  command->goes_alone(*collect);
   command->callback([=, &settings] {
-    if (args->data.path.empty() == args->resume.empty())
+    if (args->data.path.empty() && options->resume.empty() && options->collect.empty())
       fail(ErrorKind::usage, "reproduce mtat: name the data with --data, or --resume FOLDER");
-    MtatReproduction(settings, *args).run();
+    reproduce_mtat(settings, *args, *options);
   });
 }
 

@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "io/arrays/hdf5_output.h"
-#include "io/arrays/hdf5_threads.h"
 #include "io/files/text_file.h"
 #include "kernels/text.h"
 
@@ -54,6 +53,11 @@ H5Id access_list() {
 
 }  // namespace
 
+std::recursive_mutex& H5Lock::mutex() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
 void h5_failure(ErrorKind kind, const std::string& label, const std::string& what) {
   const std::string message = library_message();
   H5Eclear2(H5E_DEFAULT);
@@ -63,11 +67,6 @@ void h5_failure(ErrorKind kind, const std::string& label, const std::string& wha
 void expect_written(const H5Output* output) {
   if (output != nullptr && output->error != 0)
     fail(ErrorKind::output, "{}: cannot be written ({})", output->shown, system_reason(output->error));
-}
-
-bool hdf5_takes_threads() {
-  hbool_t takes = false;
-  return H5is_library_threadsafe(&takes) >= 0 && takes;
 }
 
 H5Id h5_property_list(hid_t kind) { return {H5Pcreate(kind), H5Pclose}; }
@@ -80,6 +79,7 @@ H5File& H5File::operator=(H5File&& other) noexcept = default;
 H5File::~H5File() = default;
 
 H5File H5File::create(const std::string& path, const std::string& shown) {
+  const H5Lock lock;
   quiet();
   H5File file;
   file.shown_ = shown;
@@ -96,6 +96,7 @@ H5File H5File::create(const std::string& path, const std::string& shown) {
 }
 
 H5File H5File::open(const std::string& path, std::int64_t max_bytes) {
+  const H5Lock lock;
   quiet();
   H5File file;
   file.shown_ = path;
@@ -115,6 +116,7 @@ H5File H5File::open(const std::string& path, std::int64_t max_bytes) {
 }
 
 void H5File::close() {
+  const H5Lock lock;
   const bool closed = id_.close();
   expect_written(output_.get());
   if (!closed) h5_failure(kind_, shown_, "cannot be written completely");
@@ -131,6 +133,7 @@ void H5File::set_format(const std::string& format, std::int64_t version) {
 }
 
 void H5File::expect_format(const std::string& format, std::int64_t version) const {
+  const H5Lock lock;
   if (H5Aexists(id_.get(), "format") <= 0) {
     fail(kind_, "{}: is an HDF5 file, but no {}: melgrad did not write it", shown_, format);
   }
@@ -144,6 +147,7 @@ void H5File::expect_format(const std::string& format, std::int64_t version) cons
 // ---- links ------------------------------------------------------------------------------------------------
 
 bool H5File::has(const std::string& name) const {
+  const H5Lock lock;
   for (std::size_t at = name.find('/', 1);; at = name.find('/', at + 1)) {
     if (H5Lexists(id_.get(), name.substr(0, at).c_str(), H5P_DEFAULT) <= 0) return false;
     if (at == std::string::npos) return true;
@@ -163,6 +167,7 @@ void H5File::check_links(const std::string& name) const {
 }
 
 std::vector<std::string> H5File::datasets(const std::string& group) const {
+  const H5Lock lock;
   std::vector<std::string> names;
   collect(group, "", 0, names);
   std::sort(names.begin(), names.end());

@@ -4,14 +4,15 @@
 // time stamp is stored: the same content gives the same bytes.
 // Files opened for reading are not trusted: read-only, no plugins, hard links only, no external or virtual
 // storage, and the declared size must equal what is stored before anything is allocated.
-// Where HDF5 was built without thread safety (Debian's has it), one thread at a time may be inside this
-// header's functions, whatever file it works on; io/arrays/hdf5_threads.h tells which it is.
+// HDF5 may have been built without thread safety: one thread at a time is inside it, whatever file it works
+// on. Each function here sees to that by an H5Lock; an H5File or H5Dataset is one thread's at a time.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <hdf5.h>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,16 @@
 #include "kernels/tensor.h"
 
 namespace melgrad {
+
+// Held by whoever calls the library; who has it may take it again.
+class H5Lock {
+ public:
+  H5Lock() : held_(mutex()) {}
+
+ private:
+  static std::recursive_mutex& mutex();
+  std::lock_guard<std::recursive_mutex> held_;
+};
 
 // An HDF5 identifier, closed at the end of its life.
 class H5Id {
@@ -36,7 +47,11 @@ class H5Id {
   }
   ~H5Id() { close(); }
   // False when the library could not write what was pending.
-  bool close() noexcept { return id_ < 0 || close_(std::exchange(id_, H5I_INVALID_HID)) >= 0; }
+  bool close() noexcept {
+    if (id_ < 0) return true;
+    const H5Lock lock;
+    return close_(std::exchange(id_, H5I_INVALID_HID)) >= 0;
+  }
   hid_t get() const { return id_; }
 
  private:

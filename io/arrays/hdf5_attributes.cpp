@@ -5,6 +5,7 @@ namespace melgrad {
 
 void H5File::write_attribute(const std::string& owner, const std::string& name, H5Type type,
                              const void* value) {
+  const H5Lock lock;
   const H5Id object(H5Oopen(id_.get(), owner.c_str(), H5P_DEFAULT), H5Oclose);
   const H5Id stored = make_type(type), space(H5Screate(H5S_SCALAR), H5Sclose);
   const H5Id attribute(
@@ -16,6 +17,7 @@ void H5File::write_attribute(const std::string& owner, const std::string& name, 
 
 void H5File::read_attribute(const std::string& owner, const std::string& name, H5Type type,
                             void* value) const {
+  const H5Lock lock;
   check_links(owner);
   const std::string label = fmt::format("attribute {} of {}", name, owner);
   const H5Id attribute(H5Aopen_by_name(id_.get(), owner.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT),
@@ -55,6 +57,7 @@ void H5File::set_attribute(const std::string& owner, const std::string& name, do
 }
 
 bool H5File::has_attribute(const std::string& owner, const std::string& name) const {
+  const H5Lock lock;
   check_links(owner);
   return H5Aexists_by_name(id_.get(), owner.c_str(), name.c_str(), H5P_DEFAULT) > 0;
 }

@@ -51,6 +51,7 @@ H5Id H5Dataset::select(std::int64_t first, std::int64_t count, H5Id& memory) con
 
 void H5Dataset::write_rows(std::int64_t first, std::int64_t count, const void* data) {
   if (count == 0 || numel() == 0) return;
+  const H5Lock lock;
   H5Id memory;
   const H5Id space = select(first, count, memory);
   const herr_t written =
@@ -63,6 +64,7 @@ void H5Dataset::write_rows(std::int64_t first, std::int64_t count, const void* d
 
 void H5Dataset::read_rows(std::int64_t first, std::int64_t count, void* data) const {
   if (count == 0 || numel() == 0) return;
+  const H5Lock lock;
   H5Id memory;
   const H5Id space = select(first, count, memory);
   if (H5Dread(id_.get(), make_type(type_).get(), memory.get(), space.get(), H5P_DEFAULT, data) < 0) {
@@ -96,6 +98,7 @@ void H5File::make_groups(const std::string& name) {
 
 H5Dataset H5File::create_dataset(const std::string& name, H5Type type,
                                  const std::vector<std::int64_t>& shape) {
+  const H5Lock lock;
   H5Dataset d;
   d.label_ = shown_ + ": " + name;
   d.kind_ = kind_;
@@ -122,6 +125,7 @@ H5Dataset H5File::create_dataset(const std::string& name, H5Type type,
 }
 
 H5Dataset H5File::open_dataset(const std::string& name) const {
+  const H5Lock lock;
   check_links(name);
   H5Dataset d;
   d.label_ = shown_ + ": " + name;

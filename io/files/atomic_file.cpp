@@ -11,7 +11,6 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <utility>
 
 #include "kernels/error.h"
 #include "kernels/text.h"
@@ -52,28 +51,26 @@ void write_all(int file, std::string_view content, const std::string& shown) {
 
 using Name = std::array<char, 4096>;
 struct Pending {
-  std::atomic<int> state = 0;  // 0 free, 1 being filled in or taken out, 2 there
+  std::atomic<int> state = 0;  // 0 free, 1 being filled in, 2 there
   Name name{};
 };
 std::array<Pending, 64> g_pending;  // more at a time are possible, and then not removed
 
-void remember(const std::string& temp) {
-  for (Pending& p : g_pending) {
+// Its place, which nobody else looks at, or -1.
+int remember(const std::string& temp) {
+  for (std::size_t i = 0; i < g_pending.size(); ++i) {
+    Pending& p = g_pending[i];
     int free = 0;
     if (temp.size() >= p.name.size() || !p.state.compare_exchange_strong(free, 1)) continue;
     std::memcpy(p.name.data(), temp.c_str(), temp.size() + 1);
     p.state = 2;
-    return;
+    return static_cast<int>(i);
   }
+  return -1;
 }
 
-void forget(const std::string& temp) {
-  for (Pending& p : g_pending) {
-    int there = 2;
-    if (p.state != 2 || temp != p.name.data() || !p.state.compare_exchange_strong(there, 1)) continue;
-    p.state = 0;
-    return;
-  }
+void forget(int place) {
+  if (place >= 0) g_pending[static_cast<std::size_t>(place)].state = 0;
 }
 
 // Whether the locked file is still the one of that name.
@@ -109,13 +106,14 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   remove_left_overs(path_);
   for (;;) {
     temp_ = fmt::format("{}.{}-{}.tmp", path_, ::getpid(), counter++);
-    remember(temp_);  // first, so that no signal comes between
+    place_ = remember(temp_);  // first, so that no signal comes between
     lock_ = ::open(temp_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
     const int reason = errno;
     // A file system without locks has no left-overs removed either.
     if (lock_ >= 0 && (::flock(lock_, LOCK_EX | LOCK_NB) != 0 || is_named(lock_, temp_))) break;
-    forget(temp_);
+    forget(place_);
     errno = reason;
+    if (lock_ < 0 && reason == EEXIST) continue;  // of a process of this number on another machine
     if (lock_ < 0) output_error(path, "cannot be created");
     ::close(lock_);  // somebody took it for a left-over before it was locked
   }
@@ -124,7 +122,7 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
 AtomicFile::~AtomicFile() {
   if (!temp_.empty()) {
     ::unlink(temp_.c_str());
-    forget(temp_);
+    forget(place_);
   }
   ::close(lock_);
 }
@@ -139,9 +137,24 @@ void AtomicFile::commit() {
   sync_path(temp_, O_RDONLY, path_);
   if (::rename(temp_.c_str(), path_.c_str()) != 0)
     output_error(path_, "cannot be renamed from its temporary name");
-  forget(std::exchange(temp_, ""));
+  temp_.clear();
+  forget(place_);
   const fs::path folder = fs::path(path_).parent_path();
   sync_path(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY, path_);
+}
+
+bool AtomicFile::commit_first() {
+  std::error_code error;
+  if (fs::exists(path_, error)) return false;
+  sync_path(temp_, O_RDONLY, path_);
+  if (::link(temp_.c_str(), path_.c_str()) != 0) {
+    if (fs::exists(path_, error)) return false;
+    commit();  // a file system without links, where who comes last is the first
+    return true;
+  }
+  const fs::path folder = fs::path(path_).parent_path();
+  sync_path(folder.empty() ? "." : folder.string(), O_RDONLY | O_DIRECTORY, path_);
+  return true;
 }
 
 void expect_replaceable(const std::string& path) {
@@ -160,6 +173,12 @@ void write_file_atomically(const std::string& path, std::string_view content) {
   AtomicFile file(path);
   file.write(content);
   file.commit();
+}
+
+bool write_file_once(const std::string& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(content);
+  return file.commit_first();
 }
 
 void link_or_copy(const std::string& other, const std::string& path) {

@@ -24,10 +24,13 @@ class AtomicFile {
   const std::string& temp_path() const { return temp_; }
   void write(std::string_view content);  // replaces the temporary file's content
   void commit();
+  // The same if nothing has that name yet; else false, and what is there stays.
+  bool commit_first();
 
  private:
   std::string path_, temp_;
-  int lock_ = -1;  // open and locked as long as somebody is at work on it
+  int place_ = -1;  // among the temporary files of this process
+  int lock_ = -1;   // open and locked as long as somebody is at work on it
 };
 
 // Error (output) if something else than a regular file has that name.
@@ -37,6 +40,8 @@ void expect_replaceable(const std::string& path);
 bool is_left_over(const std::string& name);
 
 void write_file_atomically(const std::string& path, std::string_view content);
+// Of several processes that write the same file at once the first; the others get false, and find it whole.
+bool write_file_once(const std::string& path, std::string_view content);
 
 // Lets `path` name the file `other` as well, instead of what it named before; a copy where the file system
 // has no links or is another. Atomic, but not durable where it copies. Throws Error (output).

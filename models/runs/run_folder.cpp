@@ -33,25 +33,45 @@ bool not_begun(const fs::path& folder) {
   return !error;
 }
 
+fs::path path_of(const std::string& asked, const std::string& name) {
+  if (!asked.empty()) return asked;
+  const std::string base = "runs/" + name + "-" + timestamp();
+  fs::path path = base;
+  for (int n = 2; fs::exists(path); ++n) path = base + "-" + std::to_string(n);
+  return path;
+}
+
 }  // namespace
 
 RunFolder RunFolder::create(const std::string& asked, const std::string& name) {
-  fs::path path = asked;
-  if (asked.empty()) {
-    const std::string base = "runs/" + name + "-" + timestamp();
-    path = base;
-    for (int n = 2; fs::exists(path); ++n) path = base + "-" + std::to_string(n);
-  }
+  const fs::path path = path_of(asked, name);
   std::error_code error;
   if (fs::exists(path, error) && !(fs::is_directory(path, error) && not_begun(path))) {
     fail(ErrorKind::output, "{}: exists already; choose another --out, or continue it with --resume",
          path.string());
   }
-  fs::create_directories(path, error);
-  if (error) fail(ErrorKind::output, "{}: cannot be created: {}", path.string(), error.message());
-  RunFolder folder(path);
+  RunFolder folder = make(path);
   folder.lock();
   return folder;
+}
+
+RunFolder RunFolder::join(const std::string& asked, const std::string& name) {
+  const fs::path path = path_of(asked, name);
+  const auto begun = [&] { return fs::exists(path / "run.json"); };
+  std::error_code error;
+  // Asked again, as another may have begun meanwhile.
+  if (fs::exists(path, error) && !begun() && !(fs::is_directory(path, error) && not_begun(path)) && !begun())
+    fail(ErrorKind::output, "{}: exists already and is no run folder; choose another --out", path.string());
+  RunFolder folder = make(path);
+  folder.lock_ = std::make_shared<FolderLock>(path, path.string(), true);
+  return folder;
+}
+
+RunFolder RunFolder::make(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) fail(ErrorKind::output, "{}: cannot be created: {}", path.string(), error.message());
+  return RunFolder(path);
 }
 
 RunFolder RunFolder::resume(const std::string& path) {

@@ -26,6 +26,9 @@ class RunFolder {
   static RunFolder create(const std::string& asked, const std::string& name);
   // An existing one to go on in, locked; Error (input) if it is none, Error (output) if somebody works in it.
   static RunFolder resume(const std::string& path);
+  // One that several processes share, each of which works in run folders of its own below it: new as for
+  // `create`, or begun by another of them, and not locked by one alone. Error (output).
+  static RunFolder join(const std::string& asked, const std::string& name);
   // An existing one to read; Error (input) if it is none.
   static RunFolder open(const std::string& path);
 
@@ -43,6 +46,7 @@ class RunFolder {
  private:
   explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
   void lock();
+  static RunFolder make(const std::filesystem::path& path);
 
   std::filesystem::path path_;
   std::shared_ptr<FolderLock> lock_;  // of copies too

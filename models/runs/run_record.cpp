@@ -78,21 +78,21 @@ ordered_json session_record() {
           {"processor", processor()},   {"started", utc_now()}};
 }
 
-void record_resumption(const RunFolder& folder, std::optional<std::int64_t> step) {
-  ordered_json run = folder.read_json("run.json"), session = session_record();
+void record_resumption(const RunFolder& folder, std::optional<std::int64_t> step, const std::string& file) {
+  ordered_json run = folder.read_json(file), session = session_record();
   if (step) session["from_step"] = *step;
-  reading_json(folder.file("run.json"), [&] { run["resumed"].push_back(std::move(session)); });
-  folder.write_json("run.json", run);
+  reading_json(folder.file(file), [&] { run["resumed"].push_back(std::move(session)); });
+  folder.write_json(file, run);
 }
 
-void record_end(const RunFolder& folder, const std::string& outcome) {
-  ordered_json run = folder.read_json("run.json");
-  reading_json(folder.file("run.json"), [&] {
+void record_end(const RunFolder& folder, const std::string& outcome, const std::string& file) {
+  ordered_json run = folder.read_json(file);
+  reading_json(folder.file(file), [&] {
     ordered_json& session = last_session(run);
     if (session.value("outcome", std::string()).starts_with("finished")) return;
     session["ended"] = utc_now();
     session["outcome"] = as_utf8(outcome);
-    folder.write_json("run.json", run);
+    folder.write_json(file, run);
   });
 }
 

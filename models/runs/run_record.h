@@ -1,8 +1,10 @@
 // What run.json says of where a run comes from, and what a run folder says of where it stands.
 //
 // run.json names the data, their digest, the command, the commit, the machine and the times of the run's
-// first session; each later one stands in "resumed". A session that was killed has no "ended". Nothing of
-// this enters what runs are compared by: checkpoints, models, metrics and results hold no time and no place.
+// first session; each later one stands in "resumed". In a folder that several processes share, run.json says
+// what was asked for alone, and each has a file of its own for its sessions: `file` below. A session that was
+// killed has no "ended". Nothing of this enters what runs are compared by: checkpoints, models, metrics and
+// results hold no time and no place.
 #pragma once
 
 #include <optional>
@@ -17,9 +19,10 @@ namespace melgrad {
 nlohmann::ordered_json session_record();
 
 // A run goes on, from `step` where steps are counted.
-void record_resumption(const RunFolder& folder, std::optional<std::int64_t> step = std::nullopt);
+void record_resumption(const RunFolder& folder, std::optional<std::int64_t> step = std::nullopt,
+                       const std::string& file = "run.json");
 // How the session ended: "finished: ...", "interrupted", "diverged: ...". One that has finished stays so.
-void record_end(const RunFolder& folder, const std::string& outcome);
+void record_end(const RunFolder& folder, const std::string& outcome, const std::string& file = "run.json");
 
 // What run.json says besides: what was asked for.
 nlohmann::ordered_json without_sessions(nlohmann::ordered_json run);

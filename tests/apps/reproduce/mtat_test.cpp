@@ -1,8 +1,10 @@
 // The study on a small made-up MagnaTagATune: every network for one epoch, narrow, so that it takes seconds.
 #include <cmath>
 #include <gtest/gtest.h>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "apps/report/runs.h"
 #include "tests/apps/command.h"
@@ -129,6 +131,47 @@ TEST_F(ReproduceMtat, goes_on_where_it_was_interrupted) {
   EXPECT_EQ(fs::last_write_time(at("broken/cnn1d-gru/model.h5")), marked);
   EXPECT_EQ(resumed.out.substr(0, resumed.out.find("\nresult:")),
             straight.out.substr(0, straight.out.find("\nresult:")));
+}
+
+// The features first, by the commands that the parts name, then each its networks.
+TEST_F(ReproduceMtat, parts_are_the_whole) {
+  const NameList models = {"--models", "cnn1d-gru,crnn,musicnn"};
+  const auto whole = start("one", models);
+  ASSERT_EQ(whole.exit_code, 0) << whole.err;
+  const auto part = [&](const std::string& which) {
+    return start("parts", {"--models", "cnn1d-gru,crnn,musicnn", "--part", which});
+  };
+  int extracted = 0;
+  for (const char* which : {"0/2", "1/2"}) {
+    auto outcome = part(which);
+    for (; outcome.exit_code == 2; outcome = part(which)) {
+      ASSERT_LE(++extracted, 2);
+      const auto from = outcome.err.find("melgrad extract "), to = outcome.err.find(" makes them");
+      ASSERT_TRUE(from != std::string::npos && to != std::string::npos) << outcome.err;
+      std::istringstream words(outcome.err.substr(from + 8, to - from - 8));
+      const NameList line{std::istream_iterator<std::string>(words), {}};
+      const auto made = run_command(register_extract, line);
+      ASSERT_EQ(made.exit_code, 0) << made.err;
+    }
+    ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  }
+  EXPECT_EQ(extracted, 2);  // samples, and what the two others share
+  for (const auto& entry : fs::directory_iterator(at("one"))) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("features"))
+      EXPECT_EQ(test::read_bytes(at("parts/") + name), test::read_bytes(entry.path().string())) << name;
+  }
+  const auto collected = reproduce({"--collect", at("parts")});
+  ASSERT_EQ(collected.exit_code, 0) << collected.err;
+  EXPECT_EQ(test::read_bytes(at("parts/result.json")), test::read_bytes(at("one/result.json")));
+  EXPECT_EQ(collected.out.substr(0, collected.out.find("\nresult:")),
+            whole.out.substr(0, whole.out.find("\nresult:")));
+
+  fs::remove_all(at("parts/musicnn"));
+  const auto incomplete = reproduce({"--collect", at("parts")});
+  EXPECT_EQ(incomplete.exit_code, 6);
+  EXPECT_TRUE(has(incomplete.err, "parts: missing: musicnn")) << incomplete.err;
+  EXPECT_EQ(result("parts")["missing"], json{"musicnn"});
 }
 
 TEST_F(ReproduceMtat, says_what_it_cannot_do_before_it_begins) {

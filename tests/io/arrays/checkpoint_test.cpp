@@ -1,11 +1,13 @@
 #include "io/arrays/checkpoint.h"
 
+#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <sys/resource.h>
 #include <thread>
 
 #include "io/arrays/cache.h"
+#include "io/arrays/hdf5.h"
 #include "tests/io/scratch.h"
 
 namespace melgrad {
@@ -41,6 +43,32 @@ TEST(Checkpoint, SameContentSameBytes) {
   std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // a time stamp would show
   save_checkpoint(scratch / "b.h5", example());
   EXPECT_TRUE(read_bytes(scratch / "a.h5") == read_bytes(scratch / "b.h5"));
+}
+
+// As runs at once on threads of one process do, which train on one cache.
+TEST(Checkpoint, SeveralThreadsUseHdf5AtOnce) {
+  const Scratch scratch;
+  save_checkpoint(scratch / "shared.h5", example());
+  std::atomic<int> good = 0;
+  std::vector<std::jthread> threads;
+  for (int thread = 0; thread < 4; ++thread)
+    threads.emplace_back([&, thread] {
+      const std::string own = scratch / ("c" + std::to_string(thread) + ".h5");
+      const H5File open = H5File::open(scratch / "shared.h5");
+      const H5Dataset weights = open.open_dataset("/param/conv1.weight");
+      for (int round = 0; round < 40; ++round) {
+        save_checkpoint(own, example());
+        std::vector<float> row(6);
+        weights.read(row.data());
+        EXPECT_THROW(load_checkpoint(scratch / "none.h5"), Error);
+        good += same(load_checkpoint(own), example()) &&
+                        same(load_checkpoint(scratch / "shared.h5"), example()) && row[1] == -1.25F
+                    ? 1
+                    : 0;
+      }
+    });
+  threads.clear();
+  EXPECT_EQ(good, 160);
 }
 
 TEST(Checkpoint, MissingValuesAreNamed) {
