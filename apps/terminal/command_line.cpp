@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "apps/terminal/usage.h"
+#include "kernels/error.h"
 #include "kernels/text.h"
 
 namespace melgrad {
@@ -180,6 +181,10 @@ CommandLine::Answer CommandLine::run(const std::vector<std::string>& arguments) 
     std::ostringstream help, nothing;
     app_->exit(e, help, nothing);
     return {help.str(), ""};
+  } catch (const Error&) {  // of a value; that an option is unknown, which may have left it there, says more
+    const std::vector<std::string> rest = app_->remaining(true);
+    if (rest.empty()) throw;
+    return {"", what_is_wrong(*app_, CLI::ExtrasError(rest), arguments)};
   }
 }
 
