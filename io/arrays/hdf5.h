@@ -4,8 +4,9 @@
 // time stamp is stored: the same content gives the same bytes.
 // Files opened for reading are not trusted: read-only, no plugins, hard links only, no external or virtual
 // storage, and the declared size must equal what is stored before anything is allocated.
-// HDF5 is not thread safe as Debian builds it: one thread at a time is inside it, whatever file it works on.
-// Each function here sees to that by an H5Lock; an H5File or H5Dataset is one thread's at a time.
+// HDF5 is thread safe only where it was built so (Debian's is): one thread at a time is inside it, whatever
+// file it works on. Each function here sees to that by an H5Lock; an H5File or H5Dataset is one thread's at a
+// time.
 #pragma once
 
 #include <cstddef>
