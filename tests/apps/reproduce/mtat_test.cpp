@@ -158,8 +158,9 @@ TEST_F(ReproduceMtat, parts_are_the_whole) {
   EXPECT_EQ(extracted, 2);  // samples, and what the two others share
   for (const auto& entry : fs::directory_iterator(at("one"))) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with("features"))
+    if (name.starts_with("features")) {
       EXPECT_EQ(test::read_bytes(at("parts/") + name), test::read_bytes(entry.path().string())) << name;
+    }
   }
   const auto collected = reproduce({"--collect", at("parts")});
   ASSERT_EQ(collected.exit_code, 0) << collected.err;
