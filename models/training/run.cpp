@@ -27,8 +27,9 @@ std::int64_t batch_of(const TrainOptions& train, std::int64_t tracks, const Coll
     fail(ErrorKind::usage, "train.shards: {} do not divide a batch of {}, which are all training tracks",
          train.shards, batch);
   if (train.shards % ranks.size() != 0)
-    fail(ErrorKind::usage, "train.shards: {} cannot be dealt to {} ranks: they must divide them",
-         train.shards, ranks.size());
+    fail(ErrorKind::usage, "train.shards: {} cannot be dealt to {} ranks: they must divide them{}",
+         train.shards, ranks.size(),
+         train.shards < ranks.size() ? fmt::format("; --set train.shards={}", ranks.size()) : "");
   return batch;
 }
 
