@@ -28,8 +28,7 @@ std::int64_t batch_of(const TrainOptions& train, std::int64_t tracks, const Coll
          train.shards, batch);
   if (train.shards % ranks.size() != 0)
     fail(ErrorKind::usage, "train.shards: {} cannot be dealt to {} ranks: they must divide them{}",
-         train.shards, ranks.size(),
-         train.shards < ranks.size() ? fmt::format("; --set train.shards={}", ranks.size()) : "");
+         train.shards, ranks.size(), train.shards == 1 ? "; --set train.shards=N" : "");
   return batch;
 }
 
