@@ -191,7 +191,7 @@ class Work {
   std::set<std::string> told_;  // while data are loaded
 };
 
-// The share of the CPU's threads that each of `jobs` has.
+// The share of the CPU's threads that each of `jobs` has, however many runs are left: the bits depend on it.
 Settings divided(const Settings& settings, int jobs) {
   Settings own = settings;
   const int all =
@@ -200,9 +200,10 @@ Settings divided(const Settings& settings, int jobs) {
   return own;
 }
 
-// All have their devices before the first computes: OpenBLAS counts its threads for all of them.
-void train_several(Work& work, const Settings& settings, int jobs) {
-  std::latch opened(jobs);
+// For as many of the jobs as are `needed`. All have their devices before the first computes: OpenBLAS counts
+// its threads for all of them.
+void train_several(Work& work, const Settings& settings, int jobs, int needed) {
+  std::latch opened(needed);
   const Settings own = divided(settings, jobs);
   const auto job = [&] {
     std::unique_ptr<Device> device;
@@ -215,9 +216,9 @@ void train_several(Work& work, const Settings& settings, int jobs) {
   };
   std::vector<std::jthread> threads;
   work.guarded([&] {
-    while (std::ssize(threads) < jobs) threads.emplace_back(job);
+    while (std::ssize(threads) < needed) threads.emplace_back(job);
   });
-  opened.count_down(jobs - std::ssize(threads));  // for those that could not be started
+  opened.count_down(needed - std::ssize(threads));  // for those that could not be started
 }
 
 }  // namespace
@@ -317,10 +318,10 @@ void RunList::train(Device& device, const Settings& settings, const std::vector<
       if (part.has(told) && ending_.done) ending_.done(names_[told]);
   };
   tell_done();
-  const int jobs =
+  const auto needed =
       static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(options_.jobs), runs.size()));
-  Work work(folder_, runs, ending_, jobs > 1, tell_done);
-  if (jobs > 1) train_several(work, settings, jobs);
+  Work work(folder_, runs, ending_, options_.jobs > 1, tell_done);
+  if (options_.jobs > 1) train_several(work, settings, options_.jobs, needed);
   else work.go(device);
   work.rethrow();
   if (!work.is_complete()) interrupt();
