@@ -48,10 +48,10 @@ class CacheFile::Joined final : public Content {
                 1;
     for (std::int64_t done = 0; done < count; ++item) {
       const std::int64_t skip = first + done - item->first_row,
-                         rows = std::min(item->rows - skip, count - done);
+                         some = std::min(item->rows - skip, count - done);
       const From& from = from_[static_cast<std::size_t>(item - description.items.begin())];
-      parts_[from.part].read(from.first_row + skip, rows, static_cast<char*>(to) + done * row);
-      done += rows;
+      parts_[from.part].read(from.first_row + skip, some, static_cast<char*>(to) + done * row);
+      done += some;
     }
   }
 
