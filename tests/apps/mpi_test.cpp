@@ -5,6 +5,7 @@
 #include <random>
 #include <regex>
 
+#include "models/embedded.h"
 #include "tests/apps/pipeline.h"
 
 namespace melgrad {
@@ -43,10 +44,25 @@ TEST_F(Mpi, RanksGiveTheWeightsOfOneProcess) {
   const PipelineResult alone = run("--json --threads 1 " + train("alone"));
   for (const int ranks : {1, 2, 4})
     EXPECT_EQ(weights(shell(on(ranks, train("on" + std::to_string(ranks))))), weights(alone)) << ranks;
+  EXPECT_TRUE(read_bytes(at("on4/checkpoint.h5")) == read_bytes(at("alone/checkpoint.h5")));
   // What only the first of them writes is there, once.
   const std::string lines = read_bytes(at("on4/metrics.jsonl"));
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 4);
   EXPECT_EQ(run("evaluate " + at("on4")).code, 0);
+}
+
+TEST_F(Mpi, EveryRecipeEndsAlikeOnOneTwoAndFourRanks) {
+  const std::string folder = std::filesystem::path(MELGRAD_BIN).parent_path().string();
+  std::string one;
+  for (const int ranks : {1, 2, 4}) {
+    const PipelineResult result =
+        shell("timeout 600 mpirun --oversubscribe --bind-to none -n " + std::to_string(ranks) + " " + folder +
+              "/sharded_recipes " + folder + "/libmelgrad_mpi.so");
+    ASSERT_EQ(result.code, 0) << result.err;
+    if (one.empty()) one = result.out;
+    EXPECT_EQ(std::count(one.begin(), one.end(), '\n'), std::ssize(names_of(embedded_recipes())));
+    EXPECT_EQ(result.out, one) << ranks;
+  }
 }
 
 // A rank that is killed ends the others; the run goes on with another number of ranks, to the same bits.
