@@ -99,6 +99,7 @@ nlohmann::json to_json(const DataSet& set, const ScanReport& report) {
 }
 
 void check(CheckOptions options, Settings& settings) {
+  expect_part(options.part);
   DataSet set = open_data_set(options.data, settings);
   expect_files(set);
   if (options.part) {

@@ -87,6 +87,7 @@ class Embedding {
 };
 
 void embed(Settings& settings, const EmbedArguments& args) {
+  expect_part(args.part);
   if (!args.out.ends_with(".h5") && !args.out.ends_with(".npy"))
     fail(ErrorKind::usage, "--out {}: must end with .h5 or .npy", args.out);
   if (args.part && !args.out.ends_with(".h5"))

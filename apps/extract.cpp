@@ -8,7 +8,7 @@
 #include "apps/part.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
-#include "io/arrays/cache_parts.h"
+#include "io/files/atomic_file.h"
 #include "models/recipes/recipe_use.h"
 
 namespace melgrad {
@@ -22,6 +22,7 @@ struct ExtractArguments {
 };
 
 void run_extract(const Settings& settings, const ExtractArguments& args, int& exit_code) {
+  expect_part(args.part);
   Recipe recipe = load_recipe(args.recipe);
   if (!args.preset.empty()) recipe.features = mel_preset(args.preset);
   for (const std::string& key : keys_of(args.set)) {
@@ -37,6 +38,7 @@ void run_extract(const Settings& settings, const ExtractArguments& args, int& ex
   if (args.part) {
     expect_files(set);
     keep_part(set, *args.part);
+    expect_replaceable(args.out);
     out = part_path(args.out, *args.part);
   }
   const DType dtype = args.dtype == "f16" ? DType::f16 : DType::f32;

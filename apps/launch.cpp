@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "apps/part.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 
@@ -94,8 +95,15 @@ std::string device_of_rank(const std::string& asked, int local_rank, int local_s
 std::string launch_report() {
   const std::string library = mpi_library();
   std::string out = library.empty() ? "no libmelgrad_mpi.so" : library;
-  if (started_by_mpi()) return out + ", started by MPI";
-  if (const int n = copies_started(); n > 1) out += fmt::format(", started as one of {}", n);
+  if (!library.empty() && !fs::exists(library)) out += " (no such file)";
+  if (started_by_mpi()) out += ", started by MPI";
+  if (const int n = copies_started(); n > 1) out += fmt::format(", one of {} processes", n);
+  try {
+    if (const auto part = part_of_environment())
+      out += fmt::format(", --part auto: {}/{}", part->index, part->count);
+  } catch (const Error& error) {
+    out += fmt::format(", {}", error.what());
+  }
   return out;
 }
 

@@ -1,8 +1,10 @@
 // melgrad merge: the files that several processes made of their parts, as the one that one process makes.
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
+#include "io/arrays/cache.h"
 #include "io/arrays/cache_parts.h"
 #include "io/files/part.h"
 #include "kernels/error.h"
@@ -31,12 +33,39 @@ std::string whole_of(const std::vector<std::string>& parts) {
   return whole;
 }
 
+// Whether the file is what such parts were put together to before, or may be again.
+bool is_made_alike(const std::string& file, const std::string& part, bool caches) {
+  try {
+    if (!caches) {
+      const EmbeddingTable there = read_embeddings(file);
+      return !there.part && there.model == read_embeddings(part).model;
+    }
+    const CacheFile there(file), other(part);
+    const Cache &a = there.description(), &b = other.description();
+    return !a.part && a.bands == b.bands && a.dtype == b.dtype && a.classes == b.classes &&
+           mel_difference(a.mel, b.mel).empty();
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// Nothing else than that is written over.
+void expect_free(const std::string& out, const std::vector<std::string>& parts, bool caches) {
+  std::error_code error;
+  if (!std::filesystem::exists(out, error)) return;
+  for (const std::string& part : parts)
+    if (std::filesystem::equivalent(out, part, error))
+      fail(ErrorKind::usage, "--out {}: is one of the parts, {}", out, part);
+  if (!is_made_alike(out, parts[0], caches))
+    fail(ErrorKind::input, "{}: is there, and no {} as these parts make; remove it or choose another name",
+         out, caches ? "cache" : "table");
+}
+
 void merge(const Settings& settings, const std::vector<std::string>& names, std::string out) {
   const std::vector<std::string> parts = parts_named(names);
   if (out.empty()) out = whole_of(parts);
-  for (const std::string& part : parts)
-    if (out == part) fail(ErrorKind::usage, "--out {}: is one of the parts", out);
   const bool caches = is_cache(parts[0]);
+  expect_free(out, parts, caches);
   const std::int64_t count = caches ? merge_caches(parts, out) : merge_embeddings(parts, out);
   if (settings.json)
     print_json(nlohmann::ordered_json{{"file", out}, {"parts", parts}, {caches ? "items" : "rows", count}});

@@ -29,12 +29,12 @@ Part part_of_array(std::int64_t task) {
   const std::int64_t first = need("SLURM_ARRAY_TASK_MIN", "SLURM_ARRAY_TASK_ID"),
                      last = need("SLURM_ARRAY_TASK_MAX", "SLURM_ARRAY_TASK_ID"),
                      count = need("SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_ID");
-  if (last - first + 1 != count || first > 1 || task < first || task > last)
+  if (last - first + 1 != count || first != 0 || task < first || task > last)
     fail(ErrorKind::usage,
-         "--part auto: {} tasks from {} to {} are no whole array: set MELGRAD_PARTS to how many there were, "
-         "counted from 0",
+         "--part auto: {} tasks from {} to {} are no whole array from 0 on: set MELGRAD_PARTS to how many "
+         "there are in all",
          count, first, last);
-  return {task - first, count};
+  return {task, count};
 }
 
 // Where a scheduler starts one process for each part.
@@ -68,20 +68,33 @@ Part checked(Part part, const std::string& text) {
   return part;
 }
 
-Part part_of_environment() {
+}  // namespace
+
+std::optional<Part> part_of_environment() {
   const Part jobs = checked(part_of_jobs(), "auto"), ranks = checked(part_of_ranks(), "auto");
   if (jobs.count * ranks.count == 1 && !std::getenv("SLURM_ARRAY_TASK_ID") &&
       !std::getenv("JOB_COMPLETION_INDEX") && !std::getenv("OMPI_COMM_WORLD_SIZE"))
+    return {};
+  return Part{jobs.index * ranks.count + ranks.index, jobs.count * ranks.count};
+}
+
+void expect_part(const std::optional<Part>& part) {
+  if (part) return;
+  for (const char* size : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"})
+    if (const auto n = count_in(size); n && *n > 1)
+      fail(ErrorKind::usage,
+           "started as one of {}, which would all do the same: --part auto shares the work, --part 0/1 does "
+           "all of it",
+           *n);
+}
+
+Part part_of(const std::string& text) {
+  if (text == "auto") {
+    if (const auto part = part_of_environment()) return *part;
     fail(ErrorKind::usage,
          "--part auto: nothing in the environment says which: no Slurm array, Kubernetes index or launcher "
          "of several; --part I/N does");
-  return {jobs.index * ranks.count + ranks.index, jobs.count * ranks.count};
-}
-
-}  // namespace
-
-Part part_of(const std::string& text) {
-  if (text == "auto") return part_of_environment();
+  }
   const std::size_t slash = text.find('/');
   const auto index = number_in<std::int64_t>(text.substr(0, slash));
   const auto count =

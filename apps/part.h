@@ -17,5 +17,11 @@ Option* add_part(CommandLine& command, std::optional<Part>& part, const std::str
 // Kubernetes indexed job, its rank under mpirun, srun or torchrun, or both, the array's tasks first. Throws
 // Error (usage).
 Part part_of(const std::string& text);
+// What "auto" stands for; nothing where the environment says of no part. Throws Error (usage) where it is not
+// clear.
+std::optional<Part> part_of_environment();
+
+// Refuses to do the whole of the work where a launcher of MPI has started several that would all do the same.
+void expect_part(const std::optional<Part>& part);
 
 }  // namespace melgrad

@@ -112,6 +112,7 @@ class CsvOutput {
 };
 
 void predict(Settings& settings, const PredictArguments& args) {
+  expect_part(args.part);
   const auto device = open_device(settings);
   Predictor predictor(*device, args.model);
   if (fs::is_directory(args.model)) {

@@ -92,7 +92,7 @@ void on_devices(const RankOptions& options, Settings& settings, const std::funct
          options.devices, settings.device);
   if (const int n = copies_started(); n > 1)
     fail(ErrorKind::usage,
-         "--devices {}: started as one of {} processes, which are ranks themselves: --device cuda",
+         "--devices {}: started as one of {} processes, which are ranks themselves: leave --devices out",
          options.devices, n);
   const auto size = static_cast<int>(devices.size());
   on_ranks(size, [&](Collective& ranks) {

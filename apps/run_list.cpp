@@ -11,6 +11,7 @@
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "apps/train.h"
+#include "io/arrays/cache_parts.h"
 #include "io/files/atomic_file.h"
 #include "kernels/text.h"
 #include "models/runs/run_record.h"
@@ -75,9 +76,9 @@ bool same_data(const ListedRun& a, const ListedRun& b) {
 // What the threads that train have in common.
 class Work {
  public:
-  Work(const RunFolder& folder, const std::vector<ListedRun>& runs, const RunEnding& ending, bool several,
-       std::function<void()> tell_done)
-      : folder_(&folder), runs_(&runs), ending_(&ending), tell_done_(std::move(tell_done)) {
+  Work(const RunFolder& folder, const std::vector<std::string>& names, const std::vector<ListedRun>& runs,
+       const RunEnding& ending, bool several, std::function<void()> tell_done)
+      : folder_(&folder), names_(&names), runs_(&runs), ending_(&ending), tell_done_(std::move(tell_done)) {
     if (several) progress_.emplace("train", std::ssize(runs), "runs");
   }
 
@@ -92,6 +93,7 @@ class Work {
         data.emplace(device, run->cache, run->recipe, TrainingData::Hold::automatic,
                      [this](const std::string& line) { tell_once(line); });
         data_of = run;
+        if (ending_->one_data_set) expect_one_data_set(*folder_, *names_, data->digest());
       }
       if (!one(device, *data, *run)) return;
       const std::lock_guard lock(mutex_);
@@ -179,7 +181,8 @@ class Work {
   }
 
   const RunFolder* folder_;
-  const std::vector<ListedRun>* runs_;
+  const std::vector<std::string>* names_;  // of all
+  const std::vector<ListedRun>* runs_;     // to do
   const RunEnding* ending_;
   std::function<void()> tell_done_;
   std::optional<Progress> progress_;  // of several at once; one alone has its own
@@ -237,6 +240,7 @@ Option* add_list_options(CommandLine& command, ListOptions& options, const std::
 
 RunFolder open_list(const ListOptions& options, const std::string& name, const ordered_json& asked,
                     const Recipe* recipe) {
+  expect_part(options.part);
   if (options.part) return join_list(options, name, asked, recipe);
   if (!options.resume.empty()) {
     RunFolder folder = RunFolder::resume(options.resume);
@@ -254,7 +258,7 @@ RunFolder open_list(const ListOptions& options, const std::string& name, const o
 std::string features_of_list(const RunFolder& folder, const DataSetRequest& data, const Recipe& recipe,
                              const std::optional<Part>& part, Device& device, Settings& settings) {
   const std::string path = folder.file("features.h5");
-  if (part && part->count > 1 && fs::exists(path)) return path;
+  if (part && part->count > 1 && has_cache(path)) return path;
   const auto audio = audio_of(data, settings);
   if (!audio) return data.path;
   if (part && part->count > 1)
@@ -276,6 +280,22 @@ std::unique_ptr<TrainingData> looked_at(Device& device, const std::string& cache
                                              });
   *telling = true;
   return data;
+}
+
+void expect_one_data_set(const RunFolder& folder, const std::vector<std::string>& names,
+                         const std::optional<std::uint64_t>& digest) {
+  std::string all = digest ? fmt::format("{:016x}", *digest) : "", first = "what is there now";
+  for (const std::string& name : names) {
+    if (!fs::exists(fs::path(folder.file(name)) / "run.json")) continue;
+    const std::string its = digest_of_data(RunFolder::open(folder.file(name)));
+    if (all.empty()) first = name;
+    if (all.empty()) all = its;
+    if (!its.empty() && its != all)
+      fail(ErrorKind::input,
+           "{}: was trained on other data than {} (digest {}, and {}): remove what is old, or choose another "
+           "--out",
+           folder.file(name), first, its, all);
+  }
 }
 
 RunList::RunList(RunFolder folder, std::vector<std::string> names, RunEnding ending,
@@ -320,7 +340,7 @@ void RunList::train(Device& device, const Settings& settings, const std::vector<
   tell_done();
   const auto needed =
       static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(options_.jobs), runs.size()));
-  Work work(folder_, runs, ending_, options_.jobs > 1, tell_done);
+  Work work(folder_, names_, runs, ending_, options_.jobs > 1, tell_done);
   if (options_.jobs > 1) train_several(work, settings, options_.jobs, needed);
   else work.go(device);
   work.rethrow();

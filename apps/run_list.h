@@ -46,6 +46,11 @@ std::string features_of_list(const RunFolder& folder, const DataSetRequest& data
 // told.
 std::unique_ptr<TrainingData> looked_at(Device& device, const std::string& cache, const Recipe& recipe);
 
+// All that were begun, and what is to be trained now if its digest is given, are of the same data. Throws
+// Error (input) naming two that are not.
+void expect_one_data_set(const RunFolder& folder, const std::vector<std::string>& names,
+                         const std::optional<std::uint64_t>& digest = {});
+
 struct ListedRun {
   std::string name;  // of its folder
   Recipe recipe;
@@ -62,6 +67,7 @@ struct RunEnding {
   std::function<void(TrainingRun&, const RunFolder&, const Notes&)> finish;
   // One has diverged; empty: that ends the list.
   std::function<void(const RunFolder&, const std::string& why)> diverged = {};
+  bool one_data_set = true;  // of all runs
   // All of this process's, in the list's order, as soon as those before are done too.
   std::function<void(const std::string& name)> done = {};
 };

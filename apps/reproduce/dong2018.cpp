@@ -119,6 +119,7 @@ class Dong2018Table {
 };
 
 void Dong2018Table::write(const std::vector<std::string>& missing, Settings& settings) const {
+  expect_one_data_set(folder_, runs());
   Summary random, filtered;
   std::string device;
   nlohmann::ordered_json classes = nlohmann::ordered_json::array();

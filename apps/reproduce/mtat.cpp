@@ -238,6 +238,7 @@ void reproduce_mtat(Settings& settings, const MtatArguments& args, const ListOpt
   RunEnding ending{result_stands, [](TrainingRun& run, const RunFolder& run_folder, const Notes&) {
                      test_in_folder(run, run_folder);
                    }};
+  ending.one_data_set = false;  // one for each kind of features
   if (!options.part) ending.done = [&](const std::string& name) { table.add(name); };
   RunList list(folder, asked.models, ending, options, "reproduce mtat");
   if (!collects) train(*device, list, folder, asked, options, settings);

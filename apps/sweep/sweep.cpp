@@ -9,6 +9,8 @@
 #include "apps/sweep/points.h"
 #include "apps/sweep/table.h"
 #include "apps/train.h"
+#include "io/arrays/cache_parts.h"
+#include "io/datasets/tar_shards.h"
 #include "io/files/atomic_file.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
@@ -59,9 +61,14 @@ Planned planned(const SweepArguments& args) {
   return plan;
 }
 
+void expect_data(const std::string& data) {
+  if (data.empty()) fail(ErrorKind::usage, "sweep: name the data with --data");
+  if (data == "-")
+    fail(ErrorKind::usage, "--data -: standard input cannot be read again when a sweep goes on");
+  if (!names_shards(data) && !has_cache(data)) fail(ErrorKind::input, "{}: no such file or folder", data);
+}
+
 RunFolder open_folder(const SweepArguments& args, const Planned& plan, const ListOptions& options) {
-  if (args.train.data.empty()) fail(ErrorKind::usage, "sweep: name the data with --data");
-  if (!fs::exists(args.train.data)) fail(ErrorKind::input, "{}: no such file or folder", args.train.data);
   ordered_json asked = {
       {"recipe", plan.recipe.name},
       {"data", as_utf8(fs::absolute(args.train.data).lexically_normal().string())},
@@ -122,6 +129,7 @@ void test_best(const SweepTable& table, const RunFolder& sweep, const Settings& 
 // Writes and prints the table of what is there.
 void collect(const RunFolder& folder, Settings& settings) {
   SweepTable table = read_sweep(folder);
+  expect_one_data_set(folder, table.runs());
   test_best(table, folder, settings);
   table = read_sweep(folder);
   write_file_atomically(folder.file("sweep.csv"), table.csv());
@@ -136,29 +144,35 @@ void collect(const RunFolder& folder, Settings& settings) {
        folder.path().string());
 }
 
-void train(RunList& list, const RunFolder& folder, const Planned& plan, const SweepArguments& args,
-           const ListOptions& options, Device& device, Settings& settings) {
+// `split`, unless the features are to be made first.
+void train(RunList& list, const RunFolder& folder, const Planned& plan, std::optional<Split> split,
+           const SweepArguments& args, const ListOptions& options, Device& device, Settings& settings) {
   tell_of_features(plan.recipes[0].features);
   const std::string cache =
       features_of_list(folder, data_request(args.train), plan.recipes[0], options.part, device, settings);
-  const Split split = split_of(plan, cache, args.train, device);
+  if (!split) split = split_of(plan, cache, args.train, device);
   std::vector<ListedRun> runs;
   const auto seeds = static_cast<std::size_t>(args.seeds);
   for (const std::size_t i : list.to_do()) {
     const std::uint64_t seed = args.train.seed + i % seeds;
     runs.push_back({sweep_run_name(i / seeds, seed), plan.recipes[i / seeds], seed, args.train.data, cache,
-                    split, split_record(args.train)});
+                    *split, split_record(args.train)});
   }
   list.train(device, settings, runs);
 }
 
 void sweep(Settings& settings, const SweepArguments& args, ListOptions options) {
   if (!options.collect.empty()) return collect(RunFolder::open(options.collect), settings);
+  expect_part(options.part);
   const bool in_parts = options.part.has_value();
   if (!in_parts) options.part = Part{};  // the whole, which the same command goes on with too
   if (args.train.recipe.empty()) fail(ErrorKind::usage, "sweep: name a recipe, as dong2018-fixed");
   const Planned plan = planned(args);
   const auto device = open_device(settings);  // before a folder stays behind
+  expect_data(args.train.data);
+  std::optional<Split> split;
+  if (!audio_of(data_request(args.train), settings))
+    split = split_of(plan, args.train.data, args.train, *device);
   const RunFolder folder = open_folder(args, plan, options);
   std::vector<std::string> names;
   for (std::size_t i = 0; i < plan.points.size(); ++i)
@@ -169,7 +183,7 @@ void sweep(Settings& settings, const SweepArguments& args, ListOptions options) 
       [](TrainingRun& run, const RunFolder& run_folder, const Notes&) { write_trained(run, run_folder); },
       [](const RunFolder& run_folder, const std::string&) { write_diverged(run_folder); }};
   RunList list(folder, names, ending, options, "sweep");
-  train(list, folder, plan, args, options, *device, settings);
+  train(list, folder, plan, std::move(split), args, options, *device, settings);
   list.end("finished");
   if (in_parts) list.tell_part(settings);
   else collect(folder, settings);

@@ -73,6 +73,13 @@ std::vector<double> SweepTable::Point::figures(std::optional<double> SweepRun::*
   return out;
 }
 
+std::vector<std::string> SweepTable::runs() const {
+  std::vector<std::string> names;
+  for (const Point& point : points)
+    for (const SweepRun& run : point.runs) names.push_back(run.name);
+  return names;
+}
+
 std::vector<std::string> SweepTable::missing() const {
   std::vector<std::string> names;
   for (const Point& point : points)
@@ -197,6 +204,11 @@ SweepTable read_sweep(const RunFolder& folder) {
   for (SweepTable::Point& point : table.points)
     for (const std::uint64_t seed : seeds)
       point.runs.push_back(read_run(folder, sweep_run_name(point.number, seed), seed, table.best_by));
+  // What others were tested at by hand is not the sweep's to tell.
+  const SweepTable::Point* best = table.best();
+  for (SweepTable::Point& point : table.points)
+    if (&point != best)
+      for (SweepRun& run : point.runs) run.test.reset();
   return table;
 }
 

@@ -44,6 +44,7 @@ struct SweepTable {
   std::vector<std::string> keys;
   std::vector<Point> points;  // in their own order
 
+  std::vector<std::string> runs() const;  // their names
   std::vector<std::string> missing() const;
   // By the mean of validation over the seeds, best first; behind them points that have diverged with one seed
   // or more, then those that are not done. Of equals the first.

@@ -66,7 +66,7 @@ class CacheFile::Joined final : public Content {
   };
 
   std::string difference_to(const Cache& part) const {
-    if (std::string difference = cache_difference(description, part); !difference.empty()) return difference;
+    if (std::string difference = cache_difference(part, description); !difference.empty()) return difference;
     if (description.classes != part.classes) return "classes";
     return description.columns != part.columns ? "columns" : "";
   }

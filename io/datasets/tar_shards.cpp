@@ -269,6 +269,8 @@ void TarShards::add_members(const fs::path& file, const std::string& shard) {
       continue;
     }
     if (name.empty()) continue;  // "./"
+    // Of a shard that was cut short a folder may have lost all its files, and is none.
+    if (!listing.damage.empty() && member.kind == TarMember::Kind::folder) continue;
     const auto [at, is_new] = members.emplace(name, Place{archive, member.begin, member.size});
     if (!is_new && member.kind == TarMember::Kind::file)
       leave_out("is in " + archives_[at->second.archive]->name.string() + " already; the first counts");

@@ -1,5 +1,6 @@
 #include "io/files/part.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -18,13 +19,14 @@ struct PartName {
 };
 
 std::optional<PartName> read_name(const fs::path& path) {
-  const std::string stem = path.stem().string();
-  const std::size_t at = stem.rfind(".part-"), of = stem.rfind("-of-");
+  const std::string name = path.filename().string();
+  const std::size_t at = name.rfind(".part-"), of = name.rfind("-of-");
   if (at == std::string::npos || of == std::string::npos || of < at) return {};
-  const auto index = number_in<std::int64_t>(stem.substr(at + 6, of - at - 6)),
-             count = number_in<std::int64_t>(stem.substr(of + 4));
+  const std::size_t end = std::min(name.find('.', of), name.size());  // of a file without an ending
+  const auto index = number_in<std::int64_t>(name.substr(at + 6, of - at - 6)),
+             count = number_in<std::int64_t>(name.substr(of + 4, end - of - 4));
   if (!index || !count || *index < 0 || *index >= *count) return {};
-  return PartName{fs::path(path).replace_filename(stem.substr(0, at) + path.extension().string()).string(),
+  return PartName{fs::path(path).replace_filename(name.substr(0, at) + name.substr(end)).string(),
                   {*index, *count}};
 }
 
@@ -57,6 +59,8 @@ std::vector<std::string> parts_of(const std::string& whole) {
     const auto name = read_name(file);
     if (name && name->whole == whole) divisions[name->part.count][name->part.index] = file;
   }
+  if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
+    fail(ErrorKind::input, "{}: {}; check the path and its permissions", whole, error.message());
   if (divisions.empty()) return {};
   const auto& [count, found] = *divisions.begin();
   if (divisions.size() > 1)

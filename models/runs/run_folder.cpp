@@ -120,6 +120,11 @@ std::string path_from_utf8(const std::string& text) {
   return fs::exists(path, error) ? path : text;
 }
 
+std::string digest_of_data(const RunFolder& folder) {
+  return folder.read(
+      "run.json", [](const nlohmann::ordered_json& run) { return run.value("data_digest", std::string()); });
+}
+
 RunOrigin origin_of(const RunFolder& folder) {
   return folder.read("run.json", [](const nlohmann::ordered_json& run) {
     return RunOrigin{path_from_utf8(run.at("cache")), run.at("device"), run.value("precision", "f32"),

@@ -62,5 +62,7 @@ struct RunOrigin {
   std::uint64_t seed = 0;
 };
 RunOrigin origin_of(const RunFolder& folder);
+// TrainingData::digest of what it was begun with, in hexadecimal; "" of a run that does not say.
+std::string digest_of_data(const RunFolder& folder);
 
 }  // namespace melgrad

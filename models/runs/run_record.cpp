@@ -130,6 +130,7 @@ std::string untested(const RunFolder& folder) {
       if (name.starts_with("result-") && name.ends_with(".json"))
         return fmt::format("was trained further since it was tested ({}): {}", name, evaluate);
     }
+    if (fs::exists(folder.path() / "trained.json")) return "not the best point of its sweep, so not tested";
     return "not tested yet: " + evaluate;
   }
   const auto tested = tested_steps(folder), trained = RunCheckpoints(folder).step();

@@ -36,7 +36,20 @@ void begin_in_folder(const RunFolder& folder, const Recipe& recipe, const Traini
   folder.write_json("run.json", run);
 }
 
+namespace {
+
+// A run goes on with the data that it was begun with, whatever lies at their path now.
+void expect_same_data(const TrainingData& data, const RunFolder& folder) {
+  const std::string begun = digest_of_data(folder), now = fmt::format("{:016x}", data.digest());
+  if (!begun.empty() && begun != now)
+    fail(ErrorKind::input, "{}: is other data than {} was begun with (digest {}, was {}); begin a new run",
+         data.path(), folder.path().string(), now, begun);
+}
+
+}  // namespace
+
 void resume_in_folder(TrainingRun& run, const RunFolder& folder, const Notes& notes) {
+  expect_same_data(run.data(), folder);
   const RunCheckpoints checkpoints(folder);
   if (const auto state = checkpoints.load(notes)) run.restore(*state, checkpoints.newest());
   cut_metrics(folder, run.steps());

@@ -171,6 +171,26 @@ TEST_F(ManyRuns, APartThatWasKilledGoesOnByItsCommand) {
   EXPECT_EQ(json::parse(read_bytes(at("s/part-0-of-2.json")))["resumed"].size(), 1U);
 }
 
+// The path is the same, what lies there is not.
+TEST_F(ManyRuns, DataThatChangedAreRefused) {
+  const std::string data = at("changing.h5");
+  const auto line = [&](const Arguments& more) {
+    Arguments words = sweep(at("s"), more);
+    words[5] = data;
+    return words;
+  };
+  fs::copy_file(made("c.h5"), data);
+  ASSERT_EQ(run(line({"--part", "0/2"})), 0) << err();
+  ASSERT_EQ(run({"synth", "--out", at("others"), "--classes", "3", "--tracks-per-class", "8", "--seconds",
+                 "4", "--seed", "9"}),
+            0);
+  fs::remove(data);
+  ASSERT_EQ(run({"extract", at("others"), "--out", data}), 0);
+  refused(line({"--part", "1/2"}), 3, "was trained on other data than what is there now");
+  refused({"train", "--resume", at("s/point-000-seed-0"), "--set", "train.epochs=3"}, 3,
+          "is other data than");
+}
+
 TEST_F(ManyRuns, JobsAtOnceAreTheWhole) {
   Arguments line = sweep(at("s"), {"--jobs", "2"});
   line[1] = "2";

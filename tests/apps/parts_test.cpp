@@ -111,7 +111,15 @@ TEST_F(Parts, ThatDoNotBelongTogetherAreRefused) {
   refuses("merge " + a0 + " " + a1 + " " + a0 + out, 3, {"is part 0 of 2, and so is"});
   refuses("merge " + a0 + " " + at("c.h5") + out, 3, {at("c.h5"), "is no part"});
   refuses("merge " + at("wrong/none.h5"), 3, {"has no parts"});
-  refuses("merge " + a0 + " " + a1 + " --out " + a1, 2, {"is one of the parts"});
+  refuses("merge " + a0 + " " + a1 + " --out " + at("wrong/../wrong") + "/a.part-00001-of-00002.h5", 2,
+          {"is one of the parts", a1});
+  write_bytes(at("wrong/notes.txt"), "mine");
+  for (const std::string& there : {at("wrong/notes.txt"), at("run/checkpoint.h5")}) {
+    const std::string before = read_bytes(there);
+    refuses("merge " + a0 + " " + a1 + " --out " + there, 3,
+            {there, "is there, and no cache as these parts make"});
+    EXPECT_TRUE(read_bytes(there) == before);
+  }
   ASSERT_EQ(run(extract("wrong/b.h5") + " --set features.hop_length=512 --part 1/2").code, 0);
   refuses("merge " + a0 + " " + at("wrong/b.part-00001-of-00002.h5") + out, 3, {"hop_length"});
   ASSERT_EQ(run(extract("wrong/c.h5") + " --part 1/3").code, 0);
@@ -158,6 +166,26 @@ TEST_F(Parts, OfFilesAreEachAnsweredOnce) {
   EXPECT_EQ(scanned, 24U);
 }
 
+TEST_F(Parts, OfAFileWithoutAnEndingAreFound) {
+  make(extract("plain"), 2);
+  ASSERT_EQ(run("merge " + at("plain")).code, 0);
+  EXPECT_TRUE(read_bytes(at("plain")) == read_bytes(at("c.h5")));
+  refuses(extract("music") + " --part 0/2", 4, {at("music")});
+}
+
+// Where a launcher has started several, none does the work of all.
+TEST_F(Parts, CopiesOfOneCommandAreRefused) {
+  ::setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
+  ::setenv("OMPI_COMM_WORLD_RANK", "1", 1);
+  refuses(extract("copies.h5"), 2, {"started as one of 2", "--part auto"});
+  refuses("predict " + at("run") + " " + at("music"), 2, {"--part 0/1"});
+  EXPECT_EQ(run(extract("copies.h5") + " --part auto").code, 0);
+  EXPECT_TRUE(fs::exists(at("copies.part-00001-of-00002.h5")));
+  expect_contains(run("info").out, "one of 2 processes, --part auto: 1/2");
+  ::unsetenv("OMPI_COMM_WORLD_SIZE");
+  ::unsetenv("OMPI_COMM_WORLD_RANK");
+}
+
 // ---- which part
 
 class PartNames : public ::testing::Test {
@@ -189,9 +217,9 @@ TEST_F(PartNames, AreCountedFromZero) {
 }
 
 TEST_F(PartNames, ComeFromWhatStartedTheProcess) {
-  set({{"SLURM_ARRAY_TASK_ID", "5"},
-       {"SLURM_ARRAY_TASK_MIN", "1"},
-       {"SLURM_ARRAY_TASK_MAX", "8"},
+  set({{"SLURM_ARRAY_TASK_ID", "4"},
+       {"SLURM_ARRAY_TASK_MIN", "0"},
+       {"SLURM_ARRAY_TASK_MAX", "7"},
        {"SLURM_ARRAY_TASK_COUNT", "8"}});
   EXPECT_EQ(part_of("auto"), (Part{4, 8}));
   ::setenv("SLURM_PROCID", "1", 1);  // and two processes in each task
@@ -221,6 +249,12 @@ TEST_F(PartNames, AreRefusedWhereTheEnvironmentIsNotClear) {
   expect_contains(refusal("auto"), "MELGRAD_PARTS");
   ::setenv("MELGRAD_PARTS", "8", 1);
   EXPECT_EQ(part_of("auto"), (Part{3, 8}));
+  // Tasks 1 to 3 of four, which could as well be all of three.
+  set({{"SLURM_ARRAY_TASK_ID", "1"},
+       {"SLURM_ARRAY_TASK_MIN", "1"},
+       {"SLURM_ARRAY_TASK_MAX", "3"},
+       {"SLURM_ARRAY_TASK_COUNT", "3"}});
+  expect_contains(refusal("auto"), "MELGRAD_PARTS");
   set({{"OMPI_COMM_WORLD_SIZE", "4"}});
   expect_contains(refusal("auto"), "OMPI_COMM_WORLD_RANK");
 }
