@@ -109,13 +109,16 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
     place_ = remember(temp_);  // first, so that no signal comes between
     lock_ = ::open(temp_.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0666);
     const int reason = errno;
-    // A file system without locks has no left-overs removed either.
-    if (lock_ >= 0 && (::flock(lock_, LOCK_EX | LOCK_NB) != 0 || is_named(lock_, temp_))) break;
+    if (lock_ >= 0) {
+      const bool locked = ::flock(lock_, LOCK_EX | LOCK_NB) == 0;
+      // A file system without locks has no left-overs removed either.
+      if (locked ? is_named(lock_, temp_) : errno != EWOULDBLOCK) break;
+      ::close(lock_);  // somebody took it for a left-over before it was locked, and is about to remove it
+    }
     forget(place_);
     errno = reason;
-    if (lock_ < 0 && reason == EEXIST) continue;  // of a process of this number on another machine
-    if (lock_ < 0) output_error(path, "cannot be created");
-    ::close(lock_);  // somebody took it for a left-over before it was locked
+    if (lock_ < 0 && reason != EEXIST) output_error(path, "cannot be created");
+    // There it is of a process of this number on another machine.
   }
 }
 
