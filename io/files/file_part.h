@@ -19,7 +19,7 @@ struct Archive {
 struct FilePart {
   FilePart() = default;
   template <std::convertible_to<std::filesystem::path> Path>
-  FilePart(Path&& file) : path(std::forward<Path>(file)) {}  // implicitly: the whole of it
+  FilePart(const Path& file) : path(file) {}  // implicitly: the whole of it
   FilePart(std::shared_ptr<const Archive> in, const std::filesystem::path& member, std::int64_t from,
            std::int64_t bytes)
       : path(in->name / member), archive(std::move(in)), begin(from), size(bytes) {}
