@@ -156,11 +156,7 @@ void Rank::run(const std::function<void(Rank&)>& work) {
 
 std::string Rank::shared(std::string text) {
   told_ = true;
-  auto size = static_cast<std::uint64_t>(text.size());
-  all().broadcast(&size, sizeof size);
-  text.resize(size);
-  if (size > 0) all().broadcast(text.data(), text.size());
-  return text;
+  return broadcast_text(all(), std::move(text));
 }
 
 void add_rank_options(CommandLine& command, RankOptions& options) {

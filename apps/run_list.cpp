@@ -12,6 +12,7 @@
 #include "apps/terminal/progress.h"
 #include "apps/train.h"
 #include "io/arrays/cache_parts.h"
+#include "io/datasets/tar_shards.h"
 #include "io/files/atomic_file.h"
 #include "kernels/text.h"
 #include "models/runs/run_record.h"
@@ -236,6 +237,12 @@ Option* add_list_options(CommandLine& command, ListOptions& options, const std::
       ->capture_default_str();
   return command.add_option("--collect", options.collect,
                             "the table of what is in this folder, whose parts are done");
+}
+
+void expect_data(const std::string& option, const std::string& data) {
+  if (data == "-")
+    fail(ErrorKind::usage, "{} -: standard input cannot be read again when the runs go on", option);
+  if (!names_shards(data) && !has_cache(data)) fail(ErrorKind::input, "{}: no such file or folder", data);
 }
 
 RunFolder open_list(const ListOptions& options, const std::string& name, const ordered_json& asked,

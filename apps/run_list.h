@@ -30,6 +30,10 @@ struct ListOptions {
 // --part, --jobs, --collect, which is returned; `runs` are what the parts are of.
 Option* add_list_options(CommandLine& command, ListOptions& options, const std::string& runs);
 
+// The data of a list are read again when it goes on: Error (input) where there are none, (usage) for standard
+// input. `option` names them.
+void expect_data(const std::string& option, const std::string& data);
+
 // The list's folder: --resume's, a new one, or of a part one that another may have begun, if the same was
 // asked for there. A new one gets run.json with what was `asked`, and `recipe` if there is one. Throws Error
 // (usage) naming what was asked for otherwise.

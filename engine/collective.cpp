@@ -16,6 +16,14 @@ class Alone final : public Collective {
 
 }  // namespace
 
+std::string broadcast_text(Collective& ranks, std::string text) {
+  auto size = static_cast<std::uint64_t>(text.size());
+  ranks.broadcast(&size, sizeof size);
+  text.resize(size);
+  if (size > 0) ranks.broadcast(text.data(), text.size());
+  return text;
+}
+
 Collective& alone() {
   static Alone one;
   return one;

@@ -34,6 +34,9 @@ class Collective {
   virtual void expect_all() {}
 };
 
+// The text that rank 0 has there, on all.
+std::string broadcast_text(Collective& ranks, std::string text);
+
 // One rank, by itself.
 Collective& alone();
 

@@ -14,12 +14,7 @@ namespace {
 // The first rank's, known to all.
 std::string common_meeting_point(Device& device, Collective& hosts) {
   if (!hosts.connected()) return device.meeting_point();  // the environment's, the same for all
-  std::string point = hosts.rank() == 0 ? device.meeting_point() : "";
-  auto bytes = static_cast<std::uint64_t>(point.size());
-  hosts.broadcast(&bytes, sizeof bytes);
-  point.resize(bytes);
-  hosts.broadcast(point.data(), point.size());
-  return point;
+  return broadcast_text(hosts, hosts.rank() == 0 ? device.meeting_point() : "");
 }
 
 }  // namespace

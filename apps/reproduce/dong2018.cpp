@@ -4,8 +4,6 @@
 #include "apps/run_list.h"
 #include "apps/terminal/result_text.h"
 #include "apps/train.h"
-#include "io/arrays/cache_parts.h"
-#include "io/datasets/tar_shards.h"
 #include "kernels/text.h"
 #include "models/metrics/statistics.h"
 #include "models/recipes/recipe_use.h"
@@ -158,10 +156,7 @@ void Dong2018Table::write(const std::vector<std::string>& missing, Settings& set
 RunFolder open_folder(const Dong2018Arguments& args, const ListOptions& options) {
   if (!options.resume.empty()) return open_list(options, "", {});
   const Recipe recipe = told_recipe(args.recipe, args.set);
-  if (args.gtzan == "-")
-    fail(ErrorKind::usage, "--gtzan -: standard input cannot be read again when a reproduction goes on");
-  if (!names_shards(args.gtzan) && !has_cache(args.gtzan))
-    fail(ErrorKind::input, "{}: no such file or folder", args.gtzan);
+  expect_data("--gtzan", args.gtzan);
   if (args.splits == 0 && find_lists(args.gtzan, args.split_lists).empty())
     fail(ErrorKind::usage, "--splits 0: nothing to do, as there are no lists of the fault-filtered split");
   const auto absolute = [](const std::string& path) {

@@ -9,8 +9,6 @@
 #include "apps/sweep/points.h"
 #include "apps/sweep/table.h"
 #include "apps/train.h"
-#include "io/arrays/cache_parts.h"
-#include "io/datasets/tar_shards.h"
 #include "io/files/atomic_file.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"
@@ -59,13 +57,6 @@ Planned planned(const SweepArguments& args) {
     }
   }
   return plan;
-}
-
-void expect_data(const std::string& data) {
-  if (data.empty()) fail(ErrorKind::usage, "sweep: name the data with --data");
-  if (data == "-")
-    fail(ErrorKind::usage, "--data -: standard input cannot be read again when a sweep goes on");
-  if (!names_shards(data) && !has_cache(data)) fail(ErrorKind::input, "{}: no such file or folder", data);
 }
 
 RunFolder open_folder(const SweepArguments& args, const Planned& plan, const ListOptions& options) {
@@ -169,20 +160,17 @@ void sweep(Settings& settings, const SweepArguments& args, ListOptions options) 
   if (args.train.recipe.empty()) fail(ErrorKind::usage, "sweep: name a recipe, as dong2018-fixed");
   const Planned plan = planned(args);
   const auto device = open_device(settings);  // before a folder stays behind
-  expect_data(args.train.data);
+  if (args.train.data.empty()) fail(ErrorKind::usage, "sweep: name the data with --data");
+  expect_data("--data", args.train.data);
   std::optional<Split> split;
   if (!audio_of(data_request(args.train), settings))
     split = split_of(plan, args.train.data, args.train, *device);
   const RunFolder folder = open_folder(args, plan, options);
-  std::vector<std::string> names;
-  for (std::size_t i = 0; i < plan.points.size(); ++i)
-    for (std::int64_t k = 0; k < args.seeds; ++k)
-      names.push_back(sweep_run_name(i, args.train.seed + static_cast<std::uint64_t>(k)));
   RunEnding ending{
       [](const RunFolder& run) { return fs::exists(run.file(kTrained)); },
       [](TrainingRun& run, const RunFolder& run_folder, const Notes&) { write_trained(run, run_folder); },
       [](const RunFolder& run_folder, const std::string&) { write_diverged(run_folder); }};
-  RunList list(folder, names, ending, options, "sweep");
+  RunList list(folder, read_sweep(folder).runs(), ending, options, "sweep");
   train(list, folder, plan, std::move(split), args, options, *device, settings);
   list.end("finished");
   if (in_parts) list.tell_part(settings);
