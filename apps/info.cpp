@@ -2,10 +2,10 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "apps/launch.h"
+#include "apps/processes/launch.h"
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "kernels/devices/make_device.h"
 
 namespace melgrad {

@@ -6,7 +6,7 @@
 
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "engine/layers.h"
 #include "kernels/math/half.h"
 #include "kernels/math/philox.h"

@@ -8,7 +8,7 @@
 #include <random>
 #include <unistd.h>
 
-#include "apps/extract.h"
+#include "apps/data/extract.h"
 #include "bench/devices.h"
 #include "io/audio/audio.h"
 #include "io/audio/mpeg_parts.h"

@@ -6,10 +6,10 @@
 
 #include "apps/analysis/content_statistics.h"
 #include "apps/analysis/tag_statistics.h"
-#include "apps/data_set.h"
+#include "apps/data/data_set.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "io/audio/audio.h"
 #include "io/files/atomic_file.h"
 #include "io/files/workers.h"

@@ -10,7 +10,7 @@
 #include "apps/report/track.h"
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "kernels/error.h"
 
 namespace melgrad {

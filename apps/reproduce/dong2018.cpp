@@ -1,9 +1,9 @@
 // melgrad reproduce dong2018: the published experiment, end to end: features, many splits, the table.
-#include "apps/extract.h"
+#include "apps/data/extract.h"
 #include "apps/reproduce/reproduce.h"
-#include "apps/run_list.h"
 #include "apps/terminal/result_text.h"
-#include "apps/train.h"
+#include "apps/training/run_list.h"
+#include "apps/training/train.h"
 #include "kernels/text.h"
 #include "models/metrics/statistics.h"
 #include "models/recipes/recipe_use.h"

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <optional>
 
-#include "apps/data_set.h"
-#include "apps/extract.h"
+#include "apps/data/data_set.h"
+#include "apps/data/extract.h"
 #include "apps/reproduce/reproduce.h"
-#include "apps/run_list.h"
+#include "apps/training/run_list.h"
 #include "io/files/json.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"

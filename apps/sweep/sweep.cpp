@@ -4,11 +4,11 @@
 #include <filesystem>
 
 #include "apps/commands.h"
-#include "apps/extract.h"
-#include "apps/run_list.h"
+#include "apps/data/extract.h"
 #include "apps/sweep/points.h"
 #include "apps/sweep/table.h"
-#include "apps/train.h"
+#include "apps/training/run_list.h"
+#include "apps/training/train.h"
 #include "io/files/atomic_file.h"
 #include "kernels/text.h"
 #include "models/recipes/recipe_use.h"

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "apps/launch.h"
+#include "apps/processes/launch.h"
 #include "tests/apps/pipeline.h"
 
 namespace melgrad {

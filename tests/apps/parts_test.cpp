@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "apps/part.h"
+#include "apps/processes/part.h"
 #include "tests/apps/pipeline.h"
 
 namespace melgrad {

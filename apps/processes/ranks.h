@@ -1,5 +1,5 @@
-// The ranks of a command: this process alone, those that a launcher has started (apps/launch.h), or threads
-// of this process with a device each, which train one network together.
+// The ranks of a command: this process alone, those that a launcher has started (apps/processes/launch.h), or
+// threads of this process with a device each, which train one network together.
 #pragma once
 
 #include <functional>

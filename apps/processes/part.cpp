@@ -1,4 +1,4 @@
-#include "apps/part.h"
+#include "apps/processes/part.h"
 
 #include <cstdlib>
 #include <initializer_list>

@@ -1,11 +1,11 @@
 // melgrad extract: decode a data set, compute its features once, keep them in a cache.
-#include "apps/extract.h"
+#include "apps/data/extract.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "apps/data_set.h"
-#include "apps/part.h"
+#include "apps/data/data_set.h"
+#include "apps/processes/part.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/files/atomic_file.h"

@@ -1,8 +1,8 @@
-#include "apps/audio_files.h"
+#include "apps/data/audio_files.h"
 
 #include <nlohmann/json.hpp>
 
-#include "apps/data_set.h"
+#include "apps/data/data_set.h"
 #include "io/datasets/folder.h"
 #include "io/datasets/tar_shards.h"
 #include "io/files/json.h"

@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/data_set.h"
-#include "apps/part.h"
+#include "apps/data/data_set.h"
+#include "apps/processes/part.h"
 #include "models/runs/run_folder.h"
 #include "models/training/run.h"
 

@@ -1,4 +1,4 @@
-#include "apps/run_list.h"
+#include "apps/training/run_list.h"
 
 #include <algorithm>
 #include <atomic>
@@ -10,7 +10,7 @@
 
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "io/arrays/cache_parts.h"
 #include "io/datasets/tar_shards.h"
 #include "io/files/atomic_file.h"

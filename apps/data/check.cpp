@@ -3,8 +3,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "apps/data_set.h"
-#include "apps/part.h"
+#include "apps/data/data_set.h"
+#include "apps/processes/part.h"
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
 #include "apps/terminal/interrupt.h"

@@ -7,7 +7,7 @@
 #include "apps/terminal/command_line.h"
 #include "apps/terminal/screen.h"
 #include "apps/terminal/text_table.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "io/arrays/safetensors.h"
 #include "io/files/json.h"
 #include "models/runs/model_library.h"

@@ -1,4 +1,4 @@
-#include "apps/ranks.h"
+#include "apps/processes/ranks.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -6,7 +6,7 @@
 #include <set>
 #include <thread>
 
-#include "apps/launch.h"
+#include "apps/processes/launch.h"
 #include "apps/terminal/interrupt.h"
 #include "engine/mpi/mpi_ranks.h"
 #include "engine/team.h"

@@ -1,5 +1,5 @@
 // melgrad train: from a cache or a folder of audio and a recipe to a trained network in a run folder.
-#include "apps/train.h"
+#include "apps/training/train.h"
 
 #include <algorithm>
 #include <cmath>
@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <map>
 
-#include "apps/data_set.h"
-#include "apps/extract.h"
+#include "apps/data/data_set.h"
+#include "apps/data/extract.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/datasets/csv.h"

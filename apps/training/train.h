@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "apps/data_set.h"
-#include "apps/ranks.h"
+#include "apps/data/data_set.h"
+#include "apps/processes/ranks.h"
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
 #include "models/runs/run_checkpoints.h"

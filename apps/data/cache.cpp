@@ -3,7 +3,7 @@
 #include <fmt/chrono.h>
 #include <nlohmann/json.hpp>
 
-#include "apps/extract.h"
+#include "apps/data/extract.h"
 #include "apps/terminal/screen.h"
 #include "apps/terminal/text_table.h"
 #include "io/arrays/feature_store.h"

@@ -1,10 +1,10 @@
-#include "apps/launch.h"
+#include "apps/processes/launch.h"
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
-#include "apps/part.h"
+#include "apps/processes/part.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
 

@@ -3,10 +3,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "apps/data_set.h"
-#include "apps/embed_tracks.h"
-#include "apps/extract.h"
-#include "apps/part.h"
+#include "apps/data/data_set.h"
+#include "apps/data/extract.h"
+#include "apps/embeddings/embed_tracks.h"
+#include "apps/processes/part.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/files/hash.h"

@@ -1,4 +1,4 @@
-#include "apps/embed_tracks.h"
+#include "apps/embeddings/embed_tracks.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -6,8 +6,8 @@
 #include <optional>
 #include <set>
 
-#include "apps/audio_files.h"
-#include "apps/data_set.h"
+#include "apps/data/audio_files.h"
+#include "apps/data/data_set.h"
 #include "io/arrays/cache.h"
 #include "io/audio/decode_ahead.h"
 #include "io/audio/flaws.h"

@@ -1,4 +1,4 @@
-#include "apps/data_set.h"
+#include "apps/data/data_set.h"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>

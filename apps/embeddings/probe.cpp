@@ -6,12 +6,12 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "apps/data_set.h"
+#include "apps/data/data_set.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "apps/terminal/result_text.h"
 #include "apps/terminal/text_table.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "kernels/text.h"
 #include "models/embeddings/labelled.h"
 #include "models/recipes/recipe_use.h"

@@ -5,10 +5,10 @@
 #include <filesystem>
 #include <optional>
 
-#include "apps/extract.h"
+#include "apps/data/extract.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/result_text.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "io/datasets/csv.h"
 #include "io/files/atomic_file.h"
 #include "io/files/temporary_folder.h"

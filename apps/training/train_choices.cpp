@@ -2,10 +2,10 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "apps/extract.h"
+#include "apps/data/extract.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/screen.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "io/arrays/cache_parts.h"
 #include "io/datasets/csv.h"
 #include "io/datasets/tar_shards.h"

@@ -3,12 +3,12 @@
 #include <filesystem>
 #include <optional>
 
-#include "apps/audio_files.h"
-#include "apps/data_set.h"
-#include "apps/extract.h"
-#include "apps/part.h"
+#include "apps/data/audio_files.h"
+#include "apps/data/data_set.h"
+#include "apps/data/extract.h"
+#include "apps/processes/part.h"
 #include "apps/terminal/interrupt.h"
-#include "apps/train.h"
+#include "apps/training/train.h"
 #include "io/audio/decode_ahead.h"
 #include "io/audio/flaws.h"
 #include "io/datasets/csv.h"

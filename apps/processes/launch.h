@@ -1,5 +1,5 @@
 // Who has started this process, and as which of how many: what the environment says. What is done with it:
-// apps/ranks.h.
+// apps/processes/ranks.h.
 #pragma once
 
 #include <optional>
