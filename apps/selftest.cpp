@@ -52,7 +52,7 @@ Targets make_targets(Device& device, const Recipe& recipe) {
   for (const float u : uniform(kTracks * kClasses, 6)) labels.push_back(u > 0.6F ? 1 : 0);
   std::vector<float> weights = uniform(kClasses, 7);
   for (float& w : weights) w += 0.5F;
-  return task_of(recipe).targets(device, labels, weights, recipe.augment.mixup > 0);
+  return task_of(recipe).targets(device, labels, weights, recipe);
 }
 
 // A small network of every layer there is.
@@ -69,7 +69,8 @@ class EveryLayer final : public Model {
         lstm_(params_, "lstm", Cell::lstm, 12, 5),
         gru_(params_, "gru", Cell::gru, 5, 7, true),
         rnn_(params_, "rnn", Cell::rnn, 7, 3),
-        dense_(params_, "dense", 6 + 3, kClasses) {}
+        attention_(params_, "attention", 6, 2),
+        dense_(params_, "dense", 6 + 6 + 3, kClasses) {}
 
  protected:
   Var embed(Tape& tape, Var x, const RandomSource& random) override {
@@ -84,7 +85,8 @@ class EveryLayer final : public Model {
     const Var loudest = max_pool(tape, h, {1, kLevels});
     const Var steps = swap_axes(tape, concat(tape, {loudest, mean_over_bands(tape, h)}));
     const Var state = rnn_(tape, gru_(tape, lstm_(tape, dropout(tape, steps, random.dropout(0.2F, 1)))));
-    return concat(tape, {gate, at(tape, state, kFrames - 1)});
+    const Var attended = attention_(tape, h, n);
+    return concat(tape, {gate, attended, at(tape, state, kFrames - 1)});
   }
   Var classify(Tape& tape, Var h, const RandomSource& /*random*/) override { return dense_(tape, h); }
 
@@ -102,6 +104,7 @@ class EveryLayer final : public Model {
   ConvLayer conv_;
   DenseLayer squeeze_;
   RecurrentLayer lstm_, gru_, rnn_;
+  AttentionPoolLayer attention_;
   DenseLayer dense_;
 };
 
@@ -117,7 +120,12 @@ Recipe narrowed(Recipe recipe) {
   augment.time_mask = recipe.segment.frames / 8;
   augment.band_mask = 8;
   augment.mask_value = 0.25;
+  augment.equalise = 0.5;
+  augment.band_shift = 2;
+  augment.reverse = 0.5;
   augment.mixup = 0.4;
+  recipe.train.label_smoothing = 0.1;
+  recipe.train.average = 0.9;
   return recipe;
 }
 
@@ -141,7 +149,7 @@ void run_network(Device& device, const Recipe& recipe, std::unique_ptr<Model> mo
     step.begin_epoch({3, 1, 4, 0, 5, 2, 0, 1}, 0);
   }
   for (std::int64_t i = 0; i < kSteps; ++i) step.run();
-  Evaluator(device, *model, task, frames, kBatch).probabilities(data, {0, 7, frames + 1});
+  Evaluator(device, *model, task, recipe.segment, kBatch).probabilities(data, {0, 7, frames + 1});
 }
 
 void run_recipe(Device& device, const Recipe& shipped, DType dtype) {

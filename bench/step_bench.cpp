@@ -34,8 +34,7 @@ void step_bench(benchmark::State& state, const BenchDevice& where, const Recipe&
   const TrackTable data = make_data(device, recipe, bands);
   std::vector<std::uint8_t> labels(static_cast<std::size_t>(batch * kClasses));
   for (std::size_t i = 0; i < labels.size(); ++i) labels[i] = i % 3 == 0 ? 1 : 0;
-  const Targets targets =
-      task_of(recipe).targets(device, labels, std::vector<float>(kClasses, 1.0F), recipe.augment.mixup > 0);
+  const Targets targets = task_of(recipe).targets(device, labels, std::vector<float>(kClasses, 1.0F), recipe);
   const auto model = make_model(recipe.model, {recipe.segment.frames, bands}, kClasses);
   model->params().allocate(device);
   model->params().initialise(device, 1);

@@ -205,6 +205,19 @@ Var global_mean(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
   return mean_of(tape, x, groups, lengths, {groups, in.dim(in.shape.rank() - 1)});
 }
 
+Var attention_pool(Tape& tape, Var x, Var scores, std::int64_t groups) {
+  const Tensor in = grouped("attention_pool", tape.value(x), groups),
+               of = grouped("attention_pool", tape.value(scores), groups);
+  require(in.dim(1) == of.dim(1) && in.dim(2) % of.dim(2) == 0 && of.dtype == DType::f32,
+          "attention_pool: {} and {}", in.shape.str(), of.shape.str());
+  const Tensor weights = tape.take(of.shape), y = tape.take({groups, in.dim(2)}, in.dtype);
+  tape.ops().attention_pool_forward(in, of, weights, y);
+  return tape.result(y, {x, scores}, [&tape, x, scores, in, weights](Tensor dy) {
+    tape.ops().attention_pool_backward(in, weights, dy, tape.gradient_of(x).reshape(in.shape),
+                                       tape.gradient_of(scores).reshape(weights.shape));
+  });
+}
+
 Var mean_over_bands(Tape& tape, Var x) {
   const Shape s = tape.value(x).shape;
   return mean_of(tape, x, s[0] * s[1], {}, {s[0], s[1], 1, s[3]});
@@ -335,65 +348,6 @@ Var project(Tape& tape, Tensor x, Var w, Shape shape) {
     const Grad unused{tape.take({outputs}), Write::overwrite};
     tape.ops().linear_backward_params(x, dy.reshape({rows, outputs}), tape.gradient_of(w), unused);
   });
-}
-
-Var l2_penalty(Tape& tape, ParamStore& params) {
-  const Tensor loss = tape.take({1});
-  tape.ops().fill(loss, 0.0F);
-  std::vector<std::pair<Var, float>> terms;
-  for (Param& p : params.all()) {
-    if (p.l2 == 0 || !p.trainable) continue;
-    tape.ops().l2_penalty_forward(p.value, p.l2, {loss, Write::accumulate});
-    terms.emplace_back(tape.param(p), p.l2);
-  }
-  if (terms.empty()) return tape.input(loss);
-  return tape.result(loss, {terms[0].first}, [&tape, terms](Tensor dy) {
-    for (const auto& [w, lambda] : terms)
-      tape.ops().l2_penalty_backward(tape.value(w), lambda, dy, tape.gradient_of(w));
-  });
-}
-
-CrossEntropy cross_entropy(Tape& tape, Var logits, Tensor labels, Tensor weights) {
-  const Tensor z = tape.value(logits);
-  const bool shares = labels.dtype == DType::f32;
-  require(z.shape.rank() == 2 && (shares ? labels.shape == z.shape : labels.numel() == z.dim(0)) &&
-              weights.numel() == z.dim(0),
-          "cross_entropy: logits {}, labels {}, weights {}", z.shape.str(), labels.shape.str(),
-          weights.shape.str());
-  const Tensor probs = tape.take(z.shape), loss = tape.take({1}), hits = tape.take({1});
-  tape.ops().cross_entropy_forward(z, labels, weights, probs, loss, hits);
-  const Var out = tape.result(loss, {logits}, [&tape, logits, probs, labels, weights](Tensor dy) {
-    tape.ops().cross_entropy_backward(probs, labels, weights, dy, tape.gradient_of(logits));
-  });
-  return {out, hits};
-}
-
-CrossEntropy sigmoid_cross_entropy(Tape& tape, Var logits, Tensor targets, Tensor weights,
-                                   Tensor tag_weights) {
-  const Tensor z = tape.value(logits);
-  require(z.shape.rank() == 2 && targets.shape == z.shape && weights.numel() == z.dim(0) &&
-              tag_weights.numel() == z.dim(1),
-          "sigmoid_cross_entropy: logits {}, targets {}, weights {}, tag weights {}", z.shape.str(),
-          targets.shape.str(), weights.shape.str(), tag_weights.shape.str());
-  const Tensor probs = tape.take(z.shape), loss = tape.take({1}), hits = tape.take({1});
-  tape.ops().sigmoid_cross_entropy_forward(z, targets, weights, tag_weights, probs, loss, hits);
-  const Var out = tape.result(loss, {logits}, [=, &tape](Tensor dy) {
-    tape.ops().sigmoid_cross_entropy_backward(probs, targets, weights, tag_weights, dy,
-                                              tape.gradient_of(logits));
-  });
-  return {out, hits};
-}
-
-Tensor sigmoid(Tape& tape, Var logits) {
-  const Tensor probs = tape.take(tape.value(logits).shape);
-  tape.ops().activation_forward(tape.value(logits), Activation::sigmoid, probs);
-  return probs;
-}
-
-Tensor softmax(Tape& tape, Var logits) {
-  const Tensor probs = tape.take(tape.value(logits).shape);
-  tape.ops().softmax_forward(tape.value(logits), probs);
-  return probs;
 }
 
 }  // namespace melgrad

@@ -37,6 +37,9 @@ Var batch_norm(Tape& tape, Var x, const BatchNormParams& params, const BatchNorm
 // x as [groups, P, C], C its last axis -> [groups, C]; lengths i32 [groups], or empty
 Var global_max(Tape& tape, Var x, std::int64_t groups, Tensor lengths = {});
 Var global_mean(Tape& tape, Var x, std::int64_t groups, Tensor lengths = {});
+// The mean of x as [groups, P, C] weighed by the softmax of scores as [groups, P, H] over P -> [groups, C]; H
+// divides C, and each score is for C / H neighbouring channels.
+Var attention_pool(Tape& tape, Var x, Var scores, std::int64_t groups);
 // x [N, T, F, C] -> [N, T, 1, C]
 Var mean_over_bands(Tape& tape, Var x);
 Var max_over_bands(Tape& tape, Var x);

@@ -51,6 +51,21 @@ class DenseLayer {
   Param &w_, &b_;
 };
 
+// The mean over the positions of each group, weighed by what a dense layer says of each (a softmax over
+// them), for each of `heads` shares of the channels: x as [groups, P, channels] -> [groups, channels]
+class AttentionPoolLayer {
+ public:
+  AttentionPoolLayer(ParamStore& params, const std::string& name, std::int64_t channels,
+                     std::int64_t heads = 1)
+      : w_(params.weight(name + ".weight", {heads, channels})), b_(params.bias(name + ".bias", heads)) {}
+  Var operator()(Tape& tape, Var x, std::int64_t groups) const {
+    return attention_pool(tape, x, linear_rows(tape, x, w_, b_), groups);
+  }
+
+ private:
+  Param &w_, &b_;
+};
+
 // x [..., channels]
 class BatchNormLayer {
  public:

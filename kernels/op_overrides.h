@@ -24,6 +24,9 @@ MELGRAD_OP(global_max_forward, (Tensor x, Tensor lengths, Out y, Out argmax), (x
 MELGRAD_OP(global_max_backward, (Tensor dy, Tensor argmax, Grad dx), (dy, argmax, dx))
 MELGRAD_OP(global_mean_forward, (Tensor x, Tensor lengths, Out y), (x, lengths, y))
 MELGRAD_OP(global_mean_backward, (Tensor dy, Tensor lengths, Grad dx), (dy, lengths, dx))
+MELGRAD_OP(attention_pool_forward, (Tensor x, Tensor scores, Out weights, Out y), (x, scores, weights, y))
+MELGRAD_OP(attention_pool_backward, (Tensor x, Tensor weights, Tensor dy, Grad dx, Grad dscores),
+           (x, weights, dy, dx, dscores))
 MELGRAD_OP(batch_norm_forward,
            (Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Out y, Out mean, Out scale,
             InOut running_mean, InOut running_variance),
@@ -79,6 +82,7 @@ MELGRAD_OP(adadelta_update,
            (InOut w, Tensor g, InOut a, InOut d, Tensor rate, Tensor scale, float rho, float epsilon),
            (w, g, a, d, rate, scale, rho, epsilon))
 MELGRAD_OP(gradient_norm, (Tensor g, float max_norm, Out norm), (g, max_norm, norm))
+MELGRAD_OP(average, (Tensor x, const Averaging& averaging, InOut mean), (x, averaging, mean))
 MELGRAD_OP(learning_rate, (const Schedule& schedule, Tensor counter, Out rate), (schedule, counter, rate))
 MELGRAD_OP(advance, (InOut counter, std::int64_t by), (counter, by))
 MELGRAD_OP(record, (Tensor x, Tensor counter, std::int64_t column, InOut log), (x, counter, column, log))
@@ -86,6 +90,7 @@ MELGRAD_OP(pick_batch, (const BatchPlan& plan, std::int64_t frames, Out first, O
            (plan, frames, first, labels, weights))
 MELGRAD_OP(gather_segments, (Tensor table, Tensor first, Out x), (table, first, x))
 MELGRAD_OP(gather_labels, (Tensor table, Tensor track, Out targets), (table, track, targets))
+MELGRAD_OP(resample, (Tensor x, const Resample& resample, Out y), (x, resample, y))
 MELGRAD_OP(augment, (Tensor x, const Augment& augment, Out y), (x, augment, y))
 MELGRAD_OP(mix_examples, (Tensor x, const Mixup& mixup, Out y), (x, mixup, y))
 MELGRAD_OP(standardise, (Tensor x, Tensor mean, Tensor scale, Out y), (x, mean, scale, y))

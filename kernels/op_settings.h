@@ -95,15 +95,33 @@ struct Recurrent {
 // Changes of the input of training, each off by default; all draws are per example. Doubles, as a recipe has
 // them: every device computes with the floats next to them.
 struct AugmentSettings {
-  double gain_db = 0;                          // x *= 10^(u / 20), u uniform in +-gain_db: for samples
-  double shift = 0;                            // x += u, u uniform in +-shift: the gain of a log spectrogram
-  double noise = 0;                            // x += noise * standard normal, per element
+  double gain_db = 0;               // x *= 10^(u / 20), u uniform in +-gain_db: for samples
+  double shift = 0;                 // x += u, u uniform in +-shift: the gain of a log spectrogram
+  double equalise = 0;              // x += e[f], e linear between equalise_knots values over all
+  std::int64_t equalise_knots = 6;  // bands that are equalise * standard normal (a random equaliser)
+  double noise = 0;                 // x += noise * standard normal, per element
   std::int64_t time_masks = 0, time_mask = 0;  // so many stretches of 0 ... time_mask frames,
   std::int64_t band_masks = 0, band_mask = 0;  // and of bands, are set to mask_value (SpecAugment)
   double mask_value = 0;
 };
 
 struct Augment : AugmentSettings {
+  std::uint64_t seed = 0;
+  Tensor counter;           // device scalar i64
+  Tensor mask_values = {};  // [F] what masks hold in each band; empty: mask_value
+};
+
+// A segment cut from a longer one faster or slower, higher or lower, each off by default; all draws are per
+// example. `tempo` t: it runs at s in 1 / (1 + t) ... 1 + t of its speed, log s uniform. `band_scale` and
+// `band_shift`: output band f is band c + r (f - c) + d of the input, c the middle one, r like s, d uniform
+// in
+// +-band_shift; bands beyond the ends are those at the ends. `reverse`: the probability that it runs
+// backwards.
+struct ResampleSettings {
+  double tempo = 0, band_scale = 0, band_shift = 0, reverse = 0;
+};
+
+struct Resample : ResampleSettings {
   std::uint64_t seed = 0;
   Tensor counter;  // device scalar i64
 };
@@ -151,6 +169,13 @@ struct Schedule {
   std::int64_t warmup = 0;  // steps of linear rise to the schedule's value
   std::int64_t period = 1;  // steps
   Tensor factor{};          // device scalar, multiplies all of it; empty: 1
+};
+
+// A running mean of the weights.
+struct Averaging {
+  double decay = 0;        // in 0 ... 1; 1: the plain mean
+  std::int64_t begin = 0;  // steps before the first that counts
+  Tensor counter{};        // device scalar i64: steps before this one
 };
 
 // Which rows of a resident data set make up a training batch. Device tensors, filled once per epoch.

@@ -107,6 +107,14 @@ class Ops {
   // dx[n,p,c] (+)= dy[n,c] / length for p < length, 0 elsewhere
   virtual void global_mean_backward(Tensor dy, Tensor lengths, Grad dx) = 0;
 
+  // ---- attention pooling: x [N, P, C], scores and weights [N, P, H], y [N, C]; H divides C, and channel c
+  // belongs to head h = c H / C
+  // weights[n,p,h] = exp(scores[n,p,h]) / sum_q exp(scores[n,q,h]); y[n,c] = sum_p weights[n,p,h] x[n,p,c]
+  virtual void attention_pool_forward(Tensor x, Tensor scores, Out weights, Out y) = 0;
+  // dx (+)= weights dy; with g[n,p,h] = sum of x[n,p,c] dy[n,c] over the head's channels:
+  // dscores (+)= weights (g - sum_q weights[n,q,h] g[n,q,h])
+  virtual void attention_pool_backward(Tensor x, Tensor weights, Tensor dy, Grad dx, Grad dscores) = 0;
+
   // ---- batch normalisation over all axes but the last: x, y [..., C], of M = numel / C rows; all else [C]
   // mean = mean of x; scale = 1 / sqrt(variance + epsilon) with variance = sum (x - mean)^2 / M;
   // y = gamma (x - mean) scale + beta;  running_mean += momentum (mean - running_mean);
@@ -206,6 +214,10 @@ class Ops {
   // finite: a step whose gradient is no number leaves no trace in the weights and moments
   virtual void gradient_norm(Tensor g, float max_norm, Out norm) = 0;
 
+  // mean += share (x - mean), share = max(1 - decay, 1 / (t + 1)) with t = counter - begin, and 1 before t =
+  // 0: the plain mean of all x from `begin` on, until it forgets as an exponential one does. x, mean f32 [M]
+  virtual void average(Tensor x, const Averaging& averaging, InOut mean) = 0;
+
   // ---- the step's own state
   // rate [1] = schedule at counter
   virtual void learning_rate(const Schedule& schedule, Tensor counter, Out rate) = 0;
@@ -222,8 +234,12 @@ class Ops {
   virtual void pick_batch(const BatchPlan& plan, std::int64_t frames, Out first, Out labels, Out weights) = 0;
   // x[n,t,f,0] = table[first[n] + t, f]; table f32 or f16 [rows, F], x f32 [N, T, F, 1]
   virtual void gather_segments(Tensor table, Tensor first, Out x) = 0;
-  // targets[n,k] = table[track[n], k]; table u8 [tracks, K], track i32 [N], targets f32 [N, K]
+  // targets[n,k] = table[track[n], k]; table [tracks, K], track i32 [N], targets [N, K]
   virtual void gather_labels(Tensor table, Tensor track, Out targets) = 0;
+  // y[n,t,f,0] = x at frame b + s t and band c + r (f - c) + d, by linear interpolation between neighbours:
+  // Resample says what s, r and d are, b is uniform over all that fit. x [N, W, F, 1], y [N, T, F, 1],
+  // W >= resampled_frames(T, ...); kernels/math/augment.h has the draws.
+  virtual void resample(Tensor x, const Resample& resample, Out y) = 0;
   // y = x changed as `augment` says, in its order; x, y [N, T, F, C], y may be x. kernels/math/augment.h has
   // the draws.
   virtual void augment(Tensor x, const Augment& augment, Out y) = 0;

@@ -111,7 +111,7 @@ RunSpaces spaces_of(const ReportRun& run, Device& device) {
   const Split split = read_split(folder.file("splits.json"), data.names());
   RunSpaces out{data.classes(), segments_of(split.train, data.table(), recipe.segment),
                 segments_of(split.test, data.table(), recipe.segment)};
-  Evaluator evaluator(device, *loaded.model, data.task(), recipe.segment.frames);
+  Evaluator evaluator(device, *loaded.model, data.task(), recipe.segment);
 
   const auto raw = [&](const Segments& s) {
     return as_matrix(evaluator.segments(data.table(), s.first_rows), s.genre.size());

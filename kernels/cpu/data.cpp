@@ -43,7 +43,7 @@ void CpuOps::gather_segments(Tensor table, Tensor first, Out x) {
 void CpuOps::gather_labels(Tensor table, Tensor track, Out targets) {
   const std::int64_t tags = table.dim(1);
   for (std::int64_t i = 0; i < targets.numel(); ++i)
-    targets.f32()[i] = table.u8()[track.i32()[i / tags] * tags + i % tags];
+    targets.f32()[i] = table.f32()[track.i32()[i / tags] * tags + i % tags];
 }
 
 void CpuOps::standardise(Tensor x, Tensor mean, Tensor scale, Out y) {

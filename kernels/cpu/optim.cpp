@@ -56,6 +56,16 @@ void CpuOps::adadelta_update(InOut w, Tensor g, InOut a, InOut d, Tensor rate, T
   });
 }
 
+void CpuOps::average(Tensor x, const Averaging& averaging, InOut mean) {
+  const float share = average_share(averaging.decay, averaging.begin, *averaging.counter.i64());
+  const float* from = x.f32();
+  float* to = mean.f32();
+  parallel_blocks(x.numel(), threads_, kBlock, [=](std::int64_t first, std::int64_t last) {
+#pragma omp simd
+    for (std::int64_t i = first; i < last; ++i) average_element(to[i], from[i], share);
+  });
+}
+
 void CpuOps::gradient_norm(Tensor g, float max_norm, Out norm) {
   const float* p = g.f32();
   const double squares = blocked_sum(g.numel(), threads_, [p](std::int64_t first, std::int64_t last) {

@@ -17,20 +17,26 @@ struct AugmentPiece {
   float* y;
   Augment change;
   const std::int64_t* counter;
+  const float* mask_values;  // or null
   std::uint32_t frames, bands, channels;
   std::int64_t values, pieces;  // of an example
 
   std::int64_t shared_bytes() const {
-    return shared_size<Level>(1) + shared_size<Stretch>(change.time_masks + change.band_masks);
+    return shared_size<Level>(1) + shared_size<Stretch>(change.time_masks + change.band_masks) +
+           shared_size<float>(equalised());
   }
+  MELGRAD_HD std::int64_t equalised() const { return change.equalise != 0 ? bands : 0; }
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
     Level* level = t.template shared<Level>(1);
     Stretch* masks = t.template shared<Stretch>(change.time_masks + change.band_masks);
+    float* equaliser = t.template shared<float>(equalised());
     const std::int64_t example = t.block() / pieces, begin = t.block() % pieces * kPiece;
     const std::int64_t end = begin + kPiece < values ? begin + kPiece : values;
     const auto step = static_cast<std::uint64_t>(*counter);
     const auto noise = static_cast<float>(change.noise), mask_value = static_cast<float>(change.mask_value);
+    for (std::int64_t f = t.index(); f < equalised(); f += t.count())
+      equaliser[f] = drawn_equaliser(change, step, example, f, bands);
     if (t.index() == 0) *level = drawn_level(change, step, example);
     for (std::int64_t m = t.index(); m < change.time_masks; m += t.count())
       masks[m] = drawn_time_mask(change, step, example, m, frames);
@@ -42,8 +48,12 @@ struct AugmentPiece {
       if (noise != 0) z = drawn_noise(change.seed, step, example, values, i / 4);
       for (int j = 0; j < 4 && i + j < end; ++j) {
         const std::int64_t at = example * values + i + j;
-        const float value = x[at] * level->gain + level->shift + noise * z.value[j];
-        y[at] = masked(masks, static_cast<std::uint32_t>(i + j)) ? mask_value : value;
+        const std::int64_t band = (i + j) / channels % bands;
+        float value = x[at] * level->gain + level->shift;
+        if (equalised() != 0) value += equaliser[band];
+        value += noise * z.value[j];
+        const float covered = mask_values != nullptr ? mask_values[band] : mask_value;
+        y[at] = masked(masks, static_cast<std::uint32_t>(i + j)) ? covered : value;
       }
     }
   }
@@ -54,6 +64,40 @@ struct AugmentPiece {
     masks += change.time_masks;
     for (std::int64_t m = 0; m < change.band_masks; ++m) inside |= masks[m].holds(i / channels % bands);
     return inside;
+  }
+};
+
+struct ResamplePiece {
+  static constexpr int kThreads = 256;
+  const float* x;
+  float* y;
+  Resample resample;
+  const std::int64_t* counter;
+  std::int64_t from_frames, frames, bands, pieces;
+
+  std::int64_t shared_bytes() const { return shared_size<Source>(1); }
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    Source* source = t.template shared<Source>(1);
+    const std::int64_t example = t.block() / pieces, begin = t.block() % pieces * kPiece,
+                       values = frames * bands;
+    const std::int64_t end = begin + kPiece < values ? begin + kPiece : values;
+    if (t.index() == 0)
+      *source =
+          drawn_source(resample, static_cast<std::uint64_t>(*counter), example, from_frames, frames, bands);
+    t.sync();
+    const float* from = x + example * from_frames * bands;
+    for (std::int64_t i = begin + t.index(); i < end; i += t.count()) {
+      const auto place = [&](double first, double step, std::int64_t k, std::int64_t extent) {
+        return between(first + static_cast<double>(k) * step, extent);
+      };
+      const Between row = place(source->first_frame, source->frame_step, i / bands, from_frames);
+      const Between column = place(source->first_band, source->band_step, i % bands, bands);
+      const float *below = from + row.below * bands, *above = from + row.above * bands;
+      const float low = below[column.below] + row.part * (above[column.below] - below[column.below]);
+      const float high = below[column.above] + row.part * (above[column.above] - below[column.above]);
+      y[example * values + i] = low + column.part * (high - low);
+    }
   }
 };
 
@@ -87,8 +131,16 @@ void CudaOps::augment(Tensor x, const Augment& augment, Out y) {
   require(values < std::int64_t{1} << 32, "augment: an example of {} has 2^32 values or more", x.shape.str());
   const auto extent = [&](int axis) { return static_cast<std::uint32_t>(x.dim(axis)); };
   launch(stream_, x.dim(0) * pieces,
-         AugmentPiece{x.f32(), y.f32(), augment, augment.counter.i64(), extent(1), extent(2), extent(3),
-                      values, pieces});
+         AugmentPiece{x.f32(), y.f32(), augment, augment.counter.i64(),
+                      augment.mask_values ? augment.mask_values.f32() : nullptr, extent(1), extent(2),
+                      extent(3), values, pieces});
+}
+
+void CudaOps::resample(Tensor x, const Resample& resample, Out y) {
+  const std::int64_t frames = y.dim(1), bands = x.dim(2), pieces = pieces_of(frames * bands);
+  check_resample(resample, x.dim(1), frames);
+  launch(stream_, x.dim(0) * pieces,
+         ResamplePiece{x.f32(), y.f32(), resample, resample.counter.i64(), x.dim(1), frames, bands, pieces});
 }
 
 void CudaOps::mix_examples(Tensor x, const Mixup& mixup, Out y) {

@@ -63,12 +63,10 @@ struct Gather {
 };
 
 struct GatherLabels {
-  const std::uint8_t* table;
+  const float* table;
   const std::int32_t* track;
   std::int64_t tags;
-  MELGRAD_DEVICE float operator()(std::int64_t i) const {
-    return static_cast<float>(table[track[i / tags] * tags + i % tags]);
-  }
+  MELGRAD_DEVICE float operator()(std::int64_t i) const { return table[track[i / tags] * tags + i % tags]; }
 };
 
 struct Standardise {
@@ -103,7 +101,7 @@ void CudaOps::gather_segments(Tensor table, Tensor first, Out x) {
 
 void CudaOps::gather_labels(Tensor table, Tensor track, Out targets) {
   launch_elements(stream_, targets.f32(), targets.numel(), Write::overwrite,
-                  GatherLabels{table.u8(), track.i32(), table.dim(1)});
+                  GatherLabels{table.f32(), track.i32(), table.dim(1)});
 }
 
 void CudaOps::standardise(Tensor x, Tensor mean, Tensor scale, Out y) {

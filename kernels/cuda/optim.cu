@@ -74,6 +74,22 @@ struct AdamSlab {
   }
 };
 
+struct AverageSlab {
+  static constexpr int kThreads = 256;
+  std::int64_t n;
+  const float* x;
+  float* mean;
+  double decay;
+  std::int64_t begin;
+  const std::int64_t* counter;
+
+  template <typename Thread>
+  MELGRAD_DEVICE void operator()(Thread& t) const {
+    const float share = average_share(decay, begin, *counter);
+    for (std::int64_t i = t.first(); i < n; i += t.stride()) average_element(mean[i], x[i], share);
+  }
+};
+
 struct FinishNorm {
   float max_norm;
   float* norm;
@@ -138,6 +154,12 @@ void CudaOps::adam_update(InOut w, Tensor g, InOut m, InOut v, Tensor rate, Tens
 void CudaOps::adadelta_update(InOut w, Tensor g, InOut a, InOut d, Tensor rate, Tensor scale, float rho,
                               float epsilon) {
   launch_update(stream_, w, g, scale, Adadelta{w.f32(), a.f32(), d.f32(), rate.f32(), rho, epsilon});
+}
+
+void CudaOps::average(Tensor x, const Averaging& averaging, InOut mean) {
+  launch(
+      stream_, blocks_for(x.numel(), 256),
+      AverageSlab{x.numel(), x.f32(), mean.f32(), averaging.decay, averaging.begin, averaging.counter.i64()});
 }
 
 void CudaOps::gradient_norm(Tensor g, float max_norm, Out norm) {

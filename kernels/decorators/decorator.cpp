@@ -22,8 +22,12 @@ void tensors_of(Grad& g, const Visit& visit) {
 }
 void tensors_of(Dropout& d, const Visit& visit) { visit(d.counter, OpCall::Role::input); }
 void tensors_of(Recurrent& r, const Visit& visit) { visit(r.lengths, OpCall::Role::input); }
-void tensors_of(Augment& a, const Visit& visit) { visit(a.counter, OpCall::Role::input); }
+void tensors_of(Augment& a, const Visit& visit) {
+  for (Tensor* t : {&a.counter, &a.mask_values}) visit(*t, OpCall::Role::input);
+}
+void tensors_of(Resample& r, const Visit& visit) { visit(r.counter, OpCall::Role::input); }
 void tensors_of(Mixup& m, const Visit& visit) { visit(m.counter, OpCall::Role::input); }
+void tensors_of(Averaging& a, const Visit& visit) { visit(a.counter, OpCall::Role::input); }
 void tensors_of(Schedule& s, const Visit& visit) { visit(s.factor, OpCall::Role::input); }
 void tensors_of(BatchPlan& p, const Visit& visit) {
   for (Tensor* t : {&p.order, &p.first_row, &p.rows, &p.labels, &p.step, &p.counter, &p.class_weights})
@@ -46,9 +50,14 @@ std::string text_of(const Recurrent& r) {
   return fmt::format("{}{} {}", name_of(r.cell), r.reverse ? " reverse" : "", text_of(r.lengths));
 }
 std::string text_of(const Augment& a) {
-  return fmt::format("gain {} shift {} noise {} frames {}x{} bands {}x{} value {} seed {} {}", a.gain_db,
-                     a.shift, a.noise, a.time_masks, a.time_mask, a.band_masks, a.band_mask, a.mask_value,
-                     a.seed, text_of(a.counter));
+  return fmt::format(
+      "gain {} shift {} equalise {}x{} noise {} frames {}x{} bands {}x{} value {} {} seed {} {}", a.gain_db,
+      a.shift, a.equalise, a.equalise_knots, a.noise, a.time_masks, a.time_mask, a.band_masks, a.band_mask,
+      a.mask_value, text_of(a.mask_values), a.seed, text_of(a.counter));
+}
+std::string text_of(const Resample& r) {
+  return fmt::format("tempo {} scale {} shift {} reverse {} seed {} {}", r.tempo, r.band_scale, r.band_shift,
+                     r.reverse, r.seed, text_of(r.counter));
 }
 std::string text_of(const Mixup& m) {
   return fmt::format("alpha {} seed {} {}", m.alpha, m.seed, text_of(m.counter));
@@ -61,6 +70,9 @@ std::string text_of(const Pool2d& p) {
 }
 std::string text_of(const Dropout& d) {
   return fmt::format("rate {} seed {} stream {} {}", d.rate, d.seed, d.stream, text_of(d.counter));
+}
+std::string text_of(const Averaging& a) {
+  return fmt::format("decay {} begin {} {}", a.decay, a.begin, text_of(a.counter));
 }
 std::string text_of(const Schedule& s) {
   return fmt::format("schedule {} {} {} {} {} {} {} {}", static_cast<int>(s.kind), s.base, s.decay,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 
 #include "kernels/math/qualifier.h"
 
@@ -17,6 +18,17 @@ MELGRAD_HD inline void sgd_element(float& w, float g, float& v, float rate, floa
   g += l2 * w;
   v = momentum * v + g;
   w -= rate * (nesterov ? g + momentum * v : v);
+}
+
+// What of the mean of weights a step replaces (kernels/ops.h, average).
+MELGRAD_HD inline float average_share(double decay, std::int64_t begin, std::int64_t counter) {
+  if (counter < begin) return 1;
+  const double plain = 1 / (static_cast<double>(counter - begin) + 1), least = 1 - decay;
+  return static_cast<float>(plain > least ? plain : least);
+}
+// At a share of 1 exactly x, whatever the mean was.
+MELGRAD_HD inline void average_element(float& mean, float x, float share) {
+  mean = share < 1 ? mean + share * (x - mean) : x;
 }
 
 struct AdamSettings {

@@ -21,7 +21,17 @@ inline double normal_noise(std::uint64_t seed, std::uint64_t step, Index example
   return radius * (i % 2 == 0 ? std::cos(angle) : std::sin(angle));
 }
 
-// x [N, T, F, C]
+inline double equaliser(const Augment& a, std::uint64_t step, Index example, Index band, Index bands) {
+  if (a.equalise == 0) return 0;
+  const auto knot = [&](Index k) { return static_cast<double>(drawn_knot(a, step, example, k)); };
+  const Index last = a.equalise_knots - 1;
+  if (last == 0 || bands == 1) return knot(0);
+  const double at = static_cast<double>(band * last) / static_cast<double>(bands - 1);
+  const Index below = std::min(last - 1, static_cast<Index>(std::floor(at)));
+  return knot(below) + (at - static_cast<double>(below)) * (knot(below + 1) - knot(below));
+}
+
+// x [N, T, F, C]; mask_values in host memory
 template <typename R>
 Array<R> augment(Array<R> x, const Augment& a, Index counter) {
   const Index frames = x.shape[1], bands = x.shape[2], channels = x.shape[3];
@@ -37,17 +47,43 @@ Array<R> augment(Array<R> x, const Augment& a, Index counter) {
     const double shift = within(level.word[1], static_cast<float>(a.shift));
     for (Index i = 0; i < values; ++i) {
       R& e = x[n * values + i];
-      e = static_cast<R>(e * gain + shift);
+      e = static_cast<R>(e * gain + shift + equaliser(a, step, n, i / channels % bands, bands));
       if (noise != 0)
         e += static_cast<R>(static_cast<double>(noise) * normal_noise(a.seed, step, n, values, i));
       const Index t = i / (bands * channels), f = i / channels % bands;
+      const auto covered = static_cast<R>(a.mask_values ? a.mask_values.f32()[f] : mask_value);
       for (Index m = 0; m < a.time_masks; ++m)
-        if (drawn_time_mask(a, step, n, m, frames).holds(t)) e = static_cast<R>(mask_value);
+        if (drawn_time_mask(a, step, n, m, frames).holds(t)) e = covered;
       for (Index m = 0; m < a.band_masks; ++m)
-        if (drawn_band_mask(a, step, n, m, bands).holds(f)) e = static_cast<R>(mask_value);
+        if (drawn_band_mask(a, step, n, m, bands).holds(f)) e = covered;
     }
   }
   return x;
+}
+
+// x [N, W, F, 1] -> [N, frames, F, 1]
+template <typename R>
+Array<R> resample(const Array<R>& x, const Resample& r, Index counter, Index frames) {
+  const Index from = x.shape[1], bands = x.shape[2];
+  Array<R> y({x.shape[0], frames, bands, 1});
+  for (Index n = 0; n < x.shape[0]; ++n) {
+    const Source source = drawn_source(r, static_cast<std::uint64_t>(counter), n, from, frames, bands);
+    const auto value = [&](double frame, double band) {
+      const double t = std::clamp(frame, 0.0, static_cast<double>(from - 1)),
+                   f = std::clamp(band, 0.0, static_cast<double>(bands - 1));
+      double sum = 0;  // a tent over each neighbour
+      for (Index i = static_cast<Index>(t); i <= static_cast<Index>(std::ceil(t)); ++i)
+        for (Index j = static_cast<Index>(f); j <= static_cast<Index>(std::ceil(f)); ++j)
+          sum += (1 - std::abs(t - static_cast<double>(i))) * (1 - std::abs(f - static_cast<double>(j))) *
+                 static_cast<double>(x(n, i, j, 0));
+      return sum;
+    };
+    for (Index t = 0; t < frames; ++t)
+      for (Index f = 0; f < bands; ++f)
+        y(n, t, f, 0) = static_cast<R>(value(source.first_frame + static_cast<double>(t) * source.frame_step,
+                                             source.first_band + static_cast<double>(f) * source.band_step));
+  }
+  return y;
 }
 
 // x [N, V]

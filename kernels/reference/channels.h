@@ -66,6 +66,57 @@ Array<R> global_mean_backward(const Array<R>& dy, const Array<std::int32_t>& len
   return dx;
 }
 
+// ---- attention pooling: x [N, P, C], scores and weights [N, P, H], y [N, C]
+template <typename R>
+struct AttentionPooled {
+  Array<R> weights, y;
+};
+
+template <typename R>
+AttentionPooled<R> attention_pool_forward(const Array<R>& x, const Array<R>& scores) {
+  const Index examples = x.shape[0], positions = x.shape[1], channels = x.shape[2], heads = scores.shape[2];
+  AttentionPooled<R> out{Array<R>(scores.shape), Array<R>({examples, channels})};
+  for (Index n = 0; n < examples; ++n) {
+    for (Index h = 0; h < heads; ++h) {
+      R top = scores(n, 0, h), sum = 0;
+      for (Index p = 1; p < positions; ++p) top = std::max(top, scores(n, p, h));
+      for (Index p = 0; p < positions; ++p) sum += std::exp(scores(n, p, h) - top);
+      for (Index p = 0; p < positions; ++p) out.weights(n, p, h) = std::exp(scores(n, p, h) - top) / sum;
+    }
+    for (Index c = 0; c < channels; ++c)
+      for (Index p = 0; p < positions; ++p)
+        out.y(n, c) += out.weights(n, p, c * heads / channels) * x(n, p, c);
+  }
+  return out;
+}
+
+template <typename R>
+struct AttentionGradients {
+  Array<R> dx, dscores;
+};
+
+template <typename R>
+AttentionGradients<R> attention_pool_backward(const Array<R>& x, const Array<R>& weights,
+                                              const Array<R>& dy) {
+  const Index examples = x.shape[0], positions = x.shape[1], channels = x.shape[2], heads = weights.shape[2];
+  AttentionGradients<R> d{Array<R>(x.shape), Array<R>(weights.shape)};
+  for (Index n = 0; n < examples; ++n) {
+    for (Index p = 0; p < positions; ++p)
+      for (Index c = 0; c < channels; ++c) {
+        const Index h = c * heads / channels;
+        d.dx(n, p, c) = weights(n, p, h) * dy(n, c);
+        d.dscores(n, p, h) += x(n, p, c) * dy(n, c);
+      }
+    for (Index h = 0; h < heads; ++h) {
+      R mean = 0;
+      for (Index p = 0; p < positions; ++p) mean += weights(n, p, h) * d.dscores(n, p, h);
+      for (Index p = 0; p < positions; ++p)
+        d.dscores(n, p, h) = weights(n, p, h) * (d.dscores(n, p, h) - mean);
+    }
+  }
+  return d;
+}
+
 // ---- batch normalisation: x, y [..., C] of M rows; all else [C]
 template <typename R>
 struct BatchNormed {

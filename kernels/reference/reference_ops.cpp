@@ -217,6 +217,10 @@ class ReferenceOps final : public Ops {
     store(a, new_a);
     store(d, new_d);
   }
+  void average(Tensor x, const Averaging& averaging, InOut mean) override {
+    store(mean, reference::average(read(x), averaging.decay, averaging.begin, integer(averaging.counter),
+                                   read(mean)));
+  }
   void gradient_norm(Tensor g, float max_norm, Out norm) override {
     store(norm, reference::gradient_norm(read(g), static_cast<double>(max_norm)));
   }
@@ -247,7 +251,7 @@ class ReferenceOps final : public Ops {
     const auto tracks = read_as<std::int32_t>(track);
     const Index tags = table.dim(1);
     Doubles values(targets.shape);
-    for (Index i = 0; i < values.size(); ++i) values[i] = table.u8()[tracks[i / tags] * tags + i % tags];
+    for (Index i = 0; i < values.size(); ++i) values[i] = table.f32()[tracks[i / tags] * tags + i % tags];
     store(targets, values);
   }
   // In float: a difference and a product that round one after the other, to the same bits on every device.
@@ -267,6 +271,16 @@ class ReferenceOps final : public Ops {
   }
   void global_mean_backward(Tensor dy, Tensor lengths, Grad dx) override {
     store(dx, reference::global_mean_backward(read(dy), read_lengths(lengths), dx.tensor.shape));
+  }
+  void attention_pool_forward(Tensor x, Tensor scores, Out weights, Out y) override {
+    const auto pooled = reference::attention_pool_forward(read(x), read(scores));
+    store(weights, pooled.weights);
+    store(y, pooled.y);
+  }
+  void attention_pool_backward(Tensor x, Tensor weights, Tensor dy, Grad dx, Grad dscores) override {
+    const auto d = reference::attention_pool_backward(read(x), read(weights), read(dy));
+    store(dx, d.dx);
+    store(dscores, d.dscores);
   }
   void batch_norm_forward(Tensor x, Tensor gamma, Tensor beta, const BatchNorm& norm, Out y, Out mean,
                           Out scale, InOut running_mean, InOut running_variance) override {
@@ -320,6 +334,10 @@ class ReferenceOps final : public Ops {
   }
   void augment(Tensor x, const Augment& augment, Out y) override {
     store(y, reference::augment(read(x), augment, integer(augment.counter)));
+  }
+  void resample(Tensor x, const Resample& resample, Out y) override {
+    check_resample(resample, x.dim(1), y.dim(1));
+    store(y, reference::resample(read(x), resample, integer(resample.counter), y.dim(1)));
   }
   void mix_examples(Tensor x, const Mixup& mixup, Out y) override {
     check_mixup(mixup);

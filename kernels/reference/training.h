@@ -189,6 +189,15 @@ Array<R> gradient_norm(const Array<R>& g, double max_norm) {
   return result;
 }
 
+// The mean after step `t`.
+template <typename R>
+Array<R> average(const Array<R>& x, double decay, Index begin, Index t, Array<R> mean) {
+  const double share = t < begin ? 1 : std::max(1 - decay, 1 / static_cast<double>(t - begin + 1));
+  for (Index i = 0; i < x.size(); ++i)
+    mean[i] = share < 1 ? mean[i] + static_cast<R>(share) * (x[i] - mean[i]) : x[i];
+  return mean;
+}
+
 // ---- schedule: the formulas of struct Schedule
 inline double learning_rate(const Schedule& s, Index t) {
   const auto time = static_cast<double>(t), total = static_cast<double>(s.total);

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "engine/layers.h"
 #include "models/networks/model.h"
+#include "models/networks/options.h"
 
 namespace melgrad {
 
@@ -56,14 +58,43 @@ inline ConvBlockOptions over_time(std::int64_t kernel, std::int64_t pool = 1) {
   return {.kernel_t = kernel, .kernel_f = 1, .conv = {1, 1, kernel / 2, 0}, .pool = {pool, 1}};
 }
 
+// What is left of all positions of an example: x as [groups, P, channels] -> [groups, width()]
+class TimePool {
+ public:
+  // `published`: what Pooling::own stands for.
+  TimePool(ParamStore& params, const std::string& name, std::int64_t channels, Pooling chosen,
+           Pooling published)
+      : channels_(channels), pooling_(chosen == Pooling::own ? published : chosen) {
+    if (pooling_ == Pooling::attention) attention_.emplace(params, name, channels);
+  }
+
+  std::int64_t width() const { return pooling_ == Pooling::max_mean ? 2 * channels_ : channels_; }
+
+  Var operator()(Tape& tape, Var x, std::int64_t groups) const {
+    switch (pooling_) {
+      case Pooling::mean:
+        return global_mean(tape, x, groups);
+      case Pooling::max_mean:
+        return concat(tape, {global_max(tape, x, groups), global_mean(tape, x, groups)});
+      case Pooling::attention:
+        return (*attention_)(tape, x, groups);
+      default:
+        return global_max(tape, x, groups);
+    }
+  }
+
+ private:
+  std::int64_t channels_;
+  Pooling pooling_;
+  std::optional<AttentionPoolLayer> attention_;
+};
+
 // The middle of Musicnn: `front` [N, T, 1, C], three blocks behind it of which two add what they are given,
-// all side by side, the maximum and the mean over time -> [N, 2 (C + 3 D)]
+// all side by side -> [N, T, 1, C + 3 D]
 inline Var densely_connected(Tape& tape, Var front, const std::vector<ConvBlock>& mid) {
   std::vector<Var> all{front, mid[0](tape, front)};
   for (std::size_t k = 1; k < mid.size(); ++k) all.push_back(add(tape, mid[k](tape, all[k]), all[k]));
-  const Var features = concat(tape, all);
-  const std::int64_t examples = tape.value(front).dim(0);
-  return concat(tape, {global_max(tape, features, examples), global_mean(tape, features, examples)});
+  return concat(tape, all);
 }
 
 // Recurrent layers one behind the other over [N, T, 1, C] -> the state after the last step [N, units].

@@ -97,7 +97,8 @@ class Cnn1dChunks final : public Model {
   Cnn1dChunks(const ModelOptions& o, Extents extents, std::int64_t chunk, std::int64_t classes)
       : chunk_(chunk),
         stack_(params_, extents, scaled({64, 64, 64, 128, 128, 128, 256, 256}, o.width)),
-        dense1_(params_, "dense1", stack_.channels(), scaled(128, o.width)),
+        pool_(params_, "pool", stack_.channels(), o.pooling, Pooling::max),
+        dense1_(params_, "dense1", pool_.width(), scaled(128, o.width)),
         dense2_(params_, "dense2", scaled(128, o.width), classes) {}
 
  protected:
@@ -105,7 +106,7 @@ class Cnn1dChunks final : public Model {
     const Tensor samples = tape.value(x);
     const std::int64_t examples = samples.dim(0);
     const Var chunks = tape.input(samples.reshape({samples.numel() / chunk_, chunk_, 1, 1}));
-    return relu(tape, dense1_(tape, global_max(tape, stack_(tape, chunks), examples)));
+    return relu(tape, dense1_(tape, pool_(tape, stack_(tape, chunks), examples)));
   }
   Var classify(Tape& tape, Var h, const RandomSource& random) override {
     return dense2_(tape, dropout(tape, h, random.dropout(kDropout, 1)));
@@ -114,6 +115,7 @@ class Cnn1dChunks final : public Model {
  private:
   std::int64_t chunk_;
   SampleStack stack_;
+  TimePool pool_;
   DenseLayer dense1_, dense2_;
 };
 

@@ -62,7 +62,8 @@ class Harmonic final : public Model {
         norm_(params_, "norm", kHarmonics),
         first_(params_, "first", kHarmonics, scaled(128, o.width), kHalving),
         middle_(params_, "middle", scaled(128, o.width), scaled(256, o.width), kHalving),
-        dense1_(params_, "dense1", scaled(256, o.width), scaled(256, o.width)),
+        pool_(params_, "pool", scaled(256, o.width), o.pooling, Pooling::max),
+        dense1_(params_, "dense1", pool_.width(), scaled(256, o.width)),
         dense_norm_(params_, "dense1.norm", scaled(256, o.width)),
         dense2_(params_, "dense2", scaled(256, o.width), classes) {
     Extents extents(o.architecture, {input.frames, kLevels});
@@ -90,7 +91,7 @@ class Harmonic final : public Model {
     for (const ResidualBlock& block : low_) h = block(tape, h);
     h = middle_(tape, h);
     for (const ResidualBlock& block : high_) h = block(tape, h);
-    return relu(tape, dense_norm_(tape, dense1_(tape, global_max(tape, h, examples))));
+    return relu(tape, dense_norm_(tape, dense1_(tape, pool_(tape, h, examples))));
   }
   Var classify(Tape& tape, Var h, const RandomSource& random) override {
     return dense2_(tape, dropout(tape, h, random.dropout(0.5F, 1)));
@@ -105,6 +106,7 @@ class Harmonic final : public Model {
   BatchNormLayer norm_;
   ConvBlock first_, middle_;
   std::vector<ResidualBlock> low_, high_;
+  TimePool pool_;
   DenseLayer dense1_;
   BatchNormLayer dense_norm_;
   DenseLayer dense2_;

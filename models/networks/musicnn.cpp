@@ -39,7 +39,8 @@ class Musicnn final : public Model {
     for (int k = 0; k < 3; ++k)
       mid_.emplace_back(params_, "mid" + std::to_string(k + 1), k == 0 ? front : mid, mid, over_time(7));
     const std::int64_t hidden = scaled(200, o.width);
-    dense1_.emplace(params_, "dense1", 2 * (front + 3 * mid), hidden);
+    pool_.emplace(params_, "pool", front + 3 * mid, o.pooling, Pooling::max_mean);
+    dense1_.emplace(params_, "dense1", pool_->width(), hidden);
     dense_norm_.emplace(params_, "dense1.norm", hidden);
     dense2_.emplace(params_, "dense2", hidden, classes);
   }
@@ -52,7 +53,8 @@ class Musicnn final : public Model {
     const Var mean = mean_over_bands(tape, h);
     for (const ConvBlock& block : rhythm_) front.push_back(block(tape, mean));
 
-    const Var pooled = densely_connected(tape, concat(tape, front), mid_);
+    const Var pooled =
+        (*pool_)(tape, densely_connected(tape, concat(tape, front), mid_), tape.value(x).dim(0));
     return relu(tape, (*dense_norm_)(tape, (*dense1_)(tape, pooled)));
   }
   Var classify(Tape& tape, Var h, const RandomSource& random) override {
@@ -62,6 +64,7 @@ class Musicnn final : public Model {
  private:
   BatchNormLayer norm_;
   std::vector<ConvBlock> timbre_, rhythm_, mid_;
+  std::optional<TimePool> pool_;
   std::optional<DenseLayer> dense1_, dense2_;
   std::optional<BatchNormLayer> dense_norm_;
 };

@@ -63,9 +63,10 @@ class Musicnn2019 final : public Model {
     for (int k = 0; k < 3; ++k)
       mid_.emplace_back(params_, "mid" + std::to_string(k + 1), k == 0 ? front : mid, mid,
                         over_time_2019(7, 3));
-    const std::int64_t pooled = 2 * (front + 3 * mid), hidden = scaled(200, o.width);
-    pooled_norm_.emplace(params_, "pooled.norm", pooled, kNorm2019);
-    dense1_.emplace(params_, "dense1", pooled, hidden);
+    const std::int64_t hidden = scaled(200, o.width);
+    pool_.emplace(params_, "pool", front + 3 * mid, o.pooling, Pooling::max_mean);
+    pooled_norm_.emplace(params_, "pooled.norm", pool_->width(), kNorm2019);
+    dense1_.emplace(params_, "dense1", pool_->width(), hidden);
     dense_norm_.emplace(params_, "dense1.norm", hidden, kNorm2019);
     dense2_.emplace(params_, "dense2", hidden, classes);
   }
@@ -77,7 +78,8 @@ class Musicnn2019 final : public Model {
     for (const ConvBlock& block : timbre_) front.push_back(max_over_bands(tape, block(tape, h)));
     for (const ConvBlock& block : rhythm_) front.push_back(max_over_bands(tape, block(tape, longer)));
 
-    const Var pooled = densely_connected(tape, concat(tape, front), mid_);
+    const Var pooled =
+        (*pool_)(tape, densely_connected(tape, concat(tape, front), mid_), tape.value(x).dim(0));
     const Var dropped = dropout(tape, (*pooled_norm_)(tape, pooled), random.dropout(0.5F, 1));
     return (*dense_norm_)(tape, relu(tape, (*dense1_)(tape, dropped)));
   }
@@ -88,6 +90,7 @@ class Musicnn2019 final : public Model {
  private:
   BatchNormLayer norm_;
   std::vector<ConvBlock> timbre_, rhythm_, mid_;
+  std::optional<TimePool> pool_;
   std::optional<BatchNormLayer> pooled_norm_, dense_norm_;
   std::optional<DenseLayer> dense1_, dense2_;
 };

@@ -61,7 +61,8 @@ class ShortChunk final : public Model {
   ShortChunk(const ModelOptions& o, const InputShape& input, std::int64_t classes)
       : norm_(params_, "norm", 1),
         blocks_(make_blocks(params_, o, input)),
-        dense1_(params_, "dense1", scaled(512, o.width), scaled(512, o.width)),
+        pool_(params_, "pool", scaled(512, o.width), o.pooling, Pooling::max),
+        dense1_(params_, "dense1", pool_.width(), scaled(512, o.width)),
         dense_norm_(params_, "dense1.norm", scaled(512, o.width)),
         dense2_(params_, "dense2", scaled(512, o.width), classes) {}
 
@@ -69,7 +70,7 @@ class ShortChunk final : public Model {
   Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override {
     Var h = norm_(tape, x);
     for (const Block& block : blocks_) h = block(tape, h);
-    h = dense1_(tape, global_max(tape, h, tape.value(x).dim(0)));
+    h = dense1_(tape, pool_(tape, h, tape.value(x).dim(0)));
     return relu(tape, dense_norm_(tape, h));
   }
   Var classify(Tape& tape, Var h, const RandomSource& random) override {
@@ -92,6 +93,7 @@ class ShortChunk final : public Model {
 
   BatchNormLayer norm_;
   std::vector<Block> blocks_;
+  TimePool pool_;
   DenseLayer dense1_;
   BatchNormLayer dense_norm_;
   DenseLayer dense2_;

@@ -25,6 +25,7 @@ enum class KeptWeights { best, final };
 enum class Weighting { none, balanced };
 enum class Sampling { shuffled, balanced };
 enum class OnNan { stop, skip };
+enum class MaskWith { value, mean };
 
 template <>
 inline constexpr const char* kNamesOf<TaskKind>[] = {"genres", "tags"};
@@ -43,6 +44,10 @@ inline constexpr const char* kNamesOf<Sampling>[] = {"shuffled", "balanced"};
 template <>
 inline constexpr const char* kNamesOf<OnNan>[] = {"stop", "skip"};
 template <>
+inline constexpr const char* kNamesOf<MaskWith>[] = {"value", "mean"};
+template <>
+inline constexpr const char* kNamesOf<Pooling>[] = {"own", "mean", "max", "max_mean", "attention"};
+template <>
 inline constexpr const char* kNamesOf<OptimizerKind>[] = {"sgd", "adam", "adadelta"};
 template <>
 inline constexpr const char* kNamesOf<Schedule::Kind>[] = {"constant", "inverse_time", "step", "cosine"};
@@ -51,7 +56,8 @@ struct InputOptions {
   Standardise standardise = Standardise::none;
 };
 
-struct AugmentOptions : AugmentSettings {
+struct AugmentOptions : AugmentSettings, ResampleSettings {
+  MaskWith mask_with = MaskWith::value;
   double mixup = 0;
 };
 
@@ -59,6 +65,7 @@ struct SegmentOptions {
   std::int64_t frames = 256;
   double overlap = 0.5;
   std::int64_t test_crops = 0;
+  bool test_reverse = false;
   bool skip_last_start = false;
 };
 
@@ -90,6 +97,11 @@ struct TrainOptions : UpdateConstants {
   std::int64_t period = 1;
   double final_fraction = 0;
   std::int64_t warmup = 0;
+  double label_smoothing = 0;
+  std::string teacher;
+  double teacher_share = 0.5;
+  double average = 0;
+  std::int64_t average_last = 0;
   OnNan on_nan = OnNan::stop;
   double plateau_factor = 1;
   std::int64_t plateau_patience = 0;

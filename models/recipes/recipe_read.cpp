@@ -151,6 +151,9 @@ void check_training(const Recipe& r) {
     fail(ErrorKind::usage, "train.shards: {} is no power of two", t.shards);
   if (t.batch % t.shards != 0)
     fail(ErrorKind::usage, "train.shards: {} do not divide train.batch, which is {}", t.shards, t.batch);
+  if (r.augment.mask_with == MaskWith::mean && r.input.standardise != Standardise::bands)
+    fail(ErrorKind::usage,
+         "augment.mask_with: the means of the bands are known with input.standardise=bands");
   if (r.augment.mixup > 0 && t.partial_batch)
     fail(ErrorKind::usage, "augment.mixup: needs whole batches: set train.partial_batch=false");
   if (r.augment.mixup > 0 && t.class_weights == Weighting::balanced)

@@ -43,6 +43,19 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
         r.augment.gain_db);
   visit(Key{"augment.shift", "largest value added to a segment, either way", "", kNotNegative},
         r.augment.shift);
+  visit(Key{"augment.equalise",
+            "deviation of a random curve over the bands that is added to a segment: a random equaliser", "",
+            kNotNegative},
+        r.augment.equalise);
+  visit(Key{"augment.equalise_knots", "values the curve runs through, evenly over the bands", "", {1, 1000}},
+        r.augment.equalise_knots);
+  visit(Key{"augment.tempo", "largest relative change of a segment's tempo, either way", "", kShare},
+        r.augment.tempo);
+  visit(Key{"augment.band_scale", "largest relative change of its extent over the bands", "", kShare},
+        r.augment.band_scale);
+  visit(Key{"augment.band_shift", "largest shift over the bands, either way", "bands", kNotNegative},
+        r.augment.band_shift);
+  visit(Key{"augment.reverse", "probability that a segment runs backwards", "", kShare}, r.augment.reverse);
   visit(Key{"augment.noise", "deviation of normal noise added to each value", "", kNotNegative},
         r.augment.noise);
   visit(Key{"augment.time_masks", "stretches of time of a segment that are set to mask_value", "", {0, 1000}},
@@ -53,6 +66,8 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
       r.augment.band_masks);
   visit(Key{"augment.band_mask", "bands of the widest", "bands", kCounted}, r.augment.band_mask);
   visit(Key{"augment.mask_value", "what masks hold", "", {-kLarge, kLarge}}, r.augment.mask_value);
+  visit(Key{"augment.mask_with", "mask_value, or the mean of each band over the training tracks"},
+        r.augment.mask_with);
   visit(Key{"augment.mixup", "alpha of mixup's Beta distribution; needs whole batches", "", kShare},
         r.augment.mixup);
 
@@ -66,6 +81,8 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
             "",
             {0, 64, Range::Without::least}},
         r.model.width);
+  visit(Key{"model.pooling", "over time, of the networks that pool over it; own: as published"},
+        r.model.pooling);
   visit(Key{"model.l2_conv", "penalty l2 sum w^2 on convolution kernels of dong2018", "", kNotNegative},
         r.model.l2_conv);
   visit(Key{"model.l2_dense", "penalty l2 sum w^2 on its hidden dense kernels", "", kNotNegative},
@@ -79,6 +96,8 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
             "segments",
             {0, 1e6}},
         r.segment.test_crops);
+  visit(Key{"segment.test_reverse", "hear each test segment backwards too, and take the mean"},
+        r.segment.test_reverse);
   visit(Key{"segment.skip_last_start", "neither train nor test on the last possible segment"},
         r.segment.skip_last_start);
 
@@ -147,6 +166,21 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
   visit(Key{"train.l2", "coupled decay of adam and sgd: PyTorch's weight_decay", "", kNotNegative},
         r.train.l2);
   visit(Key{"train.clip_norm", "largest norm of the gradient; 0: any", "", kNotNegative}, r.train.clip_norm);
+  visit(
+      Key{"train.label_smoothing",
+          "share of a target that is spread: of genres over all, of tags between yes and no", "", kBelowOne},
+      r.train.label_smoothing);
+  visit(Key{"train.teacher", "file of scores, a row a track, that targets are mixed with (distillation)"},
+        r.train.teacher);
+  visit(Key{"train.teacher_share", "what they have of the targets", "", kShare}, r.train.teacher_share);
+  visit(
+      Key{"train.average",
+          "the weights in use are a running mean: share of the mean that each step keeps; 1: the plain mean; "
+          "0: none",
+          "", kShare},
+      r.train.average);
+  visit(Key{"train.average_last", "epochs at the end that the mean is over; 0: all", "epochs", kCounted},
+        r.train.average_last);
   visit(Key{"train.on_nan", "a step whose gradient is no number: stop there, or skip it"}, r.train.on_nan);
   visit(Key{"train.plateau_factor", "the rate is multiplied by it after plateau_patience", "", kShare},
         r.train.plateau_factor);

@@ -1,6 +1,7 @@
 #include "models/recipes/recipe_use.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "kernels/error.h"
 #include "kernels/text.h"
@@ -16,6 +17,18 @@ bool trains_by(const Recipe& r, std::initializer_list<OptimizerKind> optimizers)
   });
 }
 
+bool masks(const Recipe& r) {
+  const AugmentOptions& a = r.augment;
+  return (a.time_masks > 0 && a.time_mask > 0) || (a.band_masks > 0 && a.band_mask > 0);
+}
+
+bool pools_over_time(const std::string& architecture) {
+  for (const char* name :
+       {"short-chunk", "short-chunk-res", "harmonic", "musicnn", "musicnn-2019", "cnn1d-chunks"})
+    if (architecture == name) return true;
+  return false;
+}
+
 struct Use {
   std::vector<std::string> keys;
   bool (*plays)(const Recipe&);
@@ -28,12 +41,18 @@ const std::vector<Use>& uses() {  // NOLINT(readability-function-size): a table
       {{"augment.time_mask"}, [](auto& r) { return r.augment.time_masks > 0; }, "augment.time_masks above 0"},
       {{"augment.band_masks"}, [](auto& r) { return r.augment.band_mask > 0; }, "augment.band_mask above 0"},
       {{"augment.band_mask"}, [](auto& r) { return r.augment.band_masks > 0; }, "augment.band_masks above 0"},
+      {{"augment.mask_with"}, [](auto& r) { return masks(r); }, "masks of time or bands"},
       {{"augment.mask_value"},
-       [](auto& r) {
-         const AugmentOptions& a = r.augment;
-         return (a.time_masks > 0 && a.time_mask > 0) || (a.band_masks > 0 && a.band_mask > 0);
-       },
-       "masks of time or bands"},
+       [](auto& r) { return masks(r) && r.augment.mask_with == MaskWith::value; },
+       "masks of time or bands with augment.mask_with = value"},
+      {{"augment.equalise_knots"},
+       [](auto& r) { return r.augment.equalise > 0; },
+       "augment.equalise above 0"},
+      {{"model.pooling"},
+       [](auto& r) { return pools_over_time(r.model.architecture); },
+       "model.architecture = short-chunk, short-chunk-res, harmonic, musicnn, musicnn-2019 or cnn1d-chunks"},
+      {{"train.average_last"}, [](auto& r) { return r.train.average > 0; }, "train.average above 0"},
+      {{"train.teacher_share"}, [](auto& r) { return !r.train.teacher.empty(); }, "a train.teacher"},
       {{"model.filters", "model.l2_conv", "model.l2_dense"},
        [](auto& r) { return r.model.architecture == "dong2018"; },
        "model.architecture = dong2018"},
@@ -165,6 +184,11 @@ Recipe chosen_recipe(Recipe recipe, const std::vector<std::string>& assignments,
   if (notes != nullptr) *notes = std::move(said);
   expect_use({recipe}, assignments);
   expect_folder_name(recipe.name, "recipe");
+  std::string& teacher = recipe.train.teacher;
+  if (!teacher.empty()) {  // a run may be gone on with from another folder, and not first find out then
+    teacher = std::filesystem::absolute(teacher).lexically_normal().string();
+    if (!std::filesystem::exists(teacher)) fail(ErrorKind::input, "{}: train.teacher is not there", teacher);
+  }
   return recipe;
 }
 

@@ -28,7 +28,7 @@ Predictor::Predictor(Device& device, const std::string& path)
       file_(model_file_path(path)),
       loaded_(load(device, file_)),
       features_(device, loaded_.recipe.features),
-      evaluator_(device, *loaded_.model, task_of(loaded_.recipe), loaded_.recipe.segment.frames) {}
+      evaluator_(device, *loaded_.model, task_of(loaded_.recipe), loaded_.recipe.segment) {}
 
 std::uint64_t Predictor::digest() const { return xxh3_of_file(file_); }
 

@@ -7,12 +7,15 @@
 
 namespace melgrad {
 
-Evaluator::Evaluator(Device& device, Model& model, const Task& task, std::int64_t frames, std::int64_t batch)
+Evaluator::Evaluator(Device& device, Model& model, const Task& task, const SegmentOptions& segment,
+                     std::int64_t batch)
     : device_(&device),
       model_(&model),
       task_(&task),
-      frames_(frames),
+      frames_(segment.frames),
       batch_(batch),
+      both_ways_(segment.test_reverse),
+      memory_(device, {{&zero_, {1}, DType::i64}}),
       arena_(device),
       tape_(device, arena_) {}
 
@@ -39,8 +42,19 @@ std::vector<float> Evaluator::for_segments(const TrackTable& data,
 
 std::vector<float> Evaluator::probabilities(const TrackTable& data,
                                             const std::vector<std::int64_t>& first_rows) {
-  return for_segments(data, first_rows,
-                      [&](Tensor x) { return task_->probabilities(tape_, model_->logits(tape_, x, {})); });
+  const auto heard = [&](Tensor x) { return task_->probabilities(tape_, model_->logits(tape_, x, {})); };
+  if (!both_ways_) return for_segments(data, first_rows, heard);
+  std::vector<float> sum = for_segments(data, first_rows, heard);
+  const std::vector<float> backwards = for_segments(data, first_rows, [&](Tensor x) {
+    const Tensor y = tape_.take(x.shape);
+    Resample resample;
+    resample.reverse = 1;
+    resample.counter = zero_;
+    device_->ops().resample(x, resample, y);
+    return heard(y);
+  });
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] = (sum[i] + backwards[i]) / 2;
+  return sum;
 }
 
 std::vector<float> Evaluator::embeddings(const TrackTable& data,

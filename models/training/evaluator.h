@@ -17,8 +17,10 @@ class Task;
 class Evaluator {
  public:
   // `batch` segments at once; 0: as many as take 8 MB, at most 128.
-  Evaluator(Device& device, Model& model, const Task& task, std::int64_t frames, std::int64_t batch = 0);
-  // first_rows: where each segment starts in `data`. Class or tag probabilities, [segments, classes].
+  Evaluator(Device& device, Model& model, const Task& task, const SegmentOptions& segment,
+            std::int64_t batch = 0);
+  // first_rows: where each segment starts in `data`. Class or tag probabilities, [segments, classes]; with
+  // segment.test_reverse the mean of those of the segment and of the same backwards.
   std::vector<float> probabilities(const TrackTable& data, const std::vector<std::int64_t>& first_rows);
   // Model::embedding, [segments, width].
   std::vector<float> embeddings(const TrackTable& data, const std::vector<std::int64_t>& first_rows);
@@ -34,6 +36,9 @@ class Evaluator {
   Model* model_;
   const Task* task_;
   std::int64_t frames_, batch_;
+  bool both_ways_;
+  Tensor zero_;  // i64 [1]
+  Slab memory_;
   Arena arena_;
   Tape tape_;
 };

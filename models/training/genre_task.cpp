@@ -1,5 +1,6 @@
 // One class a track: softmax, cross entropy, the vote of a track's segments.
 #include <algorithm>
+#include <numeric>
 
 #include "io/arrays/cache.h"
 #include "io/files/json.h"
@@ -7,6 +8,7 @@
 #include "kernels/text.h"
 #include "models/training/answers.h"
 #include "models/training/run.h"
+#include "models/training/soft_targets.h"
 
 namespace melgrad {
 namespace {
@@ -71,21 +73,30 @@ class GenreTask : public Task {
     return weights;
   }
 
-  Targets targets(Device& device, const std::vector<std::uint8_t>&, const std::vector<float>& weights,
-                  bool mixes) const override {
-    const std::int64_t classes = std::ssize(weights);
+  Targets targets(Device& device, const std::vector<std::uint8_t>& labels, const std::vector<float>& weights,
+                  const Recipe& recipe) const override {
+    const std::int64_t classes = std::ssize(weights), tracks = std::ssize(labels) / classes;
     Targets out;
-    std::vector<Slab::Part> parts = {{&out.class_weights, {classes}}};
-    if (mixes) parts.push_back({&out.table, {classes, classes}, DType::u8});
-    out.memory.emplace(device, parts);
-    device.to_device(out.class_weights, weights.data());
-    if (mixes) {
-      std::vector<std::uint8_t> one_hot(static_cast<std::size_t>(classes * classes));
-      for (std::int64_t k = 0; k < classes; ++k) one_hot[static_cast<std::size_t>(k * classes + k)] = 1;
-      device.to_device(out.table, one_hot.data());
+    if (!has_soft_targets(recipe)) {
+      out.memory.emplace(device, std::vector<Slab::Part>{{&out.class_weights, {classes}}});
+      device.to_device(out.class_weights, weights.data());
+      return out;
     }
+    out.memory.emplace(device, std::vector<Slab::Part>{{&out.class_weights, {tracks}},
+                                                       {&out.labels, {tracks}, DType::i32},
+                                                       {&out.table, {tracks, classes}}});
+    std::vector<std::int32_t> own(static_cast<std::size_t>(tracks));
+    std::iota(own.begin(), own.end(), 0);
+    std::vector<float> of_track;
+    for (auto row = labels.begin(); row != labels.end(); row += classes)
+      of_track.push_back(weights[static_cast<std::size_t>(std::find(row, row + classes - 1, 1) - row)]);
+    device.to_device(out.class_weights, of_track.data());
+    device.to_device(out.labels, own.data());
+    device.to_device(out.table, smoothed_targets(labels, weights.size(), *this, recipe).data());
     return out;
   }
+  // Szegedy et al. 2016: the class itself is among those that it is spread over.
+  double spread_to(std::size_t classes) const override { return 1 / static_cast<double>(classes); }
 
   CrossEntropy loss(Tape& tape, Var logits, Tensor targets, Tensor weights, const Targets&) const override {
     return cross_entropy(tape, logits, targets, weights);

@@ -44,7 +44,7 @@ nlohmann::ordered_json test_model(Device& device, LoadedModel& model, const Trai
                                   const std::vector<std::int32_t>& tracks) {
   std::vector<std::string> classes;
   const std::vector<std::size_t> outputs = outputs_for(model, data, classes);
-  Evaluator evaluator(device, *model.model, data.task(), model.recipe.segment.frames);
+  Evaluator evaluator(device, *model.model, data.task(), model.recipe.segment);
   const TestSegments segments = test_segments(data.table(), tracks, model.recipe.segment);
   const std::vector<float> all = evaluator.probabilities(data.table(), segments.rows);
   std::vector<float> probabilities;

@@ -8,6 +8,7 @@
 #include "kernels/text.h"
 #include "models/training/epoch_order.h"
 #include "models/training/model_file.h"
+#include "models/training/soft_targets.h"
 #include "models/training/transfer.h"
 
 namespace melgrad {
@@ -51,14 +52,18 @@ TrainingRun::TrainingRun(Device& device, const TrainingData& data, Split split, 
       schedule_(recipe.train),
       model_(new_model(device, recipe, data.table().bands(), data.classes().size())),
       targets_(data.task().targets(device, data.labels(),
-                                   data.task().weights(data, recipe.train, split_.train),
-                                   recipe.augment.mixup > 0)),
+                                   data.task().weights(data, recipe.train, split_.train), recipe)),
       step_(device, *model_, data.table(), targets_, recipe, seed,
             std::max<std::int64_t>(recipe.train.shards, batch_), std::max<std::int64_t>(1, steps_per_epoch_),
             ranks),
-      evaluator_(device, *model_, data.task(), recipe.segment.frames),
+      evaluator_(device, *model_, data.task(), recipe.segment),
       best_(model_->params().like_everything(device)) {
   if (split_.train.empty()) fail(ErrorKind::input, "{}: the split has no training tracks", data.path());
+  for (const std::int32_t track : split_.train)
+    if (data.table().tracks()[static_cast<std::size_t>(track)].rows < step_.cut_frames())
+      fail(ErrorKind::usage, "augment.tempo: {} cuts segments out of {} frames; track '{}' has {}",
+           recipe.augment.tempo, step_.cut_frames(), printable(data.names()[static_cast<std::size_t>(track)]),
+           data.table().tracks()[static_cast<std::size_t>(track)].rows);
   recipe_.features = data.features();
   model_->params().initialise(device, seed);
   if (recipe.input.standardise == Standardise::bands) {
@@ -95,6 +100,7 @@ void TrainingRun::run(const std::function<bool(std::int64_t)>& after_step,
                       const std::function<void(const Incident&)>& on_incident) {
   on_incident_ = on_incident;
   reported_ = step_.counter();
+  take_teacher();
   bool go_on = true;
   while (go_on && !finished()) {
     const std::int64_t done = step_.counter(), epoch = done / steps_per_epoch_;
@@ -161,7 +167,7 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
   loss_sum_ = hit_sum_ = 0;
   summed_ = 0;
   if (!split_.valid.empty() && (epoch % train.validate_every == 0 || epoch == train.epochs)) {
-    report.valid = validate(order);
+    with_weights(false, [&](Evaluator&) { report.valid = validate(order); });
     follow_validation(epoch, report.valid->score);
   }
   ending_ = schedule_.ending_after(epoch);
@@ -176,7 +182,7 @@ void TrainingRun::finish_epoch(std::int64_t epoch, const std::vector<std::int32_
 void TrainingRun::follow_validation(std::int64_t epoch, double score) {
   switch (schedule_.validated(epoch, score)) {
     case TrainingSchedule::Change::best:
-      device_->ops().copy(model_->params().everything(), best_.all());
+      device_->ops().copy(in_use() != nullptr ? in_use()->all() : model_->params().everything(), best_.all());
       break;
     case TrainingSchedule::Change::slower:
       step_.optimizer().set_factor(schedule_.state().rate_factor);
@@ -184,6 +190,17 @@ void TrainingRun::follow_validation(std::int64_t epoch, double score) {
     case TrainingSchedule::Change::none:
       break;
   }
+}
+
+// The file is read when training begins, so that what is finished can be tested without it.
+void TrainingRun::take_teacher() {
+  if (recipe_.train.teacher.empty() || finished()) return;
+  const TaughtTargets taught = taught_targets(*data_, split_.train, recipe_);
+  if (teacher_digest_ != 0 && teacher_digest_ != taught.digest)
+    fail(ErrorKind::input, "{}: train.teacher says something else than when the run began",
+         recipe_.train.teacher);
+  teacher_digest_ = taught.digest;
+  device_->to_device(targets_.table, taught.targets.data());
 }
 
 Validation TrainingRun::validate(const std::vector<std::int32_t>& order) {
@@ -239,16 +256,18 @@ std::string TrainingRun::first_trouble(const Checkpoint* before, std::int64_t st
 }
 
 Checkpoint TrainingRun::model(bool best) {
-  return model_file(*device_, *model_, best ? &best_ : nullptr, recipe_, data_->classes(),
+  return model_file(*device_, *model_, best ? &best_ : in_use(), recipe_, data_->classes(),
                     data_->table().bands());
 }
 
 void TrainingRun::with_weights(bool best, const std::function<void(Evaluator&)>& work) {
+  const Slab* other = best && best_epoch() > 0 ? &best_ : in_use();
+  if (other == nullptr) return work(evaluator_);
   Slab current = model_->params().like_everything(*device_);
   Ops& ops = device_->ops();
   const Tensor values = model_->params().everything();
   ops.copy(values, current.all());
-  if (best && best_epoch() > 0) ops.copy(best_.all(), values);
+  ops.copy(other->all(), values);
   work(evaluator_);
   ops.copy(current.all(), values);
 }

@@ -102,6 +102,10 @@ class TrainingRun {
 
  private:
   std::vector<std::int32_t> order(std::int64_t epoch) const;
+  // What a finished network is, or would be: the running mean where there is one; null: the weights
+  // themselves.
+  const Slab* in_use() { return step_.average(); }
+  void take_teacher();
   void read_state(const nlohmann::json& state, TrainingSchedule::State& seen);
   void read_state_of_version_1(const Checkpoint& in, const std::string& path, TrainingSchedule::State& seen);
   void finish_epoch(std::int64_t epoch, const std::vector<std::int32_t>& order,
@@ -123,6 +127,7 @@ class TrainingRun {
   TrainingSchedule schedule_;
   std::unique_ptr<Model> model_;
   Targets targets_;
+  std::uint64_t teacher_digest_ = 0;  // of what train.teacher says; 0: it was not read yet
   TrainingStep step_;
   Evaluator evaluator_;
   Slab best_;

@@ -24,9 +24,10 @@ bool read_number(std::istream& in, Number& number) {
 
 Checkpoint TrainingRun::state() {
   collect_reports();
-  Checkpoint out = model(false);
+  Checkpoint out = model_file(*device_, *model_, nullptr, recipe_, data_->classes(), data_->table().bands());
   const ParamStore& params = model_->params();
   save_slab(*device_, params, &best_, "best", out);
+  if (step_.average() != nullptr) save_slab(*device_, params, step_.average(), "average", out);
   auto& moments = step_.optimizer().moments();
   for (std::size_t i = 0; i < moments.size(); ++i) {
     save_slab(*device_, params, &moments[i], fmt::format("moment{}", i), out);
@@ -45,6 +46,7 @@ Checkpoint TrainingRun::state() {
       {"best_score", or_null(seen.best_score)},
       {"rate_factor", seen.rate_factor},
       {"last_drop", seen.last_drop},
+      {"teacher", teacher_digest_},
       {"usual_loss",
        {{"steps", loss_watch_.steps}, {"mean", loss_watch_.mean}, {"variance", loss_watch_.variance}}}});
   out.arrays["state/counter"] = HostArray::scalar<std::int64_t>(step_.counter());
@@ -60,6 +62,12 @@ void TrainingRun::restore(const Checkpoint& in, const std::string& path) {
   const ParamStore& params = model_->params();
   load_weights(*device_, *model_, {}, recipe_, in, path);
   load_slab(*device_, params, &best_, "best", in, path);
+  if (step_.average() != nullptr) {
+    if (!in.arrays.contains("average/" + params.all().front().name))
+      fail(ErrorKind::input, "{}: holds no running mean of the weights: the run began without train.average",
+           path);
+    load_slab(*device_, params, step_.average(), "average", in, path);
+  }
   const auto steps = in.need_scalar<std::int64_t>("state/counter", path);
   schedule_.go_to(steps / steps_per_epoch_);
   step_.begin_phase(schedule_.phase(), schedule_.phase_begin() * steps_per_epoch_);
@@ -96,6 +104,7 @@ void TrainingRun::read_state(const nlohmann::json& state, TrainingSchedule::Stat
   if (!state.at("best_score").is_null()) seen.best_score = state.at("best_score");
   seen.rate_factor = state.at("rate_factor");
   seen.last_drop = count_of(state.at("last_drop"));
+  if (state.contains("teacher")) teacher_digest_ = seed_of(state.at("teacher"));
   const nlohmann::json& usual = state.at("usual_loss");
   loss_watch_ = {count_of(usual.at("steps")), usual.at("mean"), usual.at("variance")};
 }

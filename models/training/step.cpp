@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
+#include "kernels/math/augment.h"
 #include "kernels/math/segments.h"
 #include "kernels/ops.h"
 #include "models/recipes/recipe.h"
@@ -14,8 +16,12 @@ namespace {
 enum LogColumn : std::int64_t { kLoss, kAccuracy, kNorm, kRate, kLogColumns };
 
 bool changes(const Augment& a) {
-  return a.gain_db > 0 || a.shift > 0 || a.noise > 0 || a.time_masks * a.time_mask > 0 ||
+  return a.gain_db > 0 || a.shift > 0 || a.equalise > 0 || a.noise > 0 || a.time_masks * a.time_mask > 0 ||
          a.band_masks * a.band_mask > 0;
+}
+
+bool resamples(const Resample& r) {
+  return r.tempo > 0 || r.band_scale > 0 || r.band_shift > 0 || r.reverse > 0;
 }
 
 }  // namespace
@@ -29,7 +35,9 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
       task_(&task_of(recipe)),
       targets_(&targets),
       train_(recipe.train),
+      masks_with_mean_(recipe.augment.mask_with == MaskWith::mean),
       frames_(recipe.segment.frames),
+      cut_frames_(resampled_frames(frames_, recipe.augment.tempo)),
       batch_(batch / recipe.train.shards),
       steps_per_epoch_(steps_per_epoch) {
   require(batch % shards() == 0, "TrainingStep: {} shards of a batch of {}", shards(), batch);
@@ -41,7 +49,7 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
                                    {&first_, {batch_}, DType::i64},
                                    {&plan_.order, {rows, batch_}, DType::i32},
                                    {&plan_.step, {1}, DType::i64}};
-  if (!data.on_device()) parts.push_back({&sent_, {shards_->mine() * batch_, frames_, data.bands(), 1}});
+  if (!data.on_device()) parts.push_back({&sent_, {shards_->mine() * batch_, cut_frames_, data.bands(), 1}});
   if (shards() > 1) {
     parts.push_back({&draw_counter_, {1}, DType::i64});
     parts.push_back({&shares_, {rows, 1}});
@@ -50,7 +58,7 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
   if (shards() == 1) draw_counter_ = counter_;
   plan_.first_row = data.first_row;
   plan_.rows = data.rows;
-  plan_.labels = data.labels;
+  plan_.labels = targets.labels ? targets.labels : data.labels;
   plan_.shared_start = !recipe.train.own_crop;
   plan_.skip_last_start = recipe.segment.skip_last_start;
   plan_.seed = seed;
@@ -61,8 +69,15 @@ TrainingStep::TrainingStep(Device& device, Model& model, const TrackTable& data,
     device.to_host(class_weights_.data(), targets.class_weights);
   }
   augment_ = {recipe.augment, seed, draw_counter_};
+  resample_ = {recipe.augment, seed, draw_counter_};
   mixup_ = {static_cast<float>(recipe.augment.mixup), seed, draw_counter_};
   require(mixup_.alpha == 0 || targets.table, "TrainingStep: mixup without a table of targets");
+  if (train_.average > 0) {
+    average_.emplace(model.params().like_everything(device));
+    const std::int64_t last = train_.average_last > 0 ? train_.average_last : train_.epochs;
+    averaging_ = {train_.average, std::max<std::int64_t>(0, train_.epochs - last) * steps_per_epoch,
+                  counter_};
+  }
   begin_phase(0, 0);
   set_clocks();
 }
@@ -94,7 +109,8 @@ std::vector<float> TrainingStep::shares_of(const std::vector<std::int32_t>& orde
   const auto weight = [&](std::int32_t track) {
     if (track < 0) return 0.0;
     if (class_weights_.empty()) return 1.0;
-    const std::int32_t label = data_->tracks()[static_cast<std::size_t>(track)].label;
+    const std::int32_t label =
+        targets_->labels ? track : data_->tracks()[static_cast<std::size_t>(track)].label;
     return static_cast<double>(class_weights_[static_cast<std::size_t>(label)]);
   };
   std::vector<double> weights(order.size() / static_cast<std::size_t>(batch_));
@@ -135,7 +151,7 @@ std::vector<std::int64_t> TrainingStep::rows_of(std::int64_t row, std::int64_t d
     return data_->tracks()[static_cast<std::size_t>(repeated(tracks[n]))];
   };
   const auto choices = [&](std::int64_t n) {
-    return segment_choices(track(n).rows, frames_, plan_.skip_last_start);
+    return segment_choices(track(n).rows, cut_frames_, plan_.skip_last_start);
   };
   std::int64_t shared = choices(0);
   for (std::int64_t n = 1; n < batch_; ++n) shared = std::min(shared, choices(n));
@@ -151,10 +167,15 @@ std::vector<std::int64_t> TrainingStep::rows_of(std::int64_t row, std::int64_t d
 // The segments of the next batch, changed as the recipe wants.
 Tensor TrainingStep::picked_input(Tape& tape, std::int64_t index, Tensor labels, Tensor weights) {
   Ops& ops = device_->ops();
-  ops.pick_batch(plan_, frames_, first_, labels, weights);
-  const Shape shape{batch_, frames_, data_->bands(), 1};
-  const Tensor x = sent_ ? sent_.span(index * shape.numel(), shape.numel(), shape) : tape.take(shape);
+  ops.pick_batch(plan_, cut_frames_, first_, labels, weights);
+  const Shape shape{batch_, cut_frames_, data_->bands(), 1};
+  Tensor x = sent_ ? sent_.span(index * shape.numel(), shape.numel(), shape) : tape.take(shape);
   if (!sent_) ops.gather_segments(data_->table, first_, x);
+  if (resamples(resample_)) {
+    const Tensor cut = std::exchange(x, tape.take({batch_, frames_, data_->bands(), 1}));
+    ops.resample(cut, resample_, x);
+  }
+  if (masks_with_mean_) augment_.mask_values = model_->input_mean();
   if (changes(augment_)) ops.augment(x, augment_, x);
   return x;
 }
@@ -210,6 +231,7 @@ void TrainingStep::program(Tape& tape) {
   }
   shards_->finish();
   optimizer_->update(phase_counter_);
+  if (average_) ops.average(model_->params().everything(), averaging_, average_->all());
 
   ops.record(shards_->loss(), counter_, kLoss, log_);
   ops.record(shards_->hits(), counter_, kAccuracy, log_);

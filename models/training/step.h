@@ -50,6 +50,11 @@ class TrainingStep {
   // The same of the first shard of the last step, wherever that was.
   std::vector<std::int64_t> last_first_rows() const { return rows_of((next_ - 1) * shards(), draws(-1)); }
 
+  // The running mean of the weights (train.average), whole as Model's params().everything(); null: none.
+  Slab* average() { return average_ ? &*average_ : nullptr; }
+  // Frames of the stretch of a track that a segment is cut from: more where its tempo changes.
+  std::int64_t cut_frames() const { return cut_frames_; }
+
   std::int64_t counter();  // steps done
   void set_counter(std::int64_t value);
   Optimizer& optimizer() { return *optimizer_; }
@@ -79,8 +84,12 @@ class TrainingStep {
   const Targets* targets_;
   TrainOptions train_;
   Augment augment_;
+  bool masks_with_mean_;
+  Resample resample_;
   Mixup mixup_;
-  std::int64_t frames_, batch_, steps_per_epoch_;  // batch_: of a shard
+  std::int64_t frames_, cut_frames_, batch_, steps_per_epoch_;  // batch_: of a shard
+  std::optional<Slab> average_;
+  Averaging averaging_;
   std::optional<Slab> state_;
   Tensor counter_, phase_counter_, log_, first_;  // steps in all, and of the phase
   Tensor draw_counter_;                           // shards in all; of one shard a step: the steps
@@ -92,7 +101,7 @@ class TrainingStep {
   BatchPlan plan_;
   std::int64_t phase_begin_ = 0;
   std::optional<Optimizer> optimizer_;
-  std::vector<float> class_weights_;  // of targets_, on the host
+  std::vector<float> class_weights_;  // of targets_, on the host: by label
   std::optional<Shards> shards_;
   std::optional<Step> step_;
 };

@@ -4,6 +4,7 @@
 #include "kernels/text.h"
 #include "models/training/answers.h"
 #include "models/training/run.h"
+#include "models/training/soft_targets.h"
 
 namespace melgrad {
 namespace {
@@ -49,16 +50,16 @@ class TagTask : public Task {
   }
 
   Targets targets(Device& device, const std::vector<std::uint8_t>& labels, const std::vector<float>& weights,
-                  bool) const override {
+                  const Recipe& recipe) const override {
     const std::int64_t tags = std::ssize(weights);
     Targets out;
-    out.memory.emplace(device,
-                       std::vector<Slab::Part>{{&out.table, {std::ssize(labels) / tags, tags}, DType::u8},
-                                               {&out.weights, {tags}}});
-    device.to_device(out.table, labels.data());
+    out.memory.emplace(device, std::vector<Slab::Part>{{&out.table, {std::ssize(labels) / tags, tags}},
+                                                       {&out.weights, {tags}}});
+    device.to_device(out.table, smoothed_targets(labels, weights.size(), *this, recipe).data());
     device.to_device(out.weights, weights.data());
     return out;
   }
+  double spread_to(std::size_t) const override { return 0.5; }
 
   CrossEntropy loss(Tape& tape, Var logits, Tensor targets, Tensor weights,
                     const Targets& beside) const override {

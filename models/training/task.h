@@ -26,10 +26,14 @@ struct Var;
 // What a loss compares with, on the device, beside the track table's labels.
 struct Targets {
   std::optional<Slab> memory;
-  Tensor table;    // u8 [labels, classes] of 0 and 1: the targets of each label; empty: the label itself
-  Tensor weights;  // [classes] of a tag's positives in the loss; empty where a track has one class
-  Tensor class_weights;  // [classes] of a track in the loss, by its label; empty: 1
+  Tensor table;          // [tracks, classes] the targets of each track; empty: its label itself
+  Tensor labels;         // i32 [tracks] 0, 1, ...: rows of the table; empty: the track table's labels
+  Tensor weights;        // [classes] of a tag's positives in the loss; empty where a track has one class
+  Tensor class_weights;  // [labels] of a track in the loss, by its label; empty: 1
 };
+
+// Whether a track's targets are more than its label: mixed, spread, or a teacher's in part.
+bool has_soft_targets(const Recipe& recipe);
 
 struct Validation {
   double score = 0;                                     // what the recipe's best_by compares; more is better
@@ -58,9 +62,12 @@ class Task {
   // Weights [classes] in the loss, as the recipe has them, of data whose training tracks are `tracks`.
   virtual std::vector<float> weights(const TrainingData& data, const TrainOptions& train,
                                      const std::vector<std::int32_t>& tracks) const = 0;
-  // labels [tracks, classes] of 0 and 1; weights [classes]. `mixes`: whether examples will be mixed.
+  // labels [tracks, classes] of 0 and 1; weights [classes]; smoothed as the recipe wants, without its
+  // teacher.
   virtual Targets targets(Device& device, const std::vector<std::uint8_t>& labels,
-                          const std::vector<float>& weights, bool mixes) const = 0;
+                          const std::vector<float>& weights, const Recipe& recipe) const = 0;
+  // What train.label_smoothing spreads over the `classes` of a track, the same to each.
+  virtual double spread_to(std::size_t classes) const = 0;
   // logits [N, classes]; targets i32 [N] labels or f32 [N, classes] rows of the table; weights [N].
   virtual CrossEntropy loss(Tape& tape, Var logits, Tensor targets, Tensor weights,
                             const Targets& beside) const = 0;

@@ -1,4 +1,6 @@
 // Memory, tape and optimizer on small hand-made programs; whole networks are in tests/models.
+#include <cmath>
+#include <functional>
 #include <gtest/gtest.h>
 
 #include "engine/functions.h"
@@ -29,6 +31,28 @@ class Engine : public ::testing::Test {
       values.push_back(2 * uniform01(philox(3, stream, 0, static_cast<std::uint64_t>(i)).word[0]) - 1);
     }
     return values;
+  }
+  // The gradient of a loss against the difference along a direction.
+  void expect_slope(ParamStore& params, Tape& tape, const std::function<Var()>& loss_of) {
+    const auto value = [&] { return host(tape.value(loss_of()))[0]; };
+    const std::vector<float> start = host(params.values());
+    tape.backward(loss_of(), params);
+    const std::vector<float> gradient = host(params.grads()), direction = noise(params.values().numel(), 11);
+    double slope = 0;
+    for (std::size_t i = 0; i < gradient.size(); ++i)
+      slope += static_cast<double>(gradient[i]) * direction[i];
+    constexpr float kStep = 1e-3F;
+    std::vector<float> moved[2] = {start, start};
+    for (std::size_t i = 0; i < start.size(); ++i) {
+      moved[0][i] += kStep * direction[i];
+      moved[1][i] -= kStep * direction[i];
+    }
+    put(params.values(), moved[0]);
+    const double up = value();
+    put(params.values(), moved[1]);
+    const double down = value();
+    EXPECT_GT(std::abs(slope), 0.1);
+    EXPECT_NEAR((up - down) / (2 * kStep), slope, 0.02 * std::abs(slope));
   }
   std::unique_ptr<Device> device_ = make_device("cpu");
 };
@@ -157,24 +181,30 @@ TEST_F(Engine, DirectionalDerivativeOfAWholeNetwork) {
     const Var loss = cross_entropy(tape, linear(tape, h, w3, b3), labels, weights).loss;
     return add(tape, loss, l2_penalty(tape, params));
   };
-  const auto value = [&] { return host(tape.value(loss_of()))[0]; };
-  const std::vector<float> start = host(params.values());
-  tape.backward(loss_of(), params);
-  const std::vector<float> gradient = host(params.grads()), direction = noise(params.values().numel(), 11);
-  double slope = 0;
-  for (std::size_t i = 0; i < gradient.size(); ++i) slope += static_cast<double>(gradient[i]) * direction[i];
-  constexpr float kStep = 1e-3F;
-  std::vector<float> moved[2] = {start, start};
-  for (std::size_t i = 0; i < start.size(); ++i) {
-    moved[0][i] += kStep * direction[i];
-    moved[1][i] -= kStep * direction[i];
-  }
-  put(params.values(), moved[0]);
-  const double up = value();
-  put(params.values(), moved[1]);
-  const double down = value();
-  EXPECT_GT(std::abs(slope), 0.1);
-  EXPECT_NEAR((up - down) / (2 * kStep), slope, 0.02 * std::abs(slope));
+  expect_slope(params, tape, loss_of);
+}
+
+// The same behind learned weights over time, of two heads.
+TEST_F(Engine, DirectionalDerivativeOfAttention) {
+  ParamStore params;
+  Param &w1 = params.weight("w1", {6, 5}), &b1 = params.bias("b1", 6);
+  Param &w2 = params.weight("w2", {2, 6}), &b2 = params.bias("b2", 2);
+  Param &w3 = params.weight("w3", {4, 6}), &b3 = params.bias("b3", 4);
+  params.allocate(*device_);
+  params.initialise(*device_, 5);
+  Arena arena(*device_);
+  Tape tape(*device_, arena);
+  const std::vector<std::int32_t> host_labels{0, 1, 2};
+  const auto loss_of = [&] {
+    tape.reset(true);
+    const Tensor x = put(tape.take({3 * 7, 5}), noise(3 * 7 * 5, 9));
+    const Tensor labels = tape.take({3}, DType::i32), weights = put(tape.take({3}), {1, 0.5F, 2});
+    device_->to_device(labels, host_labels.data());
+    const Var h = activation(tape, linear(tape, tape.input(x), w1, b1), Activation::tanh);
+    const Var pooled = attention_pool(tape, h, linear_rows(tape, h, w2, b2), 3);
+    return cross_entropy(tape, linear(tape, pooled, w3, b3), labels, weights).loss;
+  };
+  expect_slope(params, tape, loss_of);
 }
 
 TEST_F(Engine, StepsReachAMinimum) {

@@ -10,8 +10,21 @@ namespace {
 
 // Changes alone and together; masks longer than the tensor.
 std::vector<Augment> changes() {
-  const Augment all{{6, 0.5F, 0.3F, 2, 9, 3, 4, -1.5F}, 11, {}};
-  Augment gain, shift, noise, time, band, long_masks = all, other = all;
+  Augment all;
+  all.gain_db = 6;
+  all.shift = 0.5;
+  all.equalise = 0.7;
+  all.noise = 0.3;
+  all.time_masks = 2;
+  all.time_mask = 9;
+  all.band_masks = 3;
+  all.band_mask = 4;
+  all.mask_value = -1.5;
+  all.seed = 11;
+  Augment gain, shift, equaliser, flat, noise, time, band, long_masks = all, other = all;
+  equaliser.equalise = flat.equalise = 2;
+  equaliser.equalise_knots = 5;
+  flat.equalise_knots = 1;
   gain.gain_db = 12;
   shift.shift = 3;
   noise.noise = 0.1F;
@@ -21,7 +34,7 @@ std::vector<Augment> changes() {
   band.band_mask = 5;
   long_masks.time_mask = long_masks.band_mask = 1000;
   other.seed = ~0ULL;
-  return {{}, gain, shift, noise, time, band, all, long_masks, other};
+  return {{}, gain, shift, equaliser, flat, noise, time, band, all, long_masks, other};
 }
 
 const std::vector<Shape> kInputs = {{1, 1, 1, 1},  {1, 3, 1, 1},    {3, 31, 33, 1},
@@ -30,7 +43,7 @@ const std::vector<Shape> kInputs = {{1, 1, 1, 1},  {1, 3, 1, 1},    {3, 31, 33, 
 TEST_P(OpTest, augment) {
   for (const Shape& shape : kInputs)
     for (Augment change : changes()) {
-      const auto x = Random(1).array<float>(shape, 0.5, 1.5);
+      const auto x = Random(1).array<float>(shape, 4.5, 5.5);
       const std::int64_t counter = shape[1] == 3 ? std::int64_t{1} << 40 : 5;
       const auto expected = reference::augment(x.as<double>(), change, counter);
       Check c = check("augment"), in_place = check("augment");
@@ -39,6 +52,23 @@ TEST_P(OpTest, augment) {
       c.run([&](Ops& ops) { ops.augment(from, change, to); });
       const Tensor both = in_place.state(x, expected, tolerance::kAugment);
       in_place.run([&](Ops& ops) { ops.augment(both, change, both); });
+    }
+}
+
+// Masks that hold a value of their own in each band.
+TEST_P(OpTest, augment__masks_by_band) {
+  for (const Shape& shape : kInputs)
+    for (Augment change : changes()) {
+      const auto x = Random(1).array<float>(shape, 4.5, 5.5),
+                 values = Random(2).array<float>({shape[2]}, 5, 9);
+      auto host = values;
+      change.mask_values = {host.v.data(), host.shape};
+      const auto expected = reference::augment(x.as<double>(), change, 5);
+      Check c = check("augment");
+      const Tensor from = c.input(x), to = c.output(expected, tolerance::kAugment);
+      change.counter = c.input(Array<std::int64_t>({1}, 5));
+      change.mask_values = c.input(values);
+      c.run([&](Ops& ops) { ops.augment(from, change, to); });
     }
 }
 
@@ -61,6 +91,19 @@ Array<float> changed(Device& device, Augment change, std::int64_t counter, const
   device.ops().augment(x.tensor(), change, x.tensor());
   step.download();  // looks at its guards
   return host_array<float>(x);
+}
+
+// The same of a longer segment.
+Array<float> resampled(Device& device, Resample change, std::int64_t counter, const Array<float>& from,
+                       Index frames) {
+  Buffer x(device, from.shape, DType::f32), step(device, {1}, DType::i64),
+      y(device, {from.shape[0], frames, from.shape[2], 1}, DType::f32);
+  x.upload(bytes_of(from));
+  step.upload(bytes_of(Array<std::int64_t>({1}, counter)));
+  y.fill_with_nan();
+  change.counter = step.tensor();
+  device.ops().resample(x.tensor(), change, y.tensor());
+  return host_array<float>(y);
 }
 
 // Counts that should all be the same: chi-squared within five sigma of its mean.
@@ -197,6 +240,105 @@ TEST_P(OpTest, augment__masks_are_uniform) {
     expect_masks(stretches(changed(device(), time, 8, {kMany, 13, 3, 1}, 1), true), longest, 13);
     expect_masks(stretches(changed(device(), band, 8, {kMany, 3, 13, 1}, 1), false), longest, 13);
   }
+}
+
+// ---- the random equaliser
+// At its knots a curve is standard normal times its deviation, and between two knots it is straight.
+TEST_P(OpTest, augment__equaliser_is_normal_and_straight) {
+  Augment change;
+  change.equalise = 3;
+  change.equalise_knots = 4;
+  const Index bands = 31;  // knots at 0, 10, 20, 30
+  const auto y = changed(device(), change, 3, {kMany, 2, bands, 1}, 0);
+  double squares = 0, product = 0;
+  for (Index n = 0; n < kMany; ++n) {
+    const auto at = [&](Index t, Index f) { return static_cast<double>(y(n, t, f, 0)); };
+    squares += at(0, 10) * at(0, 10) / 9;
+    product += at(0, 0) * at(0, 30) / 9;
+    for (Index f = 0; f < bands; ++f) {
+      const Index below = std::min<Index>(f / 10, 2) * 10;
+      const double part = static_cast<double>(f - below) / 10;
+      EXPECT_NEAR(at(0, f), (1 - part) * at(0, below) + part * at(0, below + 10), 1e-5);
+      EXPECT_EQ(at(0, f), at(1, f));
+    }
+  }
+  EXPECT_NEAR(squares / kMany, 1, 4 * std::sqrt(2.0 / kMany));
+  EXPECT_NEAR(product / kMany, 0, 4 * std::sqrt(1.0 / kMany));
+}
+
+// ---- resample
+std::vector<Resample> resamplings() {
+  Resample tempo, scale, shift, reverse, all;
+  tempo.tempo = 0.25;
+  scale.band_scale = 0.2;
+  shift.band_shift = 3;
+  reverse.reverse = 0.5;
+  all.tempo = 1;
+  all.band_scale = 0.1;
+  all.band_shift = 50;  // beyond the ends
+  all.reverse = 0.5;
+  all.seed = 5;
+  return {{}, tempo, scale, shift, reverse, all};
+}
+
+TEST_P(OpTest, resample) {
+  for (const Index frames : {1, 2, 33})
+    for (const Index bands : {1, 2, 31, 128})
+      for (Resample change : resamplings()) {
+        const Index longer = resampled_frames(frames, change.tempo) + (bands == 31 ? 7 : 0);
+        const auto x = Random(1).array<float>({5, longer, bands, 1}, 0.5, 1.5);
+        Check c = check("resample");
+        const Tensor from = c.input(x);
+        const Tensor to =
+            c.output(reference::resample(x.as<double>(), change, 9, frames), tolerance::kAugment);
+        change.counter = c.input(Array<std::int64_t>({1}, 9));
+        c.run([&](Ops& ops) { ops.resample(from, change, to); });
+      }
+}
+
+TEST_P(OpTest, resample__refuses_what_is_too_short) {
+  Resample change;
+  change.tempo = 0.5;
+  EXPECT_THROW(resampled(device(), change, 0, Array<float>({1, 13, 3, 1}, 0.0F), 10), Error);
+  EXPECT_NO_THROW(resampled(device(), change, 0, Array<float>({1, 15, 3, 1}, 0.0F), 10));
+}
+
+// Nothing asked for: the first frames, or from a place of its own where there are more, to the bit.
+TEST_P(OpTest, resample__off) {
+  const auto x = Random(1).array<float>({3, 20, 5, 1});
+  EXPECT_EQ(resampled(device(), {}, 4, x, 20).v, x.v);
+}
+
+// A ramp over time shows speed, direction and start, one over the bands scale and shift: tempo and scale are
+// log-uniform within their bounds, every second example runs backwards, starts and shifts are uniform.
+TEST_P(OpTest, resample__draws_are_uniform) {
+  const Index frames = 11, bands = 41;
+  Resample in_time, in_bands;
+  in_time.tempo = 0.5;
+  in_time.reverse = 0.5;
+  in_bands.band_scale = 0.25;
+  in_bands.band_shift = 2;
+  const Index longer = resampled_frames(frames, in_time.tempo) + 3;
+  Array<float> frame({kMany, longer, 1, 1}), band({kMany, 1, bands, 1});
+  for (Index n = 0; n < kMany; ++n) {
+    for (Index t = 0; t < longer; ++t) frame(n, t, 0, 0) = static_cast<float>(t);
+    for (Index f = 0; f < bands; ++f) band(n, 0, f, 0) = static_cast<float>(f);
+  }
+  const auto times = resampled(device(), in_time, 6, frame, frames),
+             pitches = resampled(device(), in_bands, 6, band, 1);
+  std::vector<double> speeds, starts, scales, shifts, directions(2);
+  for (Index n = 0; n < kMany; ++n) {
+    const auto at = [&](Index t) { return static_cast<double>(times(n, t, 0, 0)); };
+    const double step = (at(10) - at(0)) / 10, room = static_cast<double>(longer - 1) - 10 * std::abs(step);
+    ++directions[step > 0 ? 0 : 1];
+    speeds.push_back(std::log(std::abs(step)) / std::log(1.5));
+    starts.push_back(2 * std::min(at(0), at(10)) / room - 1);
+    const auto pitch = [&](Index f) { return static_cast<double>(pitches(n, 0, f, 0)); };
+    scales.push_back(std::log((pitch(30) - pitch(10)) / 20) / std::log(1.25));
+    shifts.push_back((pitch(20) - 20) / 2);
+  }
+  for (const auto& drawn : {speeds, starts, scales, shifts}) expect_uniform(drawn);
+  expect_even(directions);
 }
 
 // ---- mix_examples

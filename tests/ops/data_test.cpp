@@ -199,9 +199,7 @@ TEST_P(OpTest, gather_segments) {
 
 TEST_P(OpTest, gather_labels) {
   for (const Index tags : {1, 3, 50}) {
-    Array<std::uint8_t> table_({31, tags});
-    Random random(1);
-    for (auto& e : table_.v) e = static_cast<std::uint8_t>(random.below(2));
+    const auto table_ = Random(1).array<float>({31, tags}, 0, 1);
     const auto track_ = array_of<std::int32_t>({30, 0, 17, 17}, {4});
     Array<float> expected({4, tags});
     for (Index i = 0; i < expected.size(); ++i) expected[i] = table_(track_[i / tags], i % tags);

@@ -104,6 +104,25 @@ TEST_P(OpTest, adam_update) {
       }
 }
 
+// Before its first step a mean is what it is given, whatever it held; then the plain mean; then it forgets.
+TEST_P(OpTest, average) {
+  constexpr std::int64_t kBegin = 5;
+  for (const Index n : cases::lengths())
+    for (const std::int64_t step : {0, 4, 5, 6, 30, 100000})
+      for (const double decay : {0.9, 0.999, 1.0}) {
+        const Slabs s(n);
+        auto before = s.m;
+        if (step <= kBegin) before.v[0] = std::numeric_limits<float>::quiet_NaN();
+        Check c = check("average");
+        const Averaging averaging{decay, kBegin, c.input(Array<std::int64_t>({1}, step))};
+        const Tensor x = c.input(s.w), mean = c.state(before,
+                                                      reference::average(s.w.as<double>(), decay, kBegin,
+                                                                         step, before.as<double>()),
+                                                      tolerance::kOptimizer);
+        c.run([&](Ops& ops) { ops.average(x, averaging, mean); });
+      }
+}
+
 TEST_P(OpTest, adadelta_update) {
   constexpr float kRho = 0.95F, kEpsilon = 1e-7F;
   for (const Index n : cases::lengths()) {

@@ -144,6 +144,31 @@ TEST(ReferenceGradient, global_pooling) {
   }
 }
 
+TEST(ReferenceGradient, attention_pool) {
+  Random random(12);
+  for (const Index heads : {1, 2, 6}) {
+    const auto x = random.array<double>({3, 5, 6}), scores = random.array<double>({3, 5, heads}, -2, 2),
+               dy = random.array<double>({3, 6});
+    const auto f = [&](const Doubles& xx, const Doubles& ss) {
+      return dot(dy, reference::attention_pool_forward(xx, ss).y);
+    };
+    const auto weights = reference::attention_pool_forward(x, scores).weights;
+    const auto d = reference::attention_pool_backward(x, weights, dy);
+    expect_gradient([&](const Doubles& a) { return f(a, scores); }, x, d.dx);
+    expect_gradient([&](const Doubles& a) { return f(x, a); }, scores, d.dscores);
+  }
+}
+
+// Scores of equal size: the plain mean, of each head's channels.
+TEST(Reference, attention_of_equal_scores_is_the_mean) {
+  Doubles x({1, 2, 2}), scores({1, 2, 2});
+  x.v = {1, 10, 3, 30};
+  scores.v = {7, 0, 7, std::log(3.0)};
+  const auto pooled = reference::attention_pool_forward(x, scores);
+  EXPECT_DOUBLE_EQ(pooled.y[0], 2);
+  EXPECT_DOUBLE_EQ(pooled.y[1], 10 * 0.25 + 30 * 0.75);
+}
+
 TEST(ReferenceGradient, batch_norm) {
   Random random(11);
   const auto x = random.array<double>({2, 3, 5}), gamma = random.array<double>({5}, 0.5, 2),

@@ -147,7 +147,9 @@ TEST(Dong2018, SentSegmentsEqualThoseCutOnTheDevice) {
       }
       EXPECT_EQ(values_of(*device, *cut.model), values_of(*device, *sent.model)) << p.name;
       const std::vector<std::int64_t> rows = {0, 15, 56, 300};
-      Evaluator one(*device, *cut.model, genre_task(), 40), other(*device, *sent.model, genre_task(), 40);
+      const SegmentOptions segment{.frames = 40};
+      Evaluator one(*device, *cut.model, genre_task(), segment),
+          other(*device, *sent.model, genre_task(), segment);
       EXPECT_EQ(one.probabilities(cut.table, rows), other.probabilities(sent.table, rows));
     }
   }
@@ -161,7 +163,7 @@ TEST(Dong2018, EmbeddingsLeadToTheProbabilities) {
     Trainee trained(*device, data, small_recipe(), 4, 1);
     trained.epoch();
     const std::vector<std::int64_t> rows = {0, 15, 56, 300};
-    Evaluator evaluator(*device, *trained.model, genre_task(), 40);
+    Evaluator evaluator(*device, *trained.model, genre_task(), {.frames = 40});
     const auto hidden = evaluator.embeddings(trained.table, rows),
                probs = evaluator.probabilities(trained.table, rows);
     const auto width = hidden.size() / rows.size(), classes = probs.size() / rows.size();

@@ -27,7 +27,7 @@ TEST(PublishedTaggers, GiveTheProbabilitiesOfTheirOriginals) {
     const LoadedModel loaded = load_model(*device, (folder / (name + ".safetensors")).string());
     const Recipe& recipe = loaded.recipe;
     FeatureExtractor features(*device, recipe.features);
-    Evaluator evaluator(*device, *loaded.model, task_of(recipe), recipe.segment.frames, 1);
+    Evaluator evaluator(*device, *loaded.model, task_of(recipe), recipe.segment, 1);
     float worst = 0;
     for (const auto& [clip, limit] : {std::pair<std::string, double>{"clip1", 5e-5}, {"clip2", 1e-6}}) {
       const NpyArray want = read_npy((folder / ("ref-" + name + "-" + clip + ".npy")).string());
@@ -75,7 +75,7 @@ TEST(PublishedTaggers, MusicnnsOwnWheel) {
         import_weights(*open_weights(wheel.string(), name), wheel.string(), recipe, classes);
     const auto model = new_model(*device, recipe, kBands, classes.size());
     load_slab(*device, model->params(), nullptr, "param", weights, name);
-    Evaluator evaluator(*device, *model, task_of(recipe), kFrames, 1);
+    Evaluator evaluator(*device, *model, task_of(recipe), {.frames = kFrames}, 1);
     std::vector<std::int64_t> starts;
     for (std::int64_t k = 0; k < kSegments; ++k) starts.push_back(k * kFrames);
     const std::vector<float> got = evaluator.probabilities(table, starts), expected = floats(name);
