@@ -105,6 +105,14 @@ Var activation(Tape& tape, Var x, Activation f) {
 
 Var relu(Tape& tape, Var x) { return activation(tape, x, Activation::relu); }
 
+Var beside_mean(Tape& tape, Var x, float scale) {
+  const Tensor in = tape.value(x);
+  require(in.shape.rank() == 4 && in.dim(3) == 1 && !tape.needs_grad(x), "beside_mean: {}", in.shape.str());
+  const Tensor y = tape.take({in.dim(0), in.dim(1), in.dim(2), 2});
+  tape.ops().beside_mean(in, scale, y);
+  return tape.input(y);
+}
+
 Var dropout(Tape& tape, Var x, const Dropout& dropout) {
   if (!tape.training() || dropout.rate == 0) return x;
   const Tensor y = tape.take(tape.value(x).shape, tape.value(x).dtype);

@@ -23,6 +23,9 @@ Var max_pool(Tape& tape, Var x, const Pool2d& pool);
 Var stem(Tape& tape, Var x, Param& w, Param& b, const Pool2d& pool);
 Var activation(Tape& tape, Var x, Activation f);
 Var relu(Tape& tape, Var x);
+// The data x [N, T, F, 1] beside what each band is above its mean over the segment, times `scale` -> [N, T,
+// F, 2]; without gradient
+Var beside_mean(Tape& tape, Var x, float scale);
 // Identity when the tape does not train or the rate is 0.
 Var dropout(Tape& tape, Var x, const Dropout& dropout);
 Var add(Tape& tape, Var a, Var b);

@@ -1,4 +1,6 @@
 // Training batches cut from the resident feature table.
+#include <vector>
+
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/math/half.h"
@@ -54,6 +56,24 @@ void CpuOps::standardise(Tensor x, Tensor mean, Tensor scale, Out y) {
 #pragma omp simd
     for (std::int64_t f = 0; f < bands; ++f)
       out[row * bands + f] = (in[row * bands + f] - shift[f]) * factor[f];
+  });
+}
+
+void CpuOps::beside_mean(Tensor x, float scale, Out y) {
+  const std::int64_t frames = x.dim(1), bands = x.dim(2), values = frames * bands;
+  parallel_for(x.dim(0), threads_, 1, [&](std::int64_t n) {
+    const float* in = x.f32() + n * values;
+    float* out = y.f32() + 2 * n * values;
+    std::vector<double> sum(static_cast<std::size_t>(bands));
+    for (std::int64_t i = 0; i < values; i += bands)
+      for (std::int64_t f = 0; f < bands; ++f) sum[static_cast<std::size_t>(f)] += in[i + f];
+    std::vector<float> mean;
+    for (const double s : sum) mean.push_back(static_cast<float>(s / static_cast<double>(frames)));
+    for (std::int64_t i = 0; i < values; i += bands)
+      for (std::int64_t f = 0; f < bands; ++f) {
+        out[2 * (i + f)] = in[i + f];
+        out[2 * (i + f) + 1] = scale * (in[i + f] - mean[static_cast<std::size_t>(f)]);
+      }
   });
 }
 

@@ -35,6 +35,7 @@ constexpr std::pair<const char*, Make> kModels[] = {
     {"short-chunk", make_short_chunk},
     {"short-chunk-res", make_short_chunk_res},
     {"harmonic", make_harmonic},
+    {"resnet-se", make_resnet_se},
     {"mlp", make_mlp},
 };
 

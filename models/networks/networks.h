@@ -36,6 +36,9 @@ std::unique_ptr<Model> make_short_chunk(const ModelOptions&, const InputShape&, 
 std::unique_ptr<Model> make_short_chunk_res(const ModelOptions&, const InputShape&, std::int64_t classes);
 std::unique_ptr<Model> make_harmonic(const ModelOptions&, const InputShape&, std::int64_t classes);
 
+// For genres: small, for data sets of a thousand tracks.
+std::unique_ptr<Model> make_resnet_se(const ModelOptions&, const InputShape&, std::int64_t classes);
+
 // Of embeddings (models/embeddings/probe.h).
 std::unique_ptr<Model> make_mlp(const ModelOptions&, const InputShape&, std::int64_t classes);
 

@@ -73,7 +73,8 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
 
   visit(Key{"model.architecture", "the network"}, r.model.architecture);
   visit(Key{"model.filters", "of the first convolution of dong2018", "filters", {1, 4096}}, r.model.filters);
-  visit(Key{"model.dropout", "share of zeros, of dong2018 and mlp; the others have what was published", "",
+  visit(Key{"model.dropout",
+            "share of zeros, of dong2018, resnet-se and mlp; the others have what was published", "",
             kBelowOne},
         r.model.dropout);
   visit(Key{"model.width",
@@ -83,6 +84,9 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
         r.model.width);
   visit(Key{"model.pooling", "over time, of the networks that pool over it; own: as published"},
         r.model.pooling);
+  visit(
+      Key{"model.relative", "hear each band beside what it is above its mean over the segment, of resnet-se"},
+      r.model.relative);
   visit(Key{"model.l2_conv", "penalty l2 sum w^2 on convolution kernels of dong2018", "", kNotNegative},
         r.model.l2_conv);
   visit(Key{"model.l2_dense", "penalty l2 sum w^2 on its hidden dense kernels", "", kNotNegative},

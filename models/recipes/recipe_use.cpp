@@ -24,7 +24,7 @@ bool masks(const Recipe& r) {
 
 bool pools_over_time(const std::string& architecture) {
   for (const char* name :
-       {"short-chunk", "short-chunk-res", "harmonic", "musicnn", "musicnn-2019", "cnn1d-chunks"})
+       {"resnet-se", "short-chunk", "short-chunk-res", "harmonic", "musicnn", "musicnn-2019", "cnn1d-chunks"})
     if (architecture == name) return true;
   return false;
 }
@@ -50,15 +50,22 @@ const std::vector<Use>& uses() {  // NOLINT(readability-function-size): a table
        "augment.equalise above 0"},
       {{"model.pooling"},
        [](auto& r) { return pools_over_time(r.model.architecture); },
-       "model.architecture = short-chunk, short-chunk-res, harmonic, musicnn, musicnn-2019 or cnn1d-chunks"},
+       "model.architecture = resnet-se, short-chunk, short-chunk-res, harmonic, musicnn, musicnn-2019 or "
+       "cnn1d-chunks"},
       {{"train.average_last"}, [](auto& r) { return r.train.average > 0; }, "train.average above 0"},
       {{"train.teacher_share"}, [](auto& r) { return !r.train.teacher.empty(); }, "a train.teacher"},
       {{"model.filters", "model.l2_conv", "model.l2_dense"},
        [](auto& r) { return r.model.architecture == "dong2018"; },
        "model.architecture = dong2018"},
       {{"model.dropout"},
-       [](auto& r) { return r.model.architecture == "dong2018" || r.model.architecture == "mlp"; },
-       "model.architecture = dong2018 or mlp"},
+       [](auto& r) {
+         const std::string& name = r.model.architecture;
+         return name == "dong2018" || name == "resnet-se" || name == "mlp";
+       },
+       "model.architecture = dong2018, resnet-se or mlp"},
+      {{"model.relative"},
+       [](auto& r) { return r.model.architecture == "resnet-se"; },
+       "model.architecture = resnet-se"},
       {{"model.width"},
        [](auto& r) { return r.model.architecture != "dong2018"; },
        "the other networks than model.architecture = dong2018"},

@@ -298,6 +298,39 @@ class ShortChunk(Net):
         return self.run_head(self.run_chain(self.norm(spectrogram(x))).amax((2, 3)))
 
 
+class Gated(nn.Module):
+    """Two convolutions times a gate for each channel, and the input added, by way of a convolution if shapes differ."""
+
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.first = Block(inputs, outputs, (3, 3), stride=stride)
+        self.second = Block(outputs, outputs, (3, 3), relu=False)
+        self.squeeze = nn.Linear(outputs, max(outputs // 4, 1))
+        self.excite = nn.Linear(max(outputs // 4, 1), outputs)
+        same = inputs == outputs and stride == 1
+        self.shortcut = nn.Identity() if same else Block(inputs, outputs, (1, 1), stride=stride, pad=0, relu=False)
+
+    def forward(self, x):
+        h = self.second(self.first(x))
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(h.mean((2, 3))))))
+        return F.relu(self.shortcut(x) + h * gate[..., None, None])
+
+
+class ResnetSe(Net):
+    def __init__(self, width, tags, frames, bands):
+        super().__init__(width, tags)
+        widths = [self.c(f) for f in (32, 48, 96, 192)]
+        self.stem = Block(2, widths[0], (5, 7), stride=(2, 4), pad=(2, 3), pool=(2, 1))
+        steps = zip(widths[:1] + widths, widths, (1, 2, 2, 2))
+        self.chain("block", [Gated(i, o, stride) for i, o, stride in steps])
+        self.pool_norm, self.dense = nn.BatchNorm1d(2 * widths[-1]), nn.Linear(2 * widths[-1], tags)
+
+    def forward(self, x):
+        x = spectrogram(x)
+        h = self.run_chain(self.stem(torch.cat([x, 1.5 * (x - x.mean(3, keepdim=True))], 1)))
+        return self.dense(self.pool_norm(torch.cat([h.amax((2, 3)), h.mean((2, 3))], 1)))
+
+
 class Filters(nn.Module):
     """Power spectrum [N, T, bins] -> decibels [N, harmonic, level, T]; the bandwidth follows from q."""
 
@@ -352,6 +385,7 @@ TWINS = {
     "short-chunk": (ShortChunk, dict(residual=False)),
     "short-chunk-res": (ShortChunk, dict(residual=True)),
     "harmonic": (Harmonic, {}),
+    "resnet-se": (ResnetSe, {}),
 }
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean", "running_var": "running_variance"}
 CELL = {"weight_ih": "weight_input", "weight_hh": "weight_state", "bias_ih": "bias_input", "bias_hh": "bias_state"}
