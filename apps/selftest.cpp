@@ -153,7 +153,8 @@ void run_network(Device& device, const Recipe& recipe, std::unique_ptr<Model> mo
 }
 
 void run_recipe(Device& device, const Recipe& shipped, DType dtype) {
-  const Recipe recipe = task_of(shipped).one_answer() ? shipped : narrowed(shipped);
+  Recipe recipe = task_of(shipped).one_answer() ? shipped : narrowed(shipped);
+  if (recipe.model.architecture == "resnet-se") recipe.model.width = 1.0 / 8;
   const std::int64_t bands = MelTables(recipe.features).bands();
   run_network(device, recipe, make_model(recipe.model, {recipe.segment.frames, bands}, kClasses), bands,
               dtype);
@@ -285,7 +286,7 @@ Selftest run_selftest(Device& device, const SelftestScope& scope,
 SelftestScope shipped_scope() {
   SelftestScope scope{{}, mel_preset_names()};
   // Networks for tags: between them every operation and kind of shape.
-  for (const char* name : {"dong2018", "dong2018-fixed", "mtat-cnn1d-lstm", "mtat-cnn1d-chunks", "mtat-crnn",
+  for (const char* name : {"dong2018", "dong2018-fixed", "gtzan-small", "mtat-cnn1d-lstm", "mtat-cnn1d-chunks", "mtat-crnn",
                            "mtat-musicnn", "mtat-sample-cnn-se", "mtat-short-chunk-res", "mtat-harmonic"})
     scope.recipes.push_back(load_recipe(name));
   return scope;

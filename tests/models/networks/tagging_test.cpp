@@ -9,6 +9,7 @@
 #include "models/recipes/recipe.h"
 #include "tests/devices.h"
 #include "tests/golden_tagging.h"
+#include "tests/io/scratch.h"
 #include "tests/places.h"
 
 namespace melgrad {
@@ -36,10 +37,12 @@ std::vector<float> host_of(Device& device, Tensor t) {
 class Subject {
  public:
   Subject(Device& device, const golden::TaggingNetwork& net, std::int64_t tags)
+      : Subject(device, net, tags, options_of(net.name, net.width)) {}
+  Subject(Device& device, const golden::TaggingNetwork& net, std::int64_t tags, const ModelOptions& options)
       : device_(device),
         net_(net),
         tags_(tags),
-        model_(make_model(options_of(net.name, net.width), {net.frames, net.bands}, tags)),
+        model_(make_model(options, {net.frames, net.bands}, tags)),
         arena_(device),
         tape_(device, arena_) {
     model_->params().allocate(device);
@@ -212,6 +215,43 @@ TEST(TaggingLoss, PaddedExamplesHaveNoGradient) {
   }
 }
 
+// What is chosen of time: a network that pools over it has other parameters only where it must. Attention whose
+// scores are 0 is the mean; its scores learn.
+TEST(TaggingPooling, IsAsChosen) {
+  const auto device = make_device("cpu");
+  for (const char* name :
+       {"resnet-se", "short-chunk", "short-chunk-res", "harmonic", "musicnn", "musicnn-2019", "cnn1d-chunks"}) {
+    SCOPED_TRACE(name);
+    const golden::TaggingNetwork* net = nullptr;
+    for (const golden::TaggingNetwork& n : tagging().networks)
+      if (n.name == name) net = &n;
+    ASSERT_NE(net, nullptr);
+    const golden::TaggingBatch batch = golden::tagging_batch(*net, tagging().tags, net->draw);
+    std::map<Pooling, std::vector<float>> logits;
+    for (const Pooling pooling : {Pooling::own, Pooling::mean, Pooling::max, Pooling::max_mean, Pooling::attention}) {
+      ModelOptions options = options_of(name, net->width);
+      options.pooling = pooling;
+      Subject subject(*device, *net, tagging().tags, options);
+      for (Param& p : subject.model().params().all())
+        if (p.name.starts_with("pool.weight") || p.name == "pool.bias") device->ops().fill(p.value, 0.0F);
+      logits[pooling] = subject.pass(false, batch).logits;
+      if (pooling != Pooling::attention) continue;
+      subject.pass(true, batch);
+      for (const Param& p : subject.model().params().all()) {
+        if (p.name != "pool.weight") continue;
+        const auto gradient = subject.tensor(p);
+        EXPECT_TRUE(std::any_of(gradient.begin(), gradient.end(), [](float g) { return g != 0; }));
+      }
+    }
+    const bool both = has(name, "musicnn") || has(name, "resnet");
+    EXPECT_EQ(logits.at(Pooling::own), logits.at(both ? Pooling::max_mean : Pooling::max));
+    EXPECT_LT(deviation(logits.at(Pooling::attention),
+                        {logits.at(Pooling::mean).begin(), logits.at(Pooling::mean).end()}),
+              1e-5);
+    EXPECT_NE(logits.at(Pooling::mean), logits.at(Pooling::max));
+  }
+}
+
 // The least each network needs; one frame or one band less leaves nothing.
 TEST(TaggingInputs, RefusesWhatIsTooSmall) {
   const auto refuses = [](const char* name, const InputShape& input) {
@@ -230,7 +270,8 @@ TEST(TaggingInputs, RefusesWhatIsTooSmall) {
                                                    {"musicnn", {1, 67}},          {"sample-cnn", {59047, 1}},
                                                    {"sample-cnn-se", {59047, 1}}, {"short-chunk", {128, 128}},
                                                    {"musicnn-2019", {1, 67}},     {"vgg-2019", {66, 63}},
-                                                   {"short-chunk-res", {1, 1}},   {"harmonic", {288, 2}}};
+                                                   {"short-chunk-res", {1, 1}},   {"harmonic", {288, 2}},
+                                                   {"resnet-se", {1, 3}}};
   EXPECT_EQ(least.size(), tagging().networks.size());
   for (const auto& [name, input] : least) {
     SCOPED_TRACE(name);
