@@ -72,7 +72,7 @@ RunFolder open_folder(const SweepArguments& args, const Planned& plan, const Lis
   };
   asked.update(split_record(args.train));
   asked["points"] = plan.points;
-  return open_list(options, "sweep-" + plan.recipe.name, asked, &plan.recipe);
+  return open_list(options, "sweep-" + plan.recipe.name, asked, {{"recipe.toml", plan.recipe}});
 }
 
 // One for all points: of tracks as long as the longest segment among them.
@@ -140,7 +140,7 @@ void train(RunList& list, const RunFolder& folder, const Planned& plan, std::opt
            const SweepArguments& args, const ListOptions& options, Device& device, Settings& settings) {
   tell_of_features(plan.recipes[0].features);
   const std::string cache =
-      features_of_list(folder, data_request(args.train), plan.recipes[0], options.part, device, settings);
+      features_of_list(folder, data_request(args.train), plan.recipes[0], "recipe.toml", options.part, device, settings);
   if (!split) split = split_of(plan, cache, args.train, device);
   std::vector<ListedRun> runs;
   const auto seeds = static_cast<std::size_t>(args.seeds);
