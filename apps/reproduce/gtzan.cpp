@@ -14,10 +14,11 @@ void register_reproduce_gtzan(CommandLine& reproduce, Settings& settings) {
   command->add_option("--data", request->data.path,
                       "GTZAN's folder, or another data set of genres (as for train), or a cache of it");
   command
-      ->add_option("--protocol", request->protocols,
-                   "dong: random stratified halves to train, 30 % to test, repeats on both sides; repeat-free: "
-                   "the same, repeats and groups on one side; fault-filtered: the three lists; folds: "
-                   "cross-validation. Default: all that the data allow")
+      ->add_option(
+          "--protocol", request->protocols,
+          "dong: random stratified halves to train, 30 % to test, repeats on both sides; repeat-free: "
+          "the same, repeats and groups on one side; fault-filtered: the three lists; folds: "
+          "cross-validation. Default: all that the data allow")
       ->delimiter(',')
       ->is_member({"dong", "repeat-free", "fault-filtered", "folds"});
   request->splits_flag = command->add_option("--splits", request->splits, "number of random splits")
@@ -30,11 +31,11 @@ void register_reproduce_gtzan(CommandLine& reproduce, Settings& settings) {
     const ListOptions& list = request->list;
     if (request->data.path.empty() && list.resume.empty() && list.collect.empty())
       fail(ErrorKind::usage, "reproduce gtzan: name the data with --data, or --resume FOLDER");
-    conduct({"reproduce gtzan", "reproduce-gtzan",
-             [&] { return planned_experiment(*request, "--data", settings); },
-             [](const Experiment& experiment) { return as_json(experiment); }, read_experiment,
-             tell_experiment},
-            list, settings);
+    conduct(
+        {"reproduce gtzan", "reproduce-gtzan",
+         [&] { return planned_experiment(*request, "--data", settings); },
+         [](const Experiment& experiment) { return as_json(experiment); }, read_experiment, tell_experiment},
+        list, settings);
   });
 }
 

@@ -139,8 +139,8 @@ void collect(const RunFolder& folder, Settings& settings) {
 void train(RunList& list, const RunFolder& folder, const Planned& plan, std::optional<Split> split,
            const SweepArguments& args, const ListOptions& options, Device& device, Settings& settings) {
   tell_of_features(plan.recipes[0].features);
-  const std::string cache =
-      features_of_list(folder, data_request(args.train), plan.recipes[0], "recipe.toml", options.part, device, settings);
+  const std::string cache = features_of_list(folder, data_request(args.train), plan.recipes[0], "recipe.toml",
+                                             options.part, device, settings);
   if (!split) split = split_of(plan, cache, args.train, device);
   std::vector<ListedRun> runs;
   const auto seeds = static_cast<std::size_t>(args.seeds);

@@ -19,10 +19,10 @@ void register_crossval(CommandLine& root, Settings& settings) {
     const ListOptions& list = request->list;
     if (request->data.path.empty() && list.resume.empty() && list.collect.empty())
       fail(ErrorKind::usage, "crossval: name the data, or --resume FOLDER");
-    conduct({"crossval", "crossval-", [&] { return planned_experiment(*request, "data", settings); },
-             [](const Experiment& experiment) { return as_json(experiment); }, read_experiment,
-             tell_experiment},
-            list, settings);
+    conduct(
+        {"crossval", "crossval-", [&] { return planned_experiment(*request, "data", settings); },
+         [](const Experiment& experiment) { return as_json(experiment); }, read_experiment, tell_experiment},
+        list, settings);
   });
 }
 

@@ -63,8 +63,8 @@ DrawnSplits draw(const Experiment& experiment, const std::vector<std::string>& c
   std::set<std::string> told;
   for (std::size_t p = 0; p < experiment.protocols.size(); ++p)
     for (std::int64_t r = 0; r < experiment.seeds; ++r) {
-      auto& drawn = splits[{p, r}] = splits_of(*fewest, experiment.protocols[p],
-                                               experiment.recipes[0].split, static_cast<std::uint64_t>(r));
+      auto& drawn = splits[{p, r}] = splits_of(*fewest, experiment.protocols[p], experiment.recipes[0].split,
+                                               static_cast<std::uint64_t>(r));
       for (Split& split : drawn) {
         keep_tracks(split, usable);
         for (const std::string& doubt : fewest->task().doubts(*fewest, split))
@@ -126,9 +126,8 @@ RunEnding tested() {
 }
 
 bool one_kind_of_features(const Experiment& experiment) {
-  return std::all_of(experiment.recipes.begin(), experiment.recipes.end(), [&](const Recipe& recipe) {
-    return recipe.features == experiment.recipes[0].features;
-  });
+  return std::all_of(experiment.recipes.begin(), experiment.recipes.end(),
+                     [&](const Recipe& recipe) { return recipe.features == experiment.recipes[0].features; });
 }
 
 // What has come of the runs, from their folders alone.
@@ -166,7 +165,7 @@ struct Begun {
 };
 
 Begun begin_experiment(const ExperimentCommand& command, const ListOptions& options, Device& device,
-            const Settings& settings) {
+                       const Settings& settings) {
   if (!options.resume.empty()) {
     RunFolder folder = open_list(options, "", {});
     Experiment experiment = command.read(folder);

@@ -50,19 +50,20 @@ struct TestedRun {
   nlohmann::ordered_json result;
 };
 struct TestedRuns {
-  std::vector<TestedRun> runs;        // that are there
-  std::vector<std::string> missing;   // of the others
-  std::vector<std::string> classes;   // or tags
+  std::vector<TestedRun> runs;       // that are there
+  std::vector<std::string> missing;  // of the others
+  std::vector<std::string> classes;  // or tags
   std::string device;
 };
 
 // What a command asks of an experiment.
 struct ExperimentCommand {
-  std::string name;    // "reproduce dong2018"
-  std::string folder;  // of a new one, by default, "runs/<this>-<time>"; behind a - at its end the recipe's name
-  std::function<Experiment()> plan;  // what is asked for now
+  std::string name;  // "reproduce dong2018"
+  std::string
+      folder;  // of a new one, by default, "runs/<this>-<time>"; behind a - at its end the recipe's name
+  std::function<Experiment()> plan;                                 // what is asked for now
   std::function<nlohmann::ordered_json(const Experiment&)> record;  // of that: run.json
-  std::function<Experiment(const RunFolder&)> read;  // what a folder was begun with
+  std::function<Experiment(const RunFolder&)> read;                 // what a folder was begun with
   // The table, of what is there: printed, and written to result.json.
   std::function<void(const RunFolder&, const Experiment&, const TestedRuns&, const Settings&)> tell;
 };

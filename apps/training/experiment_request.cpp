@@ -85,8 +85,9 @@ ProtocolOptions folds_for(const ExperimentRequest& request, const DataFacts& fac
   const auto count = std::ssize(facts.folds);
   if (count == 0) return {Protocol::folds, request.folds, request.group};
   if (request.folds_flag->count() > 0 && request.folds != count)
-    fail(ErrorKind::usage, "--folds {}: the column \"fold\" of {} has {} folds, which are obeyed: leave it out",
-         request.folds, request.data.path, count);
+    fail(ErrorKind::usage,
+         "--folds {}: the column \"fold\" of {} has {} folds, which are obeyed: leave it out", request.folds,
+         request.data.path, count);
   return {Protocol::folds, count, request.group, "", true};
 }
 

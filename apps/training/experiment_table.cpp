@@ -85,7 +85,8 @@ GenreCell genre_cell(const Cell& cell, const Experiment& experiment, const RunFo
       ++sums[track].second;
     }
   }
-  const auto accuracy = each(cell, [](const ordered_json& test) { return test.at("accuracy").get<double>(); });
+  const auto accuracy =
+      each(cell, [](const ordered_json& test) { return test.at("accuracy").get<double>(); });
   const auto segments =
       each(cell, [](const ordered_json& test) { return test.at("segment_accuracy").get<double>(); });
   const auto [low, high] = bootstrap_mean(means_of(sums));
@@ -204,8 +205,8 @@ std::string figure_spread(std::vector<double> values) {
 }
 
 std::string tags_of(const Experiment& experiment, const TestedRuns& tested, int threads, ordered_json& json) {
-  TextRows rows = {{"macro over tags", "runs", "ROC-AUC", "all tracks (95 %)", "PR-AUC", "all tracks (95 %)",
-                    "tracks"}};
+  TextRows rows = {
+      {"macro over tags", "runs", "ROC-AUC", "all tracks (95 %)", "PR-AUC", "all tracks (95 %)", "tracks"}};
   for (const Cell& cell : cells_of(experiment, tested)) {
     TagMetricsOptions options;
     options.threads = threads;
@@ -219,8 +220,8 @@ std::string tags_of(const Experiment& experiment, const TestedRuns& tested, int 
         const ordered_json& value = test.at("macro").at(key).at("value");
         return value.is_null() ? std::nan("") : value.get<double>();
       });
-      const Figure& figure = all.macro.*(std::string(key) == "roc_auc" ? &TagFigures::roc_auc
-                                                                      : &TagFigures::pr_auc);
+      const Figure& figure =
+          all.macro.*(std::string(key) == "roc_auc" ? &TagFigures::roc_auc : &TagFigures::pr_auc);
       one[key] = {{"mean", or_null(mean(values))}, {"deviation", or_null(deviation(values))}};
       row.push_back(figure_spread(values));
       row.push_back(fmt::format("{} ({} to {})", figure_text(figure.value), figure_text(figure.low),
@@ -258,18 +259,14 @@ std::string percent_text(const std::vector<double>& shares) {
 
 void tell_experiment(const RunFolder& folder, const Experiment& experiment, const TestedRuns& tested,
                      const Settings& settings) {
-  ordered_json out = {{"recipes", ordered_json::array()},
-                      {"data", as_utf8(experiment.data.path)},
-                      {"seeds", experiment.seeds},
-                      {"seed", experiment.seed},
-                      {"classes", tested.classes},
-                      {"device", tested.device},
+  ordered_json out = {{"recipes", ordered_json::array()}, {"data", as_utf8(experiment.data.path)},
+                      {"seeds", experiment.seeds},        {"seed", experiment.seed},
+                      {"classes", tested.classes},        {"device", tested.device},
                       {"table", ordered_json::array()}};
   for (const Recipe& recipe : experiment.recipes) out["recipes"].push_back(recipe.name);
   const std::string text = reading_json(folder.path().string(), [&] {
-    return experiment.recipes[0].task == TaskKind::tags
-               ? tags_of(experiment, tested, settings.threads, out)
-               : genres_of(folder, experiment, tested, out);
+    return experiment.recipes[0].task == TaskKind::tags ? tags_of(experiment, tested, settings.threads, out)
+                                                        : genres_of(folder, experiment, tested, out);
   });
   auto& runs = out["runs"] = ordered_json::array();
   for (const TestedRun& run : tested.runs) {

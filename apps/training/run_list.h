@@ -3,8 +3,8 @@
 // several processes that know nothing of each other and share the folder and the work (--part). What is
 // finished is taken over, what was begun is gone on with: a part is started again by its own command.
 //   run.json          what was asked for; of a list without parts its sessions too
-//   recipe.toml       the recipe, where all runs have the same or begin with it; of several recipe-<name>.toml
-//   part-I-of-N.json  the sessions of who does part I: each file has one writer
+//   recipe.toml       the recipe, where all runs have the same or begin with it; of several
+//   recipe-<name>.toml part-I-of-N.json  the sessions of who does part I: each file has one writer
 #pragma once
 
 #include <functional>

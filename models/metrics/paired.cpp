@@ -37,8 +37,7 @@ std::pair<double, double> bootstrap_mean(const std::vector<double>& values, cons
     for (std::size_t i = 0; i < n; i += 4) {
       const Philox4 random = philox(options.seed, kBootstrap, static_cast<std::uint64_t>(r), i / 4);
       for (std::size_t k = 0; k < std::min<std::size_t>(4, n - i); ++k)
-        sum += values[static_cast<std::size_t>(
-            uniform_below(random.word[k], static_cast<std::int64_t>(n)))];
+        sum += values[static_cast<std::size_t>(uniform_below(random.word[k], static_cast<std::int64_t>(n)))];
     }
     means.push_back(sum / static_cast<double>(n));
   }

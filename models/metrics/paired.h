@@ -1,8 +1,9 @@
 // Which of two classifiers is right more often on the same test tracks, and how sure a mean over tracks is.
 //
-// The unit is the track. `values[t]` is what is known of track t over all runs that tested it (every split and
-// seed): the share of them that were right, or of two classifiers the mean difference of right (1) and wrong
-// (0) in runs that have the split and the seed in common. Each track counts once, however often it was tested.
+// The unit is the track. `values[t]` is what is known of track t over all runs that tested it (every split
+// and seed): the share of them that were right, or of two classifiers the mean difference of right (1) and
+// wrong (0) in runs that have the split and the seed in common. Each track counts once, however often it was
+// tested.
 //
 // Why tracks and not splits, where splits are random: the training sets of random splits overlap, and so do
 // their test sets, so the accuracies of splits are not independent. Their deviation over the root of their

@@ -95,8 +95,8 @@ std::vector<Split> splits_of(const TrainingData& data, const ProtocolOptions& op
       return random_splits(data, options, of_recipe);
     case Protocol::dong:
     case Protocol::repeat_free:
-      splits = random_splits(data, options,
-                             {kTrain, kValid, kTest, options.protocol == Protocol::repeat_free});
+      splits =
+          random_splits(data, options, {kTrain, kValid, kTest, options.protocol == Protocol::repeat_free});
       break;
     case Protocol::fault_filtered:
       splits = {data.listed_split(options.lists)};
