@@ -201,7 +201,7 @@ std::unique_ptr<TrainingData> opened_for(Device& device, const EvaluateArguments
 }
 
 void tell_tracks(const EvaluateArguments& args, const TrainingData& data, std::size_t tracks) {
-  const bool whole = !data.has_splits() && args.tracks == "test" && !args.data.path.empty();
+  const bool whole = args.tracks == "test" && tracks == data.all_tracks().size();
   say("{}: {} tracks are tested{}", data.path(), tracks, whole ? ", all of them: it has no split" : "");
 }
 
