@@ -116,6 +116,21 @@ Split split_of_run(const Member& member, const TrainingData& data) {
   return read_split(member.run->file("splits.json"), data.names());
 }
 
+// That a run was trained on what it is tested on may be what is wanted, but not unknowingly.
+void tell_trained(const Member& member, const std::set<std::string>& tested) {
+  if (!member.run) return;
+  std::set<std::string> bare;  // folders play no part
+  for (const std::string& name : tested) bare.insert(name_in_lists(name));
+  std::vector<std::string> both;
+  member.run->read("splits.json", [&](const ordered_json& json) {
+    for (const std::string name : json.at("train"))
+      if (bare.contains(name_in_lists(name))) both.push_back(name);
+  });
+  if (!both.empty())
+    say("{}: was trained on what has names of {} of the {} tracks (the first: {})", member.named, both.size(),
+        tested.size(), both[0]);
+}
+
 // Those that are asked for of what a member was trained on, or of another data set.
 Tracks tracks_for(const Member& member, const TrainingData& data, const EvaluateArguments& args) {
   const bool own = member.run && (args.data.path.empty() ||
@@ -218,6 +233,7 @@ ordered_json tested_together(Device& device, const EvaluateArguments& args, std:
     const Tracks own_tracks = m == 0 ? tracks : tracks_for(members[m], own, args);
     const auto has = names_of_tracks(own, own_tracks);
     if (has != wanted) fail_other_tracks(members[0], wanted, members[m], own, has, args.tracks);
+    if (args.tracks != "train") tell_trained(members[m], has);
     std::map<std::string, std::size_t> place;
     for (std::size_t i = 0; i < own_tracks.size(); ++i)
       place[own.names()[static_cast<std::size_t>(own_tracks[i])]] = i;
@@ -242,6 +258,7 @@ ordered_json tested_alone(Device& device, const EvaluateArguments& args, Member&
                           const std::string& cache, std::vector<std::string>& classes) {
   const auto data = opened_for(device, args, member, cache);
   const Tracks tracks = tracks_for(member, *data, args);
+  if (args.tracks != "train") tell_trained(member, names_of_tracks(*data, tracks));
   tell_tracks(args, *data, tracks.size());
   ordered_json result = test_model(device, member.model, *data, tracks);
   const auto& test = result.at("test");

@@ -3,7 +3,7 @@
 
 #include <set>
 
-#include "kernels/device.h"
+#include "tests/devices.h"
 #include "tests/io/scratch.h"
 #include "tests/models/synthetic.h"
 
@@ -71,7 +71,7 @@ class Protocols : public ::testing::Test {
 
   Scratch scratch_;
   int written_ = 0;
-  std::unique_ptr<Device> device_ = make_device("cpu", 1, Precision::f32);
+  std::unique_ptr<Device> device_ = training_device();
   Recipe recipe_ = testing::small_recipe();
   Cache cache_;
 };
