@@ -173,6 +173,8 @@ void sweep(Settings& settings, const SweepArguments& args, ListOptions options) 
   RunList list(folder, read_sweep(folder).runs(), ending, options, "sweep");
   train(list, folder, plan, std::move(split), args, options, *device, settings);
   list.end("finished");
+  // The best are tested with as many threads as they were trained with.
+  if (options.jobs > 1) settings = divided(settings, options.jobs);
   if (in_parts) list.tell_part(settings);
   else collect(folder, settings);
 }

@@ -149,15 +149,6 @@ class Work {
   std::set<std::string> told_;  // while data are loaded
 };
 
-// The share of the CPU's threads that each of `jobs` has, however many runs are left: the bits depend on it.
-Settings divided(const Settings& settings, int jobs) {
-  Settings own = settings;
-  const int all =
-      settings.threads > 0 ? settings.threads : static_cast<int>(std::thread::hardware_concurrency());
-  own.threads = std::max(1, all / jobs);
-  return own;
-}
-
 // For as many of the jobs as are `needed`. All have their devices before the first computes: OpenBLAS counts
 // its threads for all of them.
 void train_several(Work& work, const Settings& settings, int jobs, int needed) {
@@ -180,6 +171,14 @@ void train_several(Work& work, const Settings& settings, int jobs, int needed) {
 }
 
 }  // namespace
+
+Settings divided(const Settings& settings, int jobs) {
+  Settings own = settings;
+  const int all =
+      settings.threads > 0 ? settings.threads : static_cast<int>(std::thread::hardware_concurrency());
+  own.threads = std::max(1, all / jobs);
+  return own;
+}
 
 Option* add_list_options(CommandLine& command, ListOptions& options, const std::string& runs) {
   add_part(command, options.part, runs);

@@ -31,6 +31,9 @@ struct ListOptions {
 // --part, --jobs, --collect, which is returned; `runs` are what the parts are of.
 Option* add_list_options(CommandLine& command, ListOptions& options, const std::string& runs);
 
+// The share of the CPU's threads that each of `jobs` has, however many runs are left: the bits depend on it.
+Settings divided(const Settings& settings, int jobs);
+
 // Where the sessions of who does this part are, or of the whole.
 std::string session_file(const std::optional<Part>& part);
 
