@@ -1,7 +1,6 @@
 #include "apps/training/experiment.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <set>
 
@@ -15,8 +14,6 @@
 
 namespace melgrad {
 namespace {
-
-namespace fs = std::filesystem;
 
 // By protocol and repetition.
 using DrawnSplits = std::map<std::pair<std::size_t, std::int64_t>, std::vector<Split>>;

@@ -68,18 +68,13 @@ std::string points(double low, double high) { return fmt::format("{:.1f} to {:.1
 
 // ---- genres
 
-// A row of the table, and its confusion.
-struct GenreCell {
-  ordered_json json;
-  std::vector<std::string> row;
+// What result.json says of it; a row of the table.
+ordered_json genre_cell(const Cell& cell, const Experiment& experiment, const RunFolder& folder,
+                        TextRows& rows) {
   Confusion confusion;
-};
-
-GenreCell genre_cell(const Cell& cell, const Experiment& experiment, const RunFolder& folder) {
-  GenreCell out;
   TrackSums sums;
   for (const TestedRun* run : cell.runs) {
-    add_confusion(out.confusion, *run, folder);
+    add_confusion(confusion, *run, folder);
     for (const auto& [track, right] : right_answers(*run)) {
       sums[track].first += right;
       ++sums[track].second;
@@ -92,17 +87,17 @@ GenreCell genre_cell(const Cell& cell, const Experiment& experiment, const RunFo
   const auto [low, high] = bootstrap_mean(means_of(sums));
   const std::string &recipe = experiment.recipes[cell.recipe].name,
                     protocol = protocol_name(experiment, cell.protocol);
-  out.json = {{"recipe", recipe},
-              {"protocol", protocol},
-              {"runs", cell.runs.size()},
-              {"tracks", sums.size()},
-              {"accuracy", spread_json(accuracy)},
-              {"segment_accuracy", spread_json(segments)},
-              {"confusion", out.confusion}};
-  out.json["accuracy"]["interval"] = {low, high};
-  out.row = {protocol + ": " + recipe, std::to_string(cell.runs.size()), percent_text(accuracy),
-             points(low, high),        percent_text(segments),           std::to_string(sums.size())};
-  return out;
+  ordered_json json = {{"recipe", recipe},
+                       {"protocol", protocol},
+                       {"runs", cell.runs.size()},
+                       {"tracks", sums.size()},
+                       {"accuracy", spread_json(accuracy)},
+                       {"segment_accuracy", spread_json(segments)},
+                       {"confusion", confusion}};
+  json["accuracy"]["interval"] = {low, high};
+  rows.push_back({protocol + ": " + recipe, std::to_string(cell.runs.size()), percent_text(accuracy),
+                  points(low, high), percent_text(segments), std::to_string(sums.size())});
+  return json;
 }
 
 // Of what two recipes answer in runs of the same split and repetition. Nothing where they share no run.
@@ -164,13 +159,11 @@ std::string genres_of(const RunFolder& folder, const Experiment& experiment, con
   TextRows rows = {{"test accuracy of tracks", "runs", "mean", "95 % interval", "segments", "tracks"}};
   std::string confusions;
   for (const Cell& cell : cells) {
-    GenreCell made = genre_cell(cell, experiment, folder);
+    json["table"].push_back(genre_cell(cell, experiment, folder, rows));
     if (experiment.protocols[cell.protocol].protocol == Protocol::folds)
       confusions += fmt::format("{}: confusion of all folds, rates per true genre\n\n{}\n",
                                 printable(experiment.recipes[cell.recipe].name),
-                                as_table(made.confusion, tested.classes));
-    json["table"].push_back(std::move(made.json));
-    rows.push_back(std::move(made.row));
+                                as_table(json["table"].back()["confusion"].get<Confusion>(), tested.classes));
   }
   json["comparisons"] = comparisons_of(cells, experiment);
   return align(rows) + "±: deviation over runs; interval: bootstrap over tracks\n\n" +
