@@ -23,14 +23,15 @@ Places places_in(CsvReader& table, AttachedColumns& out) {
   for (std::size_t i = 0; i < table.fields().size(); ++i) header.push_back(column_key(table.text(i)));
   std::vector<std::string> known = names_of_paths();
   known.insert(known.end(), {"name", "track", "track_id", "id"});
-  const auto named = std::find_if(known.begin(), known.end(), [&](const std::string& name) {
-    return std::find(header.begin(), header.end(), name) != header.end();
-  });
-  if (named == known.end())
-    fail(ErrorKind::input, "{}: no column names the tracks: one of {} is needed, it has {}", table.where(),
-         "\"path\" and \"name\"", joined(header));
+  std::string named;
+  for (const std::string& name : known)
+    if (named.empty() && std::find(header.begin(), header.end(), name) != header.end()) named = name;
+  if (named.empty())
+    fail(ErrorKind::input,
+         "{}: no column names the tracks: one of \"path\" and \"name\" is needed, it has {}", table.where(),
+         joined(header));
   Places places;
-  places.name = static_cast<std::size_t>(std::find(header.begin(), header.end(), *named) - header.begin());
+  places.name = static_cast<std::size_t>(std::find(header.begin(), header.end(), named) - header.begin());
   for (std::size_t i = 0; i < header.size(); ++i) {
     if (i == places.name || header[i].empty()) continue;
     if (std::count(header.begin(), header.end(), header[i]) > 1)
@@ -43,7 +44,7 @@ Places places_in(CsvReader& table, AttachedColumns& out) {
     }
   }
   if (!places.split && places.others.empty())
-    fail(ErrorKind::input, "{}: has no column beside \"{}\": nothing to attach", table.where(), *named);
+    fail(ErrorKind::input, "{}: has no column beside \"{}\": nothing to attach", table.where(), named);
   return places;
 }
 
