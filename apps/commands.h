@@ -15,7 +15,7 @@ Register register_check, register_analyze, register_extract, register_train, reg
     register_verify, register_export, register_predict, register_report, register_reproduce, register_bench,
     register_metrics, register_recipes, register_info, register_selftest, register_synth, register_import,
     register_import_weights, register_models, register_embed, register_similar, register_probe,
-    register_cache, register_merge, register_sweep;
+    register_cache, register_merge, register_sweep, register_crossval;
 
 struct Command {
   const char* name;
@@ -31,6 +31,7 @@ inline constexpr Command kCommands[] = {
     {"merge", register_merge},
     {"train", register_train, true},
     {"sweep", register_sweep, true},
+    {"crossval", register_crossval, true},
     {"evaluate", register_evaluate, true},
     {"verify", register_verify, true},
     {"export", register_export},

@@ -286,8 +286,9 @@ Selftest run_selftest(Device& device, const SelftestScope& scope,
 SelftestScope shipped_scope() {
   SelftestScope scope{{}, mel_preset_names()};
   // Networks for tags: between them every operation and kind of shape.
-  for (const char* name : {"dong2018", "dong2018-fixed", "gtzan-small", "mtat-cnn1d-lstm", "mtat-cnn1d-chunks", "mtat-crnn",
-                           "mtat-musicnn", "mtat-sample-cnn-se", "mtat-short-chunk-res", "mtat-harmonic"})
+  for (const char* name :
+       {"dong2018", "dong2018-fixed", "gtzan-small", "mtat-cnn1d-lstm", "mtat-cnn1d-chunks", "mtat-crnn",
+        "mtat-musicnn", "mtat-sample-cnn-se", "mtat-short-chunk-res", "mtat-harmonic"})
     scope.recipes.push_back(load_recipe(name));
   return scope;
 }

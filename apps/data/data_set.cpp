@@ -6,6 +6,7 @@
 
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/screen.h"
+#include "io/datasets/column_table.h"
 #include "io/datasets/open_data_set.h"
 #include "io/datasets/tar_shards.h"
 #include "io/files/part.h"
@@ -62,6 +63,13 @@ void add_data_set_options(CommandLine& command, DataSetRequest& request, const s
       ->excludes(split_by);
 }
 
+void add_columns(CommandLine& command, std::string& path) {
+  command.add_option("--columns", path,
+                     "a table (csv) with a column path or name, and others to attach to the tracks: "
+                     "recording, artist, fold, "
+                     "split, ...; for --group, --fold and splits");
+}
+
 void stop_opening() {
   if (interrupted()) throw Interrupted{"stopped while the data was opened"};
 }
@@ -78,6 +86,9 @@ DataSet open_data_set(const DataSetRequest& request, const Settings& settings) {
   }
   DataSet set = open_data_set(request.path, {&mtat, request.classes_are_folders, settings.ffmpeg,
                                              request.group, request.labels_optional, stop_opening});
+  if (!request.columns.empty())
+    for (std::string& note : attach_columns(set, &DataSet::tracks, request.columns))
+      set.notes.push_back(std::move(note));
   if (!request.splits && !set.columns.empty())
     set.notes.push_back(fmt::format("{}: for train --fold and --group; not used here: {}", request.path,
                                     joined(set.columns)));

@@ -17,6 +17,7 @@ struct DataSetRequest {
   MtatOptions mtat;
   bool classes_are_folders = false;  // as in DataSetOptions
   std::string group;                 // a column of a manifest to take along
+  std::string columns;               // a table of columns to attach (io/datasets/column_table.h)
   bool splits = false;  // whether the command uses columns (fold, group) itself and tells which it does not
   bool labels_optional = false;      // as in DataSetOptions
   std::vector<const Option*> flags;  // those that only MagnaTagATune has
@@ -38,6 +39,9 @@ Option* add_data(CommandLine& command, std::string& path, const std::string& abo
 // The data as a required positional argument, or as the option `name`, and the flags.
 void add_data_set_options(CommandLine& command, DataSetRequest& request, const std::string& name = "data",
                           const std::string& help = kDataHelp);
+
+// --columns: the table.
+void add_columns(CommandLine& command, std::string& path);
 
 // Throws Interrupted after Ctrl-C: asked while shards are unpacked.
 void stop_opening();

@@ -99,6 +99,7 @@ void register_extract(CommandLine& root, Settings& settings) {
   command->add_option(
       "--group", args->data.group,
       "column of a manifest to take along for train --group, besides fold, group, artist, album");
+  add_columns(*command, args->data.columns);
   command->add_option("--out", args->out, "the cache to write")->capture_default_str();
   command->add_option("--recipe", args->recipe, "whose features to compute")->capture_default_str();
   command->add_option("--preset", args->preset,

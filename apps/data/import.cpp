@@ -1,5 +1,6 @@
 // melgrad import: a NumPy archive of spectrograms becomes a cache. X [track, band, frame] numbers, T [track]
-// labels (texts or integers), N [track] names (optional).
+// labels (texts or integers), N [track] names (optional). What else is known of the tracks comes from a
+// table.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -12,12 +13,14 @@
 #include <optional>
 #include <unordered_set>
 
+#include "apps/data/data_set.h"
 #include "apps/terminal/cli.h"
 #include "apps/terminal/command_line.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "io/arrays/cache.h"
 #include "io/arrays/npz.h"
+#include "io/datasets/column_table.h"
 #include "kernels/error.h"
 #include "kernels/math/half.h"
 
@@ -25,7 +28,7 @@ namespace melgrad {
 namespace {
 
 struct ImportOptions {
-  std::string file, out, dtype = "f16";
+  std::string file, out, dtype = "f16", columns;
   std::vector<std::string> classes;
   std::optional<double> scale;
   double frame_seconds = 0;
@@ -197,7 +200,8 @@ void report_json(const Cache& cache, const Tracks& tracks, const ImportOptions& 
                                 {"source_dtype", tracks.x.dtype()},
                                 {"value_scale", cache.value_scale},
                                 {"dtype", name_of(cache.dtype)},
-                                {"frame_seconds", cache.frame_seconds}};
+                                {"frame_seconds", cache.frame_seconds},
+                                {"columns", cache.columns}};
   const auto counts = count_classes(cache);
   out["classes"] = nlohmann::ordered_json::object();
   for (std::size_t c = 0; c < counts.size(); ++c) out["classes"][cache.classes[c]] = counts[c];
@@ -225,7 +229,7 @@ void import(ImportOptions options, Settings& settings) {
   const Tracks tracks = read_tracks(options);
   const bool bytes = tracks.x.kind == 'u' && tracks.x.itemsize == 1;
   const double scale = options.scale.value_or(bytes ? 1.0 / 255 : 1.0);
-  const Cache cache = make_cache(tracks, options, scale);
+  Cache cache = make_cache(tracks, options, scale);
   if (interrupted()) {
     say("melgrad: interrupted; nothing was written");
     settings.exit_code = kExitInterrupted;
@@ -235,6 +239,8 @@ void import(ImportOptions options, Settings& settings) {
     fail(ErrorKind::input, "{}: no track can be used; the first: {}: {}", options.file,
          cache.skipped.at(0).path, cache.skipped[0].reason);
   }
+  if (!options.columns.empty())
+    for (const std::string& note : attach_columns(cache, &Cache::items, options.columns)) say("{}", note);
   write_cache(options.out, cache);
   if (settings.json) report_json(cache, tracks, options);
   else report(cache, tracks, options);
@@ -254,6 +260,7 @@ void register_import(CommandLine& root, Settings& settings) {
       ->add_option("--classes", options->classes,
                    "classes in this order; tracks with other labels are skipped")
       ->delimiter(',');
+  add_columns(*command, options->columns);
   command->add_option("--scale", options->scale, "factor for all values (default: 1/255 for uint8, else 1)");
   command->add_option("--dtype", options->dtype, "stored as f16 or f32")
       ->is_member({"f16", "f32"})

@@ -1,22 +1,21 @@
 // melgrad evaluate: track-level test result of a finished run, or of any model on a data set. melgrad verify:
 // whether it still comes out the same.
+#include "apps/networks/evaluate.h"
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <optional>
 
 #include "apps/data/extract.h"
-#include "apps/terminal/interrupt.h"
 #include "apps/terminal/result_text.h"
 #include "apps/training/train.h"
 #include "io/datasets/csv.h"
-#include "io/files/atomic_file.h"
-#include "io/files/temporary_folder.h"
 #include "kernels/text.h"
+#include "models/metrics/score_table.h"
 #include "models/runs/model_library.h"
 #include "models/runs/run_record.h"
 #include "models/runs/run_training.h"
-#include "models/training/model_test.h"
 #include "models/training/run.h"
 
 namespace melgrad {
@@ -92,94 +91,29 @@ Mistakes mistakes_of(const nlohmann::ordered_json& test, const std::vector<std::
   return out;
 }
 
-struct EvaluateArguments {
-  std::string model, list;
-  DataSetRequest data;
-};
-
-// A file for the mistakes, opened before the work is done.
-std::unique_ptr<AtomicFile> list_file(const EvaluateArguments& args) {
-  return args.list.empty() ? nullptr : std::make_unique<AtomicFile>(args.list);
-}
-
-// `saved`: the file the result stands in besides, if any.
-void tell(const Settings& settings, const EvaluateArguments& args, const nlohmann::ordered_json& result,
-          const std::vector<std::string>& classes, AtomicFile* file, const std::string& saved) {
-  const Mistakes mistakes = mistakes_of(result.at("test"), classes);
-  if (file) {
-    file->write(mistakes.csv);
-    file->commit();
+// The probabilities of a result, a row a track.
+ScoreTable scores_in(const nlohmann::ordered_json& test, const std::vector<std::string>& classes) {
+  ScoreTable out;
+  out.tags = classes;
+  out.columns = std::ssize(classes);
+  for (const auto& track : test.at("predictions")) {
+    out.tracks.push_back(track.at("track"));
+    for (const auto& value : track.at(test.contains("confusion") ? "probabilities" : "scores"))
+      out.values.push_back(value.get<float>());
+    ++out.rows;
   }
-  if (settings.json) return print_json(result);
-  print("{}: {}\n", args.model, Lines{result_text(result)});
-  if (!saved.empty()) print("result: {}\n", saved);
-  if (file) print("mistakes: {}: all {}\n", args.list, mistakes.count);
-  else if (mistakes.count > 0)
-    print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count, args.model);
-}
-
-// What says how audio is read plays no part elsewhere.
-void expect_no_flags(const EvaluateArguments& args, const std::string& because) {
-  for (const Option* flag : args.data.flags)
-    if (flag->count() > 0) fail(ErrorKind::usage, "{}: plays no part here: {}", flag->name(), because);
-  if (args.data.classes_are_folders)
-    fail(ErrorKind::usage, "--classes-are-folders: plays no part here: {}", because);
-}
-
-// Those of the data set's own split, else all.
-std::vector<std::int32_t> test_tracks(const TrainingData& data) {
-  std::vector<std::int32_t> tracks;
-  if (data.has_splits()) tracks = data.own_split().test;
-  else tracks = data.all_tracks();
-  if (tracks.empty()) fail(ErrorKind::input, "{}: has no test tracks", data.path());
-  say("{}: {} tracks are tested{}", data.path(), tracks.size(),
-      data.has_splits() ? "" : ", all of them: it has no split");
-  return tracks;
-}
-
-// A model that is no run folder of ours: what it has not been trained on is up to who gives the data.
-void evaluate_model(Settings& settings, const EvaluateArguments& args, const std::string& model) {
-  if (args.data.path.empty())
-    fail(ErrorKind::usage, "evaluate {}: a model file has no test tracks of its own: --data names them",
-         args.model);
-  const auto file = list_file(args);
-  const auto device = open_device(settings);
-  LoadedModel loaded = load_model(*device, model);
-  DataSetRequest request = args.data;
-  request.splits = true;
-  if (request.mtat.tags.empty()) request.mtat.tags = fmt::format("top{}", loaded.classes.size());
-  std::string cache = request.path;
-  std::optional<TemporaryFolder> folder;
-  if (const auto audio = audio_of(request, settings)) {
-    expect_answers(loaded, audio->classes, request.path);
-    folder.emplace();
-    cache = *folder / "features.h5";
-    try {
-      extract_to(cache, *audio, loaded.recipe.features, *device, settings);
-    } catch (const Interrupted&) {
-      throw Interrupted{"stopped before anything was tested"};
-    }
-  } else {
-    expect_no_flags(args, request.path + " is a cache");
-  }
-  const TrainingData data(*device, request.path, CacheFile(cache), loaded.recipe,
-                          TrainingData::Hold::automatic, say_line);
-  auto result = test_model(*device, loaded, data, test_tracks(data));
-  result["model"] = args.model;
-  const auto& test = result.at("test");
-  tell(settings, args, result,
-       test.contains("confusion") ? test.at("classes").get<std::vector<std::string>>() : data.classes(),
-       file.get(), "");
+  return out;
 }
 
 void evaluate(Settings& settings, const EvaluateArguments& args) {
-  const std::string path = model_path(args.model);
-  if (!std::filesystem::is_directory(path)) return evaluate_model(settings, args, path);
-  expect_no_flags(args, args.model + " is a run, which has its test tracks");
-  const auto file = list_file(args);
+  const std::string path = model_path(args.models[0]);
+  if (args.models.size() > 1 || args.tracks != "test" || !std::filesystem::is_directory(path))
+    return evaluate_models(settings, args);
+  expect_no_audio_flags(args, args.models[0] + " is a run, which has its test tracks");
+  EvaluationFiles files(args);
   Restored at(settings, path, args.data.path);
   const nlohmann::ordered_json result = test_in_folder(at.run, at.folder);
-  tell(settings, args, result, at.data.classes(), file.get(), at.folder.file("result.json"));
+  tell_evaluation(settings, args, result, at.data.classes(), files, at.folder.file("result.json"));
   if (!at.run.finished()) say("note: this run is not finished; go on with: melgrad train --resume {}", path);
 }
 
@@ -265,18 +199,62 @@ void verify(Settings& settings, const std::string& path, const std::string& cach
 
 }  // namespace
 
+EvaluationFiles::EvaluationFiles(const EvaluateArguments& args) {
+  if (!args.mistakes.empty()) mistakes = std::make_unique<AtomicFile>(args.mistakes);
+  if (!args.scores.empty()) scores = std::make_unique<AtomicFile>(args.scores);
+}
+
+void tell_evaluation(const Settings& settings, const EvaluateArguments& args,
+                     const nlohmann::ordered_json& result, const std::vector<std::string>& classes,
+                     EvaluationFiles& files, const std::string& saved) {
+  const Mistakes mistakes = mistakes_of(result.at("test"), classes);
+  const auto write = [](AtomicFile* file, const std::string& text) {
+    if (file == nullptr) return;
+    file->write(text);
+    file->commit();
+  };
+  write(files.mistakes.get(), mistakes.csv);
+  if (files.scores) write(files.scores.get(), as_csv(scores_in(result.at("test"), classes)));
+  if (settings.json) return print_json(result);
+  const std::string models = joined(args.models);
+  print("{}: {}\n", models, Lines{result_text(result)});
+  if (!saved.empty()) print("result: {}\n", saved);
+  if (files.scores) print("probabilities: {}\n", args.scores);
+  if (files.mistakes) print("mistakes: {}: all {}\n", args.mistakes, mistakes.count);
+  else if (mistakes.count > 0)
+    print("mistakes: {}; melgrad evaluate {} --mistakes F.csv lists them\n", mistakes.count,
+          fmt::format("{}", fmt::join(args.models, " ")));
+}
+
+void expect_no_audio_flags(const EvaluateArguments& args, const std::string& because) {
+  for (const Option* flag : args.data.flags)
+    if (flag->count() > 0) fail(ErrorKind::usage, "{}: plays no part here: {}", flag->name(), because);
+  if (args.data.classes_are_folders)
+    fail(ErrorKind::usage, "--classes-are-folders: plays no part here: {}", because);
+}
+
 void register_evaluate(CommandLine& root, Settings& settings) {
   auto args = std::make_shared<EvaluateArguments>();
-  auto* command =
-      root.add_subcommand("evaluate", "test a finished run on its test tracks, or a model on any");
-  command->add_option("model", args->model, "run folder, model file, or a name of melgrad models")
+  auto* command = root.add_subcommand("evaluate", "test a finished run on its test tracks, or models on any");
+  command
+      ->add_option("model", args->models,
+                   "run folder, model file, or a name of melgrad models; of several of the same classes the "
+                   "mean of their probabilities is tested")
       ->required();
   args->data.mtat.tags.clear();  // as many as the model has
   add_data_set_options(
       *command, args->data, "--data",
-      "of a run: the cache, if it was moved since; of a model: a cache or data set, whose own "
+      "of a run: the cache, if it was moved since; of a model, or several: a cache or data set, whose own "
       "test tracks are tested, or all of it if it has no split");
-  command->add_option("--mistakes", args->list,
+  command
+      ->add_option("--tracks", args->tracks,
+                   "which to test: a part of the split of the runs, or of that of other --data, or all")
+      ->is_member({"train", "valid", "test", "all"})
+      ->capture_default_str();
+  command->add_option("--scores", args->scores,
+                      "a CSV file for the probabilities of all these tracks, a column a class, as metrics "
+                      "--scores reads it");
+  command->add_option("--mistakes", args->mistakes,
                       "a CSV file for every mistake: file, true and predicted genre, both probabilities, the "
                       "surest first; of tags those missed and false alarms");
   add_no_cache(*command, settings);

@@ -196,6 +196,10 @@ ReportRun read_run(const std::string& path) {
     run.notes.push_back(why);
   read_result(folder, run);
   read_origin(folder, run);
+  // What was tested otherwise is no other run of the same.
+  folder.read("run.json", [&](const ordered_json& json) {
+    if (json.contains("protocol")) run.recipe["protocol"] = json.at("protocol");
+  });
   return run;
 }
 

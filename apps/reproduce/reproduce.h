@@ -7,6 +7,7 @@
 namespace melgrad {
 
 void register_reproduce_dong2018(CommandLine& reproduce, Settings& settings);
+void register_reproduce_gtzan(CommandLine& reproduce, Settings& settings);
 void register_reproduce_mtat(CommandLine& reproduce, Settings& settings);
 
 }  // namespace melgrad

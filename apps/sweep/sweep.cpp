@@ -72,7 +72,7 @@ RunFolder open_folder(const SweepArguments& args, const Planned& plan, const Lis
   };
   asked.update(split_record(args.train));
   asked["points"] = plan.points;
-  return open_list(options, "sweep-" + plan.recipe.name, asked, &plan.recipe);
+  return open_list(options, "sweep-" + plan.recipe.name, asked, {{"recipe.toml", plan.recipe}});
 }
 
 // One for all points: of tracks as long as the longest segment among them.
@@ -139,8 +139,8 @@ void collect(const RunFolder& folder, Settings& settings) {
 void train(RunList& list, const RunFolder& folder, const Planned& plan, std::optional<Split> split,
            const SweepArguments& args, const ListOptions& options, Device& device, Settings& settings) {
   tell_of_features(plan.recipes[0].features);
-  const std::string cache =
-      features_of_list(folder, data_request(args.train), plan.recipes[0], options.part, device, settings);
+  const std::string cache = features_of_list(folder, data_request(args.train), plan.recipes[0], "recipe.toml",
+                                             options.part, device, settings);
   if (!split) split = split_of(plan, cache, args.train, device);
   std::vector<ListedRun> runs;
   const auto seeds = static_cast<std::size_t>(args.seeds);
@@ -173,6 +173,8 @@ void sweep(Settings& settings, const SweepArguments& args, ListOptions options) 
   RunList list(folder, read_sweep(folder).runs(), ending, options, "sweep");
   train(list, folder, plan, std::move(split), args, options, *device, settings);
   list.end("finished");
+  // The best are tested with as many threads as they were trained with.
+  if (options.jobs > 1) settings = divided(settings, options.jobs);
   if (in_parts) list.tell_part(settings);
   else collect(folder, settings);
 }

@@ -21,18 +21,25 @@ std::string with_interval(const Figure& f) {
   return fmt::format("{} ({:.2f}-{:.2f})", figure_text(f.value), f.low, f.high);
 }
 
+// "test tracks", unless others were asked for.
+std::string tracks_text(const ordered_json& result) {
+  const std::string part = result.value("tracks", std::string("test"));
+  return part == "all" ? "tracks" : part + " tracks";
+}
+
 // Of a run: which of its weights; of a model by itself there are no others.
 std::string genres_text(const ordered_json& result) {
   const ordered_json& test = result.at("test");
   const double accuracy = test.at("accuracy"), tracks = test.at("tracks");
   const bool run = result.contains("weights");
   return fmt::format(
-      "{} of {} test tracks right: accuracy {:.3f} (95 % interval {:.3f} to {:.3f}){}\nsingle segments "
-      "{:.3f}{}\n\n{}",
-      std::llround(accuracy * tracks), std::llround(tracks), accuracy,
+      "{} of {} {} right: accuracy {:.3f} (95 % interval {:.3f} to {:.3f}){}{}{}\n\n{}",
+      std::llround(accuracy * tracks), std::llround(tracks), tracks_text(result), accuracy,
       test.at("accuracy_interval").at(0).get<double>(), test.at("accuracy_interval").at(1).get<double>(),
       run ? fmt::format(", {} weights", result.at("weights").get<std::string>()) : "",
-      test.at("segment_accuracy").get<double>(),
+      test.at("segment_accuracy").is_null()
+          ? ""
+          : fmt::format("\nsingle segments {:.3f}", test.at("segment_accuracy").get<double>()),
       run ? fmt::format("; final weights {:.3f}, best-validation weights {:.3f}",
                         result.at("accuracy_final").get<double>(), result.at("accuracy_best").get<double>())
           : "",
@@ -43,7 +50,7 @@ std::string genres_text(const ordered_json& result) {
 std::string tags_text(const ordered_json& result) {
   const TagMetrics metrics = tag_metrics_of(result.at("test"));
   return fmt::format(
-      "{} test tracks{}\n\n{}", metrics.tracks,
+      "{} {}{}\n\n{}", metrics.tracks, tracks_text(result),
       result.contains("weights") ? fmt::format(", {} weights", result.at("weights").get<std::string>()) : "",
       as_table(metrics));
 }

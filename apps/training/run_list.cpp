@@ -11,9 +11,6 @@
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
 #include "apps/training/train.h"
-#include "io/arrays/cache_parts.h"
-#include "io/datasets/tar_shards.h"
-#include "io/files/atomic_file.h"
 #include "kernels/text.h"
 #include "models/runs/run_record.h"
 #include "models/runs/run_training.h"
@@ -23,49 +20,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
-
-std::string session_file(const std::optional<Part>& part) {
-  return part ? fmt::format("part-{}-of-{}.json", part->index, part->count) : "run.json";
-}
-
-[[noreturn]] void asked_otherwise(const std::string& file, const std::string& key, const std::string& there,
-                                  const std::string& now) {
-  fail(ErrorKind::usage, "{}: {} is {} there and {} now; choose another --out", file, key, there, now);
-}
-
-// What two processes ask for in one folder is the same.
-void expect_same(const RunFolder& folder, const ordered_json& asked) {
-  const ordered_json there = without_sessions(folder.read_json("run.json"));
-  const auto text = [](const ordered_json& json, const std::string& key) {
-    return json.contains(key) ? json_text(json[key]) : std::string("nothing");
-  };
-  for (const ordered_json* one : {&asked, &there})
-    for (const auto& [key, value] : one->items())
-      if (text(there, key) != text(asked, key))
-        asked_otherwise(folder.file("run.json"), key, text(there, key), text(asked, key));
-}
-
-void expect_same(const std::string& file, const Recipe& recipe) {
-  const auto there = recipe_fields(load_recipe(file)), now = recipe_fields(recipe);
-  for (std::size_t i = 0; i < now.size(); ++i)
-    if (there[i] != now[i])
-      asked_otherwise(file, now[i].first, "'" + there[i].second + "'", "'" + now[i].second + "'");
-}
-
-RunFolder join_list(const ListOptions& options, const std::string& name, const ordered_json& asked,
-                    const Recipe* recipe) {
-  if (options.out.empty() && options.part->count > 1)
-    fail(ErrorKind::usage, "--part: name the folder that the parts share with --out");
-  const RunFolder folder = RunFolder::join(options.out, name);
-  // First, as run.json says that all is there.
-  if (recipe != nullptr && !write_file_once(folder.file("recipe.toml"), as_toml(*recipe)))
-    expect_same(folder.file("recipe.toml"), *recipe);
-  if (!write_file_once(folder.file("run.json"), json_text(asked, 2) + "\n")) expect_same(folder, asked);
-  const std::string file = session_file(options.part);
-  if (fs::exists(folder.file(file))) record_resumption(folder, {}, file);
-  else folder.write_json(file, session_record());
-  return folder;
-}
 
 // Whether what one trains on serves the other.
 bool same_data(const ListedRun& a, const ListedRun& b) {
@@ -195,15 +149,6 @@ class Work {
   std::set<std::string> told_;  // while data are loaded
 };
 
-// The share of the CPU's threads that each of `jobs` has, however many runs are left: the bits depend on it.
-Settings divided(const Settings& settings, int jobs) {
-  Settings own = settings;
-  const int all =
-      settings.threads > 0 ? settings.threads : static_cast<int>(std::thread::hardware_concurrency());
-  own.threads = std::max(1, all / jobs);
-  return own;
-}
-
 // For as many of the jobs as are `needed`. All have their devices before the first computes: OpenBLAS counts
 // its threads for all of them.
 void train_several(Work& work, const Settings& settings, int jobs, int needed) {
@@ -227,6 +172,14 @@ void train_several(Work& work, const Settings& settings, int jobs, int needed) {
 
 }  // namespace
 
+Settings divided(const Settings& settings, int jobs) {
+  Settings own = settings;
+  const int all =
+      settings.threads > 0 ? settings.threads : static_cast<int>(std::thread::hardware_concurrency());
+  own.threads = std::max(1, all / jobs);
+  return own;
+}
+
 Option* add_list_options(CommandLine& command, ListOptions& options, const std::string& runs) {
   add_part(command, options.part, runs);
   command
@@ -237,45 +190,6 @@ Option* add_list_options(CommandLine& command, ListOptions& options, const std::
       ->capture_default_str();
   return command.add_option("--collect", options.collect,
                             "the table of what is in this folder, whose parts are done");
-}
-
-void expect_data(const std::string& option, const std::string& data) {
-  if (data == "-")
-    fail(ErrorKind::usage, "{} -: standard input cannot be read again when the runs go on", option);
-  if (!names_shards(data) && !has_cache(data)) fail(ErrorKind::input, "{}: no such file or folder", data);
-}
-
-RunFolder open_list(const ListOptions& options, const std::string& name, const ordered_json& asked,
-                    const Recipe* recipe) {
-  expect_part(options.part);
-  if (options.part) return join_list(options, name, asked, recipe);
-  if (!options.resume.empty()) {
-    RunFolder folder = RunFolder::resume(options.resume);
-    record_resumption(folder);
-    return folder;
-  }
-  RunFolder folder = RunFolder::create(options.out, name);
-  if (recipe != nullptr) write_file_atomically(folder.file("recipe.toml"), as_toml(*recipe));
-  ordered_json run = asked;
-  run.update(session_record());
-  folder.write_json("run.json", run);
-  return folder;
-}
-
-std::string features_of_list(const RunFolder& folder, const DataSetRequest& data, const Recipe& recipe,
-                             const std::optional<Part>& part, Device& device, Settings& settings) {
-  const std::string path = folder.file("features.h5");
-  if (part && part->count > 1 && has_cache(path)) return path;
-  const auto audio = audio_of(data, settings);
-  if (!audio) return data.path;
-  if (part && part->count > 1)
-    fail(ErrorKind::usage,
-         "--part: {} is audio, and parts do not wait for another's features: melgrad extract {} --recipe {} "
-         "--out {}{} makes them",
-         data.path, data.path, folder.file("recipe.toml"), path,
-         data.classes_are_folders ? " --classes-are-folders" : "");
-  extract_to(path, *audio, recipe.features, device, settings);
-  return path;
 }
 
 std::unique_ptr<TrainingData> looked_at(Device& device, const std::string& cache, const Recipe& recipe) {

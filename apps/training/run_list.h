@@ -3,11 +3,12 @@
 // several processes that know nothing of each other and share the folder and the work (--part). What is
 // finished is taken over, what was begun is gone on with: a part is started again by its own command.
 //   run.json          what was asked for; of a list without parts its sessions too
-//   recipe.toml       the recipe, where all runs have the same or begin with it
-//   part-I-of-N.json  the sessions of who does part I: each file has one writer
+//   recipe.toml       the recipe, where all runs have the same or begin with it; of several
+//   recipe-<name>.toml part-I-of-N.json  the sessions of who does part I: each file has one writer
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -30,21 +31,28 @@ struct ListOptions {
 // --part, --jobs, --collect, which is returned; `runs` are what the parts are of.
 Option* add_list_options(CommandLine& command, ListOptions& options, const std::string& runs);
 
+// The share of the CPU's threads that each of `jobs` has, however many runs are left: the bits depend on it.
+Settings divided(const Settings& settings, int jobs);
+
+// Where the sessions of who does this part are, or of the whole.
+std::string session_file(const std::optional<Part>& part);
+
 // The data of a list are read again when it goes on: Error (input) where there are none, (usage) for standard
 // input. `option` names them.
 void expect_data(const std::string& option, const std::string& data);
 
 // The list's folder: --resume's, a new one, or of a part one that another may have begun, if the same was
-// asked for there. A new one gets run.json with what was `asked`, and `recipe` if there is one. Throws Error
-// (usage) naming what was asked for otherwise.
+// asked for there. A new one gets run.json with what was `asked`, and the `recipes`, each by the name of its
+// file. Throws Error (usage) naming what was asked for otherwise.
 RunFolder open_list(const ListOptions& options, const std::string& name, const nlohmann::ordered_json& asked,
-                    const Recipe* recipe = nullptr);
+                    const std::map<std::string, Recipe>& recipes = {});
 
 // The features that a list trains on: `data` if that is a cache; else those of its `audio`, features.h5 in
-// the list's folder, which are extracted, or of parts must be there, as nobody waits for another: Error
-// (usage) with the command that makes them.
+// the list's folder (of recipe-x.toml features-x.h5), which are extracted, or of parts must be there, as
+// nobody waits for another: Error (usage) with the command that makes them. `file` is the recipe's there.
 std::string features_of_list(const RunFolder& folder, const DataSetRequest& data, const Recipe& recipe,
-                             const std::optional<Part>& part, Device& device, Settings& settings);
+                             const std::string& file, const std::optional<Part>& part, Device& device,
+                             Settings& settings);
 
 // A cache for what is to be known before anything is trained: its classes and splits. Notes of these are
 // told.

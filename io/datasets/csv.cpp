@@ -152,6 +152,15 @@ std::string column_key(std::string_view name) {
   return key;
 }
 
+std::string csv_exact(std::string_view text) {
+  if (text.find_first_of(",;|\t\"\r\n") == std::string_view::npos && !text.starts_with(' ') &&
+      !text.ends_with(' '))
+    return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) quoted.append(c == '"' ? 2 : 1, c);
+  return quoted + '"';
+}
+
 std::string csv_field(std::string_view text) {
   std::string field = printable(text);
   if (!field.empty() && std::string_view("=+-@").find(field[0]) != std::string_view::npos)

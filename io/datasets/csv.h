@@ -57,6 +57,8 @@ std::vector<CsvRow> read_csv(const std::filesystem::path& path);
 // In lower case, without blanks around it: how names of columns are compared.
 std::string column_key(std::string_view name);
 
+// A text as one field of a table that programs read back: quoted where it must be, and else as it is.
+std::string csv_exact(std::string_view text);
 // A text as one field of a table to be written: printable (kernels/text.h), quoted where it must be, and with
 // a ' before it where a spreadsheet would take it for a formula (= + - @ first). Numbers are written without
 // this.

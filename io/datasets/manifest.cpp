@@ -209,7 +209,7 @@ class ManifestReader {
     const fs::path file = file_of(table_.fields()[columns_.path], set_.root).lexically_normal();
     if (file.empty()) fail(ErrorKind::input, "{}: the path is empty; name a file", table_.where());
     Track track{set_.root / file, file.generic_string(), {}, ""};
-    if (columns_.split) track.split = split_of_row();
+    if (columns_.split) track.split = split_stated(table_.text(*columns_.split), table_.where());
     for (const std::size_t c : columns_.carried) track.columns.push_back(table_.text(c));
     const auto [first, is_new] = line_of_.emplace(track.name, table_.line());
     if (!is_new)
@@ -219,14 +219,6 @@ class ManifestReader {
     if (columns_.single && stripped(labels_.back(), " ;").empty())
       fail(ErrorKind::input, "{}: no label; name one, or call the column \"labels\"", table_.where());
     set_.tracks.push_back(std::move(track));
-  }
-
-  std::string split_of_row() {
-    const std::string stated = table_.text(*columns_.split), split = split_called(stated);
-    // "dev" is what is trained on to some and what is validated on to others.
-    if (stated.empty() || (!split.empty() && !column_key(stated).starts_with("dev"))) return split;
-    fail(ErrorKind::input, "{}: split \"{}\"; it must be train, valid, test or empty", table_.where(),
-         stated);
   }
 
   void set_labels(const std::string& path) {
@@ -252,6 +244,15 @@ class ManifestReader {
 
 DataSet open_manifest(const fs::path& path, const DataSetOptions& options) {
   return ManifestReader(path, options).take();
+}
+
+const std::vector<std::string>& names_of_paths() { return kPath; }
+
+std::string split_stated(const std::string& text, const std::string& where) {
+  std::string split = split_called(text);
+  // "dev" is what is trained on to some and what is validated on to others.
+  if (text.empty() || (!split.empty() && !column_key(text).starts_with("dev"))) return split;
+  fail(ErrorKind::input, "{}: split \"{}\"; it must be train, valid, test or empty", where, text);
 }
 
 }  // namespace melgrad

@@ -14,4 +14,9 @@ namespace melgrad {
 // Its tracks in the order of the rows. Throws Error (input) that names the line.
 DataSet open_manifest(const std::filesystem::path& path, const DataSetOptions& options);
 
+// What the column of paths may be called, our own name first.
+const std::vector<std::string>& names_of_paths();
+// "train", "valid", "test" or "", as a row states it. Throws Error (input), `where` first, for anything else.
+std::string split_stated(const std::string& text, const std::string& where);
+
 }  // namespace melgrad

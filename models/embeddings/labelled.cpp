@@ -6,8 +6,8 @@
 #include <numeric>
 #include <optional>
 
+#include "io/datasets/column_table.h"
 #include "io/datasets/dataset.h"
-#include "io/datasets/split.h"
 #include "io/files/hash.h"
 #include "kernels/error.h"
 #include "kernels/text.h"
@@ -65,25 +65,11 @@ void leave_out_unlabelled(Cache& cache, const std::string& path, const Notes& no
   if (left_out > 0) note(notes, "{}: {} tracks without a label are left out", path, left_out);
 }
 
-// Tracks of a data set by their names, and by what lists of names compare.
-class TracksByName {
- public:
-  explicit TracksByName(const DataSet& set) {
-    for (const Track& track : set.tracks) {
-      exact_[track.name] = &track;
-      const auto [at, fresh] = bare_.emplace(name_in_lists(track.name), &track);
-      if (!fresh) at->second = nullptr;  // of two tracks
-    }
-  }
-  const Track* find(const std::string& name) const {
-    if (const auto exact = exact_.find(name); exact != exact_.end()) return exact->second;
-    const auto bare = bare_.find(name_in_lists(name));
-    return bare == bare_.end() ? nullptr : bare->second;
-  }
-
- private:
-  std::map<std::string, const Track*> exact_, bare_;
-};
+std::vector<std::string> names_of(const DataSet& set) {
+  std::vector<std::string> names;
+  for (const Track& track : set.tracks) names.push_back(track.name);
+  return names;
+}
 
 }  // namespace
 
@@ -109,17 +95,18 @@ Cache labelled(const EmbeddingTable& table, const Notes& notes) {
 }
 
 Cache labelled(const EmbeddingTable& table, const DataSet& set, const Notes& notes) {
-  const TracksByName tracks(set);
+  const TrackNames tracks(names_of(set));
   const ClassIndex index(set.classes);
   std::map<const Track*, std::string> taken;
   std::vector<std::string> unknown;
   Cache cache = cache_of(table, [&](std::int64_t row) -> std::optional<CacheItem> {
     const std::string& name = table.names[static_cast<std::size_t>(row)];
-    const Track* track = tracks.find(name);
-    if (track == nullptr) {
+    const auto place = tracks.find(name);
+    if (!place) {
       unknown.push_back(name);
       return std::nullopt;
     }
+    const Track* track = &set.tracks[*place];
     const auto [at, fresh] = taken.emplace(track, name);
     if (!fresh)
       fail(ErrorKind::input, "{}: {} and {} are both {} of the labels", table.path, at->second, name,

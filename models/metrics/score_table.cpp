@@ -51,7 +51,8 @@ ScoreTable from_csv(const std::string& path) {
   out.path = path;
   if (!rows.empty()) {
     const auto& first = rows[0].fields;
-    if (std::any_of(first.begin() + 1, first.end(), [](const auto& f) { return !number<float>(f); })) {
+    if (column_key(first[0]) == "track" ||
+        std::any_of(first.begin() + 1, first.end(), [](const auto& f) { return !number<float>(f); })) {
       out.tags.assign(first.begin(), first.end());
       rows.erase(rows.begin());
     }
@@ -126,6 +127,19 @@ ScoreTable read_score_table(const std::string& path) {
   expect_distinct(out.tracks, path, "track");
   expect_distinct(out.tags, path, "tag");
   return out;
+}
+
+std::string as_csv(const ScoreTable& table) {
+  std::string text = "track";
+  for (const std::string& tag : table.tags) text += "," + csv_exact(tag);
+  text += '\n';
+  const auto columns = static_cast<std::size_t>(table.columns);
+  for (std::size_t r = 0; r < table.tracks.size(); ++r) {
+    text += csv_exact(table.tracks[r]);
+    for (std::size_t c = 0; c < columns; ++c) text += "," + shortest(table.values[r * columns + c]);
+    text += '\n';
+  }
+  return text;
 }
 
 std::vector<std::string> read_names(const std::string& path) {

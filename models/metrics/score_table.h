@@ -24,6 +24,9 @@ struct ScoreTable {
 // Throws Error (input) that names the row of a field that is no number, and a name that is there twice.
 ScoreTable read_score_table(const std::string& path);
 
+// The table as text that read_score_table reads to the same names and the same bits.
+std::string as_csv(const ScoreTable& table);
+
 // Names of tags: a text file with one a line, or .npy of texts.
 std::vector<std::string> read_names(const std::string& path);
 // The same of text that is at hand; `where` names it in messages.

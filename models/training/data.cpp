@@ -143,7 +143,8 @@ std::vector<std::string> TrainingData::column(const std::string& name) const {
   if (at == columns().end())
     fail(ErrorKind::input, "{}: no column \"{}\" in the data set; {}", path_, name,
          columns().empty() ? "a manifest or a known layout may have one"
-                           : "it has " + joined(columns()) + "; extract --group takes others along");
+                           : "it has " + joined(columns()) +
+                                 "; extract --group takes others along, --columns attaches them");
   std::vector<std::string> values;
   for (const CacheItem& item : file_.description().items)
     values.push_back(item.columns[static_cast<std::size_t>(at - columns().begin())]);

@@ -30,6 +30,26 @@ std::vector<std::size_t> outputs_for(const LoadedModel& model, const TrainingDat
   return outputs;
 }
 
+// [segments, classes] of the segments of tracks, and how many each track has.
+struct SegmentProbabilities {
+  std::vector<std::string> classes;
+  std::vector<std::int64_t> counts;
+  std::vector<float> values;
+};
+
+SegmentProbabilities segment_probabilities(Device& device, LoadedModel& model, const TrainingData& data,
+                                           const std::vector<std::int32_t>& tracks) {
+  SegmentProbabilities out;
+  const std::vector<std::size_t> outputs = outputs_for(model, data, out.classes);
+  Evaluator evaluator(device, *model.model, data.task(), model.recipe.segment);
+  TestSegments segments = test_segments(data.table(), tracks, model.recipe.segment);
+  const std::vector<float> all = evaluator.probabilities(data.table(), segments.rows);
+  for (std::size_t row = 0; row < all.size(); row += model.classes.size())
+    for (const std::size_t k : outputs) out.values.push_back(all[row + k]);
+  out.counts = std::move(segments.counts);
+  return out;
+}
+
 }  // namespace
 
 void expect_answers(const LoadedModel& model, const std::vector<std::string>& classes,
@@ -42,17 +62,25 @@ void expect_answers(const LoadedModel& model, const std::vector<std::string>& cl
 
 nlohmann::ordered_json test_model(Device& device, LoadedModel& model, const TrainingData& data,
                                   const std::vector<std::int32_t>& tracks) {
-  std::vector<std::string> classes;
-  const std::vector<std::size_t> outputs = outputs_for(model, data, classes);
-  Evaluator evaluator(device, *model.model, data.task(), model.recipe.segment);
-  const TestSegments segments = test_segments(data.table(), tracks, model.recipe.segment);
-  const std::vector<float> all = evaluator.probabilities(data.table(), segments.rows);
-  std::vector<float> probabilities;
-  for (std::size_t row = 0; row < all.size(); row += model.classes.size())
-    for (const std::size_t k : outputs) probabilities.push_back(all[row + k]);
+  const SegmentProbabilities found = segment_probabilities(device, model, data, tracks);
   return {{"recipe", model.recipe.name},
           {"classes", model.classes.size()},
-          {"test", answers_json(data, tracks, segments.counts, probabilities, classes)}};
+          {"test", answers_json(data, tracks, found.counts, found.values, found.classes)}};
+}
+
+TrackProbabilities track_probabilities(Device& device, LoadedModel& model, const TrainingData& data,
+                                       const std::vector<std::int32_t>& tracks) {
+  SegmentProbabilities found = segment_probabilities(device, model, data, tracks);
+  TrackProbabilities out{std::move(found.classes), {}};
+  const std::size_t width = out.classes.size();
+  const float* p = found.values.data();
+  for (const std::int64_t count : found.counts) {
+    std::vector<double> sum(width, 0.0);
+    for (std::int64_t s = 0; s < count; ++s, p += width)
+      for (std::size_t k = 0; k < width; ++k) sum[k] += p[k];
+    for (const double one : sum) out.mean.push_back(static_cast<float>(one / static_cast<double>(count)));
+  }
+  return out;
 }
 
 }  // namespace melgrad

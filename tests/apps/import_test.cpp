@@ -117,6 +117,34 @@ TEST(Import, TracksThatCannotBeUsedAreListed) {
   EXPECT_EQ(cache.skipped[3].reason, "track 4 has no name");
 }
 
+TEST(Import, ColumnsAreAttachedFromATable) {
+  const Scratch scratch;
+  write_bytes(scratch / "a.npz",
+              zip({{"X.npy", x_array<float>("<f4")}, {"T.npy", labels()}, {"N.npy", names()}}));
+  write_bytes(scratch / "c.csv", "name,recording,fold,split\nc,r1,2,test\na,r1,1,train\nd,r2,1,train\n");
+  std::string output;
+  EXPECT_EQ(import({"--json", scratch / "a.npz", "--out", scratch / "a.h5", "--columns", scratch / "c.csv"},
+                   &output),
+            0);
+  const Cache cache = read_cache(scratch / "a.h5");
+  EXPECT_EQ(cache.columns, (std::vector<std::string>{"recording", "fold"}));
+  EXPECT_EQ(cache.items[0].columns, (std::vector<std::string>{"r1", "1"}));
+  EXPECT_EQ(cache.items[1].columns, (std::vector<std::string>{"", ""}));
+  EXPECT_EQ(cache.items[2].columns, (std::vector<std::string>{"r1", "2"}));
+  EXPECT_EQ(cache.items[0].split, "train");
+  EXPECT_EQ(cache.items[1].split, "");
+  EXPECT_EQ(cache.items[2].split, "test");
+  write_bytes(scratch / "c.csv", "name,a\nx,1\n");
+  std::filesystem::remove(scratch / "a.h5");
+  expect_contains(
+      error_of(ErrorKind::input,
+               [&] {
+                 import({scratch / "a.npz", "--out", scratch / "a.h5", "--columns", scratch / "c.csv"});
+               }),
+      "names none of the 3 tracks, whose first is a.wav");
+  EXPECT_FALSE(std::filesystem::exists(scratch / "a.h5"));
+}
+
 TEST(Import, WrongArchivesAreNamed) {
   const Scratch scratch;
   const auto message = [&](const std::vector<std::pair<std::string, std::string>>& files) {

@@ -30,6 +30,19 @@ class ScoreTables : public testing::Test {
   const Scratch scratch_;
 };
 
+TEST_F(ScoreTables, WhatIsWrittenIsReadAsItWas) {
+  ScoreTable table;
+  table.tracks = {"a, b.wav", "=1+1", "say \"x\".wav", "-", " blank", "tab\there", "7"};
+  table.tags = {"0", "1", "R&B; soul"};  // numbers too
+  table.rows = 7;
+  table.columns = 3;
+  for (int i = 0; i < 21; ++i) table.values.push_back(1.0F / static_cast<float>(i + 1));
+  const ScoreTable again = read_score_table(file("s.csv", as_csv(table)));
+  EXPECT_EQ(again.tracks, table.tracks);
+  EXPECT_EQ(again.tags, table.tags);
+  EXPECT_EQ(again.values, table.values);
+}
+
 TEST_F(ScoreTables, RowsAndColumnsGoTogetherByName) {
   const ScoreTable truth = read_score_table(file("t.csv", "track,rock,jazz\na.mp3,1,0\nb.mp3,0,1\n"));
   const ScoreTable scores =
