@@ -8,10 +8,10 @@
 //   conv 32 @ 7x5 stride 4x2, norm, pool 1x2,
 //     ReLU                                       64 x  32 x 32
 //   block 32                                     64 x  32 x 32
-//   block 48, stride 2                           32 x  16 x 48
-//   block 96, stride 2                           16 x   8 x 96
-//   block 192, stride 2                           8 x   4 x 192
-//   maximum and mean over all positions, norm   384
+//   block 64, stride 2                           32 x  16 x 64
+//   block 128, stride 2                          16 x   8 x 128
+//   block 256, stride 2                           8 x   4 x 256
+//   maximum and mean over all positions, norm   512
 //   dropout, dense                               classes
 //   parameters with 10 classes                   734,982
 //
@@ -26,7 +26,7 @@
 namespace melgrad {
 namespace {
 
-const std::vector<std::int64_t> kResidualChannels = {32, 48, 96, 192};
+const std::vector<std::int64_t> kResidualChannels = {32, 64, 128, 256};
 // The second channel is in units of the bands' own deviation if the input is standardised.
 constexpr float kRelativeScale = 1.5F;
 

@@ -319,7 +319,7 @@ class Gated(nn.Module):
 class ResnetSe(Net):
     def __init__(self, width, tags, frames, bands):
         super().__init__(width, tags)
-        widths = [self.c(f) for f in (32, 48, 96, 192)]
+        widths = [self.c(f) for f in (32, 64, 128, 256)]
         self.stem = Block(2, widths[0], (5, 7), stride=(2, 4), pad=(2, 3), pool=(2, 1))
         steps = zip(widths[:1] + widths, widths, (1, 2, 2, 2))
         self.chain("block", [Gated(i, o, stride) for i, o, stride in steps])
