@@ -4,6 +4,7 @@
 
 #include "bench/lab.h"
 #include "kernels/mel.h"
+#include "models/embedded.h"
 #include "models/networks/networks.h"
 #include "models/recipes/recipe.h"
 #include "models/training/step.h"
@@ -81,8 +82,9 @@ const bool registered = [] {
       recipe.segment.frames = frames;
       add(device, recipe);
     }
-    for (const std::string& name : model_names())
-      if (name != "dong2018" && name != "mlp") add(device, load_recipe("mtat-" + name));
+    for (const char* name : {"gtzan-small", "gtzan-best"}) add(device, load_recipe(name));
+    for (const std::string& name : names_of(embedded_recipes()))
+      if (name.starts_with("mtat-") && name != "mtat-sota") add(device, load_recipe(name));
   }
   return true;
 }();
