@@ -12,6 +12,9 @@ class Task;
 class TrainingData;
 struct Recipe;
 
+// Whether a track's targets are more than its label: mixed, spread, or a teacher's in part.
+bool has_soft_targets(const Recipe& recipe);
+
 // [tracks, classes]: (1 - s) label + s spread_to(classes), s = train.label_smoothing; labels of 0 and 1.
 std::vector<float> smoothed_targets(const std::vector<std::uint8_t>& labels, std::size_t classes,
                                     const Task& task, const Recipe& recipe);

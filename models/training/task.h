@@ -32,9 +32,6 @@ struct Targets {
   Tensor class_weights;  // [labels] of a track in the loss, by its label; empty: 1
 };
 
-// Whether a track's targets are more than its label: mixed, spread, or a teacher's in part.
-bool has_soft_targets(const Recipe& recipe);
-
 struct Validation {
   double score = 0;                                     // what the recipe's best_by compares; more is better
   std::vector<std::pair<std::string, double>> figures;  // for the log; the first is the one compared
