@@ -8,6 +8,7 @@
 #include "apps/terminal/progress.h"
 #include "apps/training/train.h"
 #include "engine/layers.h"
+#include "kernels/math/augment.h"
 #include "kernels/math/half.h"
 #include "kernels/math/philox.h"
 #include "models/networks/networks.h"
@@ -134,7 +135,8 @@ void run_network(Device& device, const Recipe& recipe, std::unique_ptr<Model> mo
                  DType dtype) {
   const Task& task = task_of(recipe);
   const std::int64_t frames = recipe.segment.frames;
-  const TrackTable data = make_data(device, frames, bands, dtype, task.one_answer());
+  const TrackTable data =
+      make_data(device, resampled_frames(frames, recipe.augment.tempo), bands, dtype, task.one_answer());
   const Targets targets = make_targets(device, recipe);
   model->params().allocate(device);
   model->params().initialise(device, kSeed);

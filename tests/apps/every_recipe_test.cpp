@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 
+#include "kernels/math/augment.h"
 #include "kernels/math/philox.h"
 #include "models/training/run.h"
 #include "tests/devices.h"
@@ -45,7 +46,7 @@ std::string write_cache_for(const Recipe& recipe, const Scratch& scratch) {
   cache.mel = recipe.features;
   cache.dtype = DType::f32;
   cache.bands = recipe.features.n_fft > 0 ? MelTables(recipe.features).bands() : 1;
-  const std::int64_t rows = recipe.segment.frames + 7;
+  const std::int64_t rows = resampled_frames(recipe.segment.frames, recipe.augment.tempo) + 7;
   for (int c = 0; c < kClasses; ++c) cache.classes.push_back("class" + std::to_string(c));
   for (int k = 0; k < kTracks; ++k) {
     CacheItem item;

@@ -96,7 +96,9 @@ TEST(RecipeKeys, WhatIsNoKeySaysWhatComesNearest) {
     return "accepted";
   };
   EXPECT_EQ(refused("seed=3"), "seed: is an option of train: --seed N");
-  EXPECT_NE(refused("label_smoothing=0.1").find("nearest are augment.mixup"), std::string::npos);
+  EXPECT_NE(refused("duration=3").find("segment.frames counts frames"), std::string::npos);
+  EXPECT_EQ(refused("label_smoothing=0.1"), "accepted");
+  EXPECT_EQ(refused("ema_decay=0.99"), "accepted");
   EXPECT_NE(refused("batchsize=3").find("did you mean train.batch?"), std::string::npos);
   EXPECT_NE(refused("features.lr=3").find("did you mean train.rate?"), std::string::npos);
   EXPECT_NE(refused("train.frames=3").find("did you mean segment.frames?"), std::string::npos);

@@ -6,6 +6,7 @@
 
 #include "engine/collective.h"
 #include "io/arrays/cache.h"
+#include "kernels/math/augment.h"
 #include "kernels/math/philox.h"
 #include "kernels/mel.h"
 #include "models/training/run.h"
@@ -21,7 +22,7 @@ inline Cache noise_for(const Recipe& recipe, std::int64_t starts = 6) {
   cache.dtype = DType::f32;
   cache.bands = MelTables(recipe.features).bands();
   for (int c = 0; c < kNoiseClasses; ++c) cache.classes.push_back("class" + std::to_string(c));
-  const std::int64_t rows = recipe.segment.frames + starts - 1;
+  const std::int64_t rows = resampled_frames(recipe.segment.frames, recipe.augment.tempo) + starts - 1;
   for (int k = 0; k < kNoiseTracks; ++k) {
     CacheItem item;
     item.name = "track" + std::to_string(k);
