@@ -8,8 +8,10 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <tuple>
+#include <vector>
 
 #include "kernels/cpu/cpu_ops.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/sparse_conv.h"
 
 namespace melgrad {
@@ -97,6 +99,25 @@ BackwardWeights::primitive_desc describe_backward_weights(const dnnl::engine& e,
 }
 #endif
 
+// A kernel of one position with a stride meets every n-th position alone. oneDNN 2.6 (jit_1x1:avx2) writes
+// past its scratchpad there where the channels do not fill a vector; so the positions are taken out first,
+// which is no slower.
+bool meets_every_nth(const Shape& w, const Conv2d& conv) {
+  return w[1] == 1 && w[2] == 1 && conv.pad_t == 0 && conv.pad_f == 0 && conv.stride_t * conv.stride_f > 1;
+}
+
+// body(at, nth): the first channel of a position of x [N, T, F, C] that is met, and of it among those that
+// are, [N, frames, bands, C].
+template <typename Body>
+void for_each_nth(const Shape& x, std::int64_t frames, std::int64_t bands, const Conv2d& conv, int threads,
+                  const Body& body) {
+  parallel_for(x[0] * frames, threads, 1, [&](std::int64_t row) {
+    const std::int64_t n = row / frames, t = row % frames * conv.stride_t;
+    for (std::int64_t f = 0; f < bands; ++f)
+      body(((n * x[1] + t) * x[2] + f * conv.stride_f) * x[3], (row * bands + f) * x[3]);
+  });
+}
+
 template <typename Primitive>
 struct Built {
   typename Primitive::primitive_desc description;
@@ -139,6 +160,13 @@ class ConvPrimitives {
     stream_.wait();
   }
 
+  // Room for positions that are taken out.
+  Tensor room(const Shape& shape) {
+    const auto size = static_cast<std::size_t>(shape.numel());
+    if (nth_.size() < size) nth_.resize(size);
+    return {nth_.data(), shape};
+  }
+
  private:
   template <typename Primitive, typename Describe>
   Built<Primitive>& find(std::map<ConvShape, Built<Primitive>>& cache, const ConvShape& s,
@@ -168,6 +196,8 @@ class ConvPrimitives {
     stream_.wait();
   }
 
+  std::vector<float> nth_;  // what a kernel of one position meets
+
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
   std::optional<memory> workspace_;  // shared by all convolutions, as large as the largest needs
@@ -179,12 +209,40 @@ class ConvPrimitives {
 CpuOps::CpuOps(int threads) : threads_(threads), conv_(std::make_unique<ConvPrimitives>()) {}
 CpuOps::~CpuOps() = default;
 
+// The positions of x that a kernel of one position meets.
+Tensor CpuOps::every_nth(Tensor x, const Conv2d& conv, std::int64_t frames, std::int64_t bands) {
+  const Tensor out = conv_->room({x.dim(0), frames, bands, x.dim(3)});
+  const float* from = x.f32();
+  float* to = out.f32();
+  for_each_nth(x.shape, frames, bands, conv, threads_,
+               [=, channels = x.dim(3)](std::int64_t at, std::int64_t nth) {
+                 std::copy_n(from + at, channels, to + nth);
+               });
+  return out;
+}
+
 void CpuOps::conv2d_forward(Tensor x, Tensor w, Tensor b, const Conv2d& conv, Out y) {
+  if (meets_every_nth(w.shape, conv)) {
+    conv2d_forward(every_nth(x, conv, y.dim(1), y.dim(2)), w, b, {}, y);
+    return;
+  }
   conv_->forward(conv_shape(x.shape, w.shape, y.shape, conv), x, w, b, y);
 }
 
 // oneDNN overwrites; a gradient that accumulates goes through scratch memory.
 void CpuOps::conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Grad dx) {
+  const std::int64_t channels = dx.tensor.dim(3);
+  if (meets_every_nth(w.shape, conv)) {
+    const Tensor part = conv_->room({dy.dim(0), dy.dim(1), dy.dim(2), channels});
+    conv2d_backward_input(dy, w, {}, {part, Write::overwrite});
+    if (dx.write == Write::overwrite) fill(dx.tensor, 0.0F);
+    float* to = dx.tensor.f32();
+    for_each_nth(dx.tensor.shape, dy.dim(1), dy.dim(2), conv, threads_,
+                 [=, from = part.f32()](std::int64_t at, std::int64_t nth) {
+                   for (std::int64_t c = 0; c < channels; ++c) to[at + c] += from[nth + c];
+                 });
+    return;
+  }
   if (sparse_conv_pays(dy, dx.tensor.dim(3), conv, threads_)) {
     sparse_conv_backward_input(dy, w, conv, dx, threads_);
     return;
@@ -196,6 +254,10 @@ void CpuOps::conv2d_backward_input(Tensor dy, Tensor w, const Conv2d& conv, Grad
 }
 
 void CpuOps::conv2d_backward_params(Tensor x, Tensor dy, const Conv2d& conv, Grad dw, Grad db) {
+  if (meets_every_nth(dw.tensor.shape, conv)) {
+    conv2d_backward_params(every_nth(x, conv, dy.dim(1), dy.dim(2)), dy, {}, dw, db);
+    return;
+  }
   if (sparse_conv_pays(dy, x.dim(3), conv, threads_)) {
     const auto floats = static_cast<std::size_t>(sparse_conv_scratch(dw.tensor, x.dim(0), threads_));
     auto* sums = static_cast<float*>(scratch(floats * sizeof(float)));

@@ -25,6 +25,7 @@ class CpuOps final : public Ops {
  private:
   // Memory for one call, at least `bytes`; the next call may reuse it.
   void* scratch(std::size_t bytes);
+  Tensor every_nth(Tensor x, const Conv2d& conv, std::int64_t frames, std::int64_t bands);
 
   int threads_;
   std::unique_ptr<ConvPrimitives> conv_;
