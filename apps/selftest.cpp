@@ -71,7 +71,7 @@ class EveryLayer final : public Model {
         gru_(params_, "gru", Cell::gru, 5, 7, true),
         rnn_(params_, "rnn", Cell::rnn, 7, 3),
         attention_(params_, "attention", 6, 2),
-        dense_(params_, "dense", 6 + 6 + 3, kClasses) {}
+        dense_(params_, "dense", 6 + 3, kClasses) {}
 
  protected:
   Var embed(Tape& tape, Var x, const RandomSource& random) override {
@@ -81,13 +81,13 @@ class EveryLayer final : public Model {
         project(tape, power.reshape({n * kFrames, kBins}),
                 harmonic_filters(tape, centres_.value, q_, 250, kBins), {n, kFrames, kLevels, kHarmonics});
     h = conv_(tape, norm_(tape, activation(tape, h, Activation::decibels)));
-    const Var gate = activation(tape, squeeze_(tape, global_max(tape, h, n)), Activation::sigmoid);
+    const Var heard = add(tape, global_max(tape, h, n), attention_(tape, h, n));
+    const Var gate = activation(tape, squeeze_(tape, heard), Activation::sigmoid);
     h = every_activation(tape, scale_channels(tape, h, gate));
     const Var loudest = max_pool(tape, h, {1, kLevels});
     const Var steps = swap_axes(tape, concat(tape, {loudest, mean_over_bands(tape, h)}));
     const Var state = rnn_(tape, gru_(tape, lstm_(tape, dropout(tape, steps, random.dropout(0.2F, 1)))));
-    const Var attended = attention_(tape, h, n);
-    return concat(tape, {gate, attended, at(tape, state, kFrames - 1)});
+    return concat(tape, {gate, at(tape, state, kFrames - 1)});
   }
   Var classify(Tape& tape, Var h, const RandomSource& /*random*/) override { return dense_(tape, h); }
 
@@ -156,7 +156,7 @@ void run_network(Device& device, const Recipe& recipe, std::unique_ptr<Model> mo
 
 void run_recipe(Device& device, const Recipe& shipped, DType dtype) {
   Recipe recipe = task_of(shipped).one_answer() ? shipped : narrowed(shipped);
-  if (recipe.model.architecture == "resnet-se") recipe.model.width = 1.0 / 8;
+  if (recipe.model.architecture == "resnet-se") recipe.model.width = 0.5;
   const std::int64_t bands = MelTables(recipe.features).bands();
   run_network(device, recipe, make_model(recipe.model, {recipe.segment.frames, bands}, kClasses), bands,
               dtype);
