@@ -71,7 +71,8 @@ class EveryLayer final : public Model {
         gru_(params_, "gru", Cell::gru, 5, 7, true),
         rnn_(params_, "rnn", Cell::rnn, 7, 3),
         attention_(params_, "attention", 6, 2),
-        dense_(params_, "dense", 6 + 3, kClasses) {}
+        summary_(params_, "summary", 6, 4),
+        dense_(params_, "dense", 6 + 4 + 3, kClasses) {}
 
  protected:
   Var embed(Tape& tape, Var x, const RandomSource& random) override {
@@ -81,13 +82,13 @@ class EveryLayer final : public Model {
         project(tape, power.reshape({n * kFrames, kBins}),
                 harmonic_filters(tape, centres_.value, q_, 250, kBins), {n, kFrames, kLevels, kHarmonics});
     h = conv_(tape, norm_(tape, activation(tape, h, Activation::decibels)));
-    const Var heard = add(tape, global_max(tape, h, n), attention_(tape, h, n));
-    const Var gate = activation(tape, squeeze_(tape, heard), Activation::sigmoid);
+    const Var gate = activation(tape, squeeze_(tape, global_max(tape, h, n)), Activation::sigmoid);
     h = every_activation(tape, scale_channels(tape, h, gate));
     const Var loudest = max_pool(tape, h, {1, kLevels});
     const Var steps = swap_axes(tape, concat(tape, {loudest, mean_over_bands(tape, h)}));
     const Var state = rnn_(tape, gru_(tape, lstm_(tape, dropout(tape, steps, random.dropout(0.2F, 1)))));
-    return concat(tape, {gate, at(tape, state, kFrames - 1)});
+    const Var attended = summary_(tape, attention_(tape, loudest, n));
+    return concat(tape, {gate, attended, at(tape, state, kFrames - 1)});
   }
   Var classify(Tape& tape, Var h, const RandomSource& /*random*/) override { return dense_(tape, h); }
 
@@ -106,7 +107,7 @@ class EveryLayer final : public Model {
   DenseLayer squeeze_;
   RecurrentLayer lstm_, gru_, rnn_;
   AttentionPoolLayer attention_;
-  DenseLayer dense_;
+  DenseLayer summary_, dense_;
 };
 
 // A tagging network with every change of its input that there is, so narrow that the reference keeps up: its
@@ -121,7 +122,7 @@ Recipe narrowed(Recipe recipe) {
   augment.time_mask = recipe.segment.frames / 8;
   augment.band_mask = 8;
   augment.mask_value = 0.25;
-  augment.equalise = 0.5;
+  augment.equalise = 0.25;
   augment.band_shift = 2;
   augment.reverse = 0.5;
   augment.mixup = 0.4;
