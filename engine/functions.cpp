@@ -108,8 +108,9 @@ Var relu(Tape& tape, Var x) { return activation(tape, x, Activation::relu); }
 Var beside_mean(Tape& tape, Var x, float scale) {
   const Tensor in = tape.value(x);
   require(in.shape.rank() == 4 && in.dim(3) == 1 && !tape.needs_grad(x), "beside_mean: {}", in.shape.str());
-  const Tensor y = tape.take({in.dim(0), in.dim(1), in.dim(2), 2});
-  tape.ops().beside_mean(in, scale, y);
+  const Tensor mean = tape.take({in.dim(0), in.dim(2)}), y = tape.take({in.dim(0), in.dim(1), in.dim(2), 2});
+  tape.ops().global_mean_forward(in.reshape({in.dim(0), in.dim(1), in.dim(2)}), {}, mean);
+  tape.ops().beside_mean(in, mean, scale, y);
   return tape.input(y);
 }
 

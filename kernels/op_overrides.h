@@ -93,7 +93,7 @@ MELGRAD_OP(gather_labels, (Tensor table, Tensor track, Out targets), (table, tra
 MELGRAD_OP(resample, (Tensor x, const Resample& resample, Out y), (x, resample, y))
 MELGRAD_OP(augment, (Tensor x, const Augment& augment, Out y), (x, augment, y))
 MELGRAD_OP(mix_examples, (Tensor x, const Mixup& mixup, Out y), (x, mixup, y))
-MELGRAD_OP(beside_mean, (Tensor x, float scale, Out y), (x, scale, y))
+MELGRAD_OP(beside_mean, (Tensor x, Tensor mean, float scale, Out y), (x, mean, scale, y))
 MELGRAD_OP(standardise, (Tensor x, Tensor mean, Tensor scale, Out y), (x, mean, scale, y))
 MELGRAD_OP(harmonic_filters_forward, (Tensor centres, Tensor q, float hz_per_bin, Out w),
            (centres, q, hz_per_bin, w))

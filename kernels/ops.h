@@ -248,9 +248,9 @@ class Ops {
   virtual void mix_examples(Tensor x, const Mixup& mixup, Out y) = 0;
   // y[n,t,f,0] = (x[n,t,f,0] - mean[f]) * scale[f]; x, y [N, T, F, 1], y may be x; mean, scale [F]
   virtual void standardise(Tensor x, Tensor mean, Tensor scale, Out y) = 0;
-  // y[n,t,f,0] = x[n,t,f,0]; y[n,t,f,1] = scale (x[n,t,f,0] - mean of x[n,:,f,0]), what a segment's own
-  // spectrum leaves; x [N, T, F, 1], y [N, T, F, 2]
-  virtual void beside_mean(Tensor x, float scale, Out y) = 0;
+  // y[n,t,f,0] = x[n,t,f,0]; y[n,t,f,1] = scale (x[n,t,f,0] - mean[n,f]); x [N, T, F, 1], mean [N, F],
+  // y [N, T, F, 2]: with the mean over t what a segment's own spectrum leaves
+  virtual void beside_mean(Tensor x, Tensor mean, float scale, Out y) = 0;
 
   // ---- features
   // Trainable triangular filters (Won et al. 2020): w[o,k] = max(0, 1 - 2 |k hz_per_bin - f| / b) with

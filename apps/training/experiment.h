@@ -59,9 +59,9 @@ struct TestedRuns {
 // What a command asks of an experiment.
 struct ExperimentCommand {
   std::string name;  // "reproduce dong2018"
-  std::string
-      folder;  // of a new one, by default, "runs/<this>-<time>"; behind a - at its end the recipe's name
-  std::function<Experiment()> plan;                                 // what is asked for now
+  // Of a new one, by default: "runs/<this>-<time>"; behind a - at its end comes the recipe's name.
+  std::string folder;
+  std::function<Experiment()> plan;                                 // what the command line asks for
   std::function<nlohmann::ordered_json(const Experiment&)> record;  // of that: run.json
   std::function<Experiment(const RunFolder&)> read;                 // what a folder was begun with
   // The table, of what is there: printed, and written to result.json.

@@ -1,6 +1,4 @@
 // Training batches cut from the resident feature table.
-#include <vector>
-
 #include "kernels/cpu/cpu_ops.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/math/half.h"
@@ -59,21 +57,15 @@ void CpuOps::standardise(Tensor x, Tensor mean, Tensor scale, Out y) {
   });
 }
 
-void CpuOps::beside_mean(Tensor x, float scale, Out y) {
-  const std::int64_t frames = x.dim(1), bands = x.dim(2), values = frames * bands;
-  parallel_for(x.dim(0), threads_, 1, [&](std::int64_t n) {
-    const float* in = x.f32() + n * values;
-    float* out = y.f32() + 2 * n * values;
-    std::vector<double> sum(static_cast<std::size_t>(bands));
-    for (std::int64_t i = 0; i < values; i += bands)
-      for (std::int64_t f = 0; f < bands; ++f) sum[static_cast<std::size_t>(f)] += in[i + f];
-    std::vector<float> mean;
-    for (const double s : sum) mean.push_back(static_cast<float>(s / static_cast<double>(frames)));
-    for (std::int64_t i = 0; i < values; i += bands)
-      for (std::int64_t f = 0; f < bands; ++f) {
-        out[2 * (i + f)] = in[i + f];
-        out[2 * (i + f) + 1] = scale * (in[i + f] - mean[static_cast<std::size_t>(f)]);
-      }
+void CpuOps::beside_mean(Tensor x, Tensor mean, float scale, Out y) {
+  const std::int64_t frames = x.dim(1), bands = x.dim(2);
+  parallel_for(x.dim(0) * frames, threads_, 256, [&](std::int64_t row) {
+    const float *in = x.f32() + row * bands, *own = mean.f32() + row / frames * bands;
+    float* out = y.f32() + 2 * row * bands;
+    for (std::int64_t f = 0; f < bands; ++f) {
+      out[2 * f] = in[f];
+      out[2 * f + 1] = scale * (in[f] - own[f]);
+    }
   });
 }
 

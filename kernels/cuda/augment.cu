@@ -10,6 +10,15 @@ namespace {
 constexpr std::int64_t kPiece = 8192;  // values of one block; a multiple of four
 std::int64_t pieces_of(std::int64_t values) { return (values + kPiece - 1) / kPiece; }
 
+// What a block takes: values begin ... end - 1 of an example that has so many.
+struct PieceOfExample {
+  std::int64_t example, begin, end;
+  MELGRAD_DEVICE PieceOfExample(std::int64_t block, std::int64_t pieces, std::int64_t values)
+      : example(block / pieces),
+        begin(block % pieces * kPiece),
+        end(begin + kPiece < values ? begin + kPiece : values) {}
+};
+
 // A thread takes four neighbours, which share one call of the generator.
 struct AugmentPiece {
   static constexpr int kThreads = 256;
@@ -31,8 +40,7 @@ struct AugmentPiece {
     Level* level = t.template shared<Level>(1);
     Stretch* masks = t.template shared<Stretch>(change.time_masks + change.band_masks);
     float* equaliser = t.template shared<float>(equalised());
-    const std::int64_t example = t.block() / pieces, begin = t.block() % pieces * kPiece;
-    const std::int64_t end = begin + kPiece < values ? begin + kPiece : values;
+    const auto [example, begin, end] = PieceOfExample(t.block(), pieces, values);
     const auto step = static_cast<std::uint64_t>(*counter);
     const auto noise = static_cast<float>(change.noise), mask_value = static_cast<float>(change.mask_value);
     for (std::int64_t f = t.index(); f < equalised(); f += t.count())
@@ -48,12 +56,13 @@ struct AugmentPiece {
       if (noise != 0) z = drawn_noise(change.seed, step, example, values, i / 4);
       for (int j = 0; j < 4 && i + j < end; ++j) {
         const std::int64_t at = example * values + i + j;
-        const std::int64_t band = (i + j) / channels % bands;
+        const auto place = static_cast<std::uint32_t>(i + j);
         float value = x[at] * level->gain + level->shift;
-        if (equalised() != 0) value += equaliser[band];
+        if (equalised() != 0) value += equaliser[place / channels % bands];
         value += noise * z.value[j];
-        const float covered = mask_values != nullptr ? mask_values[band] : mask_value;
-        y[at] = masked(masks, static_cast<std::uint32_t>(i + j)) ? covered : value;
+        if (masked(masks, place))
+          value = mask_values != nullptr ? mask_values[place / channels % bands] : mask_value;
+        y[at] = value;
       }
     }
   }
@@ -79,9 +88,8 @@ struct ResamplePiece {
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
     Source* source = t.template shared<Source>(1);
-    const std::int64_t example = t.block() / pieces, begin = t.block() % pieces * kPiece,
-                       values = frames * bands;
-    const std::int64_t end = begin + kPiece < values ? begin + kPiece : values;
+    const std::int64_t values = frames * bands;
+    const auto [example, begin, end] = PieceOfExample(t.block(), pieces, values);
     if (t.index() == 0)
       *source =
           drawn_source(resample, static_cast<std::uint64_t>(*counter), example, from_frames, frames, bands);
@@ -114,8 +122,7 @@ struct MixPiece {
   template <typename Thread>
   MELGRAD_DEVICE void operator()(Thread& t) const {
     float* lambda = t.template shared<float>(1);
-    const std::int64_t example = t.block() / pieces, begin = t.block() % pieces * kPiece;
-    const std::int64_t end = begin + kPiece < values ? begin + kPiece : values;
+    const auto [example, begin, end] = PieceOfExample(t.block(), pieces, values);
     if (t.index() == 0) *lambda = drawn_lambda(alpha, seed, static_cast<std::uint64_t>(*counter), example);
     t.sync();
     const float *mine = x + example * values, *next = x + (example + 1) % examples * values;

@@ -1,6 +1,5 @@
 // Training batches cut from the resident feature table.
 #include "kernels/cuda/block.h"
-#include "kernels/cuda/channel_loops.h"
 #include "kernels/cuda/cuda_ops.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/math/half.h"
@@ -79,30 +78,6 @@ struct Standardise {
   }
 };
 
-// Rows are frames, counted through all examples.
-struct BandSum {
-  using State = Sums<1>;
-  const float* x;
-  std::int64_t bands;
-
-  struct At {
-    const float* x;
-    std::int64_t bands;
-    MELGRAD_DEVICE void operator()(State& sum, std::int64_t row) const {
-      sum.of[0] += static_cast<double>(x[row * bands]);
-    }
-  };
-  MELGRAD_DEVICE At at(std::int64_t /*example*/, std::int64_t band) const { return {x + band, bands}; }
-};
-
-struct StoreBandMean {
-  float* mean;
-  std::int64_t frames, bands;
-  MELGRAD_DEVICE void operator()(const ChannelPlace& my, const Sums<1>& sum) const {
-    mean[my.group * bands + my.channel] = static_cast<float>(sum.of[0] / static_cast<double>(frames));
-  }
-};
-
 struct BesideMean {
   const float *x, *mean;
   float scale;
@@ -144,15 +119,9 @@ void CudaOps::standardise(Tensor x, Tensor mean, Tensor scale, Out y) {
                   Standardise{x.f32(), mean.f32(), scale.f32(), static_cast<std::uint32_t>(mean.numel())});
 }
 
-void CudaOps::beside_mean(Tensor x, float scale, Out y) {
-  workspace_.restart();
-  const ChannelGrid grid(x.dim(0), x.dim(1), x.dim(2));
-  float* mean = scratch({grid.groups * grid.channels}).f32();
-  void* part = scratch({reduce_bytes<BandSum>(grid)}, DType::u8).data;
-  launch_reduce(stream_, grid, BandSum{x.f32(), grid.channels}, part,
-                StoreBandMean{mean, grid.rows, grid.channels});
+void CudaOps::beside_mean(Tensor x, Tensor mean, float scale, Out y) {
   launch_elements(stream_, y.f32(), y.numel(), Write::overwrite,
-                  BesideMean{x.f32(), mean, scale, grid.channels, grid.rows * grid.channels});
+                  BesideMean{x.f32(), mean.f32(), scale, x.dim(2), x.dim(1) * x.dim(2)});
 }
 
 }  // namespace melgrad

@@ -217,8 +217,8 @@ class ReferenceOps final : public Ops {
     store(a, new_a);
     store(d, new_d);
   }
-  void beside_mean(Tensor x, float scale, Out y) override {
-    store(y, reference::beside_mean(read(x), static_cast<double>(scale)));
+  void beside_mean(Tensor x, Tensor mean, float scale, Out y) override {
+    store(y, reference::beside_mean(read(x), read(mean), static_cast<double>(scale)));
   }
   void average(Tensor x, const Averaging& averaging, InOut mean) override {
     store(mean, reference::average(read(x), averaging.decay, averaging.begin, integer(averaging.counter),

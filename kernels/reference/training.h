@@ -189,19 +189,16 @@ Array<R> gradient_norm(const Array<R>& g, double max_norm) {
   return result;
 }
 
-// x [N, T, F, 1] -> [N, T, F, 2]
+// x [N, T, F, 1], mean [N, F] -> [N, T, F, 2]
 template <typename R>
-Array<R> beside_mean(const Array<R>& x, double scale) {
+Array<R> beside_mean(const Array<R>& x, const Array<R>& mean, double scale) {
   Array<R> y({x.shape[0], x.shape[1], x.shape[2], 2});
   for (Index n = 0; n < x.shape[0]; ++n)
-    for (Index f = 0; f < x.shape[2]; ++f) {
-      R mean = 0;
-      for (Index t = 0; t < x.shape[1]; ++t) mean += x(n, t, f, 0) / static_cast<R>(x.shape[1]);
-      for (Index t = 0; t < x.shape[1]; ++t) {
+    for (Index t = 0; t < x.shape[1]; ++t)
+      for (Index f = 0; f < x.shape[2]; ++f) {
         y(n, t, f, 0) = x(n, t, f, 0);
-        y(n, t, f, 1) = static_cast<R>(scale) * (x(n, t, f, 0) - mean);
+        y(n, t, f, 1) = static_cast<R>(scale) * (x(n, t, f, 0) - mean(n, f));
       }
-    }
   return y;
 }
 

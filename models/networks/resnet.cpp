@@ -1,5 +1,5 @@
-// Residual blocks with squeeze and excitation (He et al. 2016, Hu et al. 2018) behind a stem that leaves an
-// eighth of the frames and a quarter of the bands, for data sets too small for wide networks. Channels times
+// Residual blocks with squeeze and excitation (He et al. 2016, Hu et al. 2018) behind a stem that leaves a
+// quarter of the frames and of the bands, for data sets too small for wide networks. Channels times
 // model.width.
 //
 //   layer                                       shape [T, F, C], 256 frames x 128 bands
@@ -27,7 +27,8 @@ namespace melgrad {
 namespace {
 
 const std::vector<std::int64_t> kResidualChannels = {32, 64, 128, 256};
-// The second channel is in units of the bands' own deviation if the input is standardised.
+// Within a segment a band varies less than over all tracks, by whose deviation a standardised input is
+// divided.
 constexpr float kRelativeScale = 1.5F;
 
 class GatedBlock {

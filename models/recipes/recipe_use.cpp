@@ -48,6 +48,9 @@ const std::vector<Use>& uses() {  // NOLINT(readability-function-size): a table
       {{"augment.equalise_knots"},
        [](auto& r) { return r.augment.equalise > 0; },
        "augment.equalise above 0"},
+      {{"augment.equalise", "augment.band_scale", "augment.band_shift"},
+       [](auto& r) { return r.features.n_fft > 0; },
+       "features of several bands, features.n_fft above 0"},
       {{"model.pooling"},
        [](auto& r) { return pools_over_time(r.model.architecture); },
        "model.architecture = resnet-se, short-chunk, short-chunk-res, harmonic, musicnn, musicnn-2019 or "

@@ -25,10 +25,6 @@ class Experiments : public test::Program {
   static void TearDownTestSuite() { made_.reset(); }
   static std::string made(const std::string& name) { return *made_ / name; }
 
-  static Arguments with(Arguments line, const Arguments& more) {
-    line.insert(line.end(), more.begin(), more.end());
-    return line;
-  }
   static Arguments small(Arguments line, const Arguments& more = {}) {
     line.insert(line.begin(), {"--threads", "1"});
     return with(with(line, {"--set", "train.epochs=2", "--set", "train.batch=8", "--set", "model.filters=2"}),
@@ -333,6 +329,17 @@ TEST_F(Experiments, ProbabilitiesOfAnyPartOfTheSplit) {
   EXPECT_NE(out().find("of 24 tracks right"), std::string::npos) << out();
   done({"evaluate", made("t"), "--scores", at("t.csv")});
   EXPECT_TRUE(read_bytes(at("t.csv")).starts_with("track,"));
+}
+
+// What a network answers to its training tracks, for the next one to learn from.
+TEST_F(Experiments, ANetworkTeachesAnother) {
+  done({"evaluate", made("a"), "--tracks", "train", "--scores", at("teacher.csv")});
+  done(train(at("taught"), {"--set", "train.teacher=" + at("teacher.csv")}));
+  done({"evaluate", at("taught")});
+  refused(train(at("other"), {"--split", "1", "--set", "train.teacher=" + at("teacher.csv")}), 3,
+          "teacher.csv: train.teacher lacks ");
+  refused(train(at("none"), {"--set", "train.teacher=" + at("no.csv")}), 3,
+          "no.csv: train.teacher is not there");
 }
 
 TEST_F(Experiments, ModelsThatDoNotGoTogetherAreRefused) {

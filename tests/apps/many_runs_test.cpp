@@ -23,10 +23,6 @@ class ManyRuns : public test::Program {
   static void TearDownTestSuite() { made_.reset(); }
   static std::string made(const std::string& name) { return *made_ / name; }
 
-  static Arguments with(Arguments line, const Arguments& more) {
-    line.insert(line.end(), more.begin(), more.end());
-    return line;
-  }
   // Eight runs: four points, two seeds.
   static Arguments sweep(const std::string& out, const Arguments& more = {}) {
     return with({"--threads", "1",

@@ -30,6 +30,10 @@ class Program : public ::testing::Test {
   using Clock = std::chrono::steady_clock;
 
   std::string at(const std::string& name) const { return scratch_ / name; }
+  static Arguments with(Arguments line, const Arguments& more) {
+    line.insert(line.end(), more.begin(), more.end());
+    return line;
+  }
 
   // Starts the program; kills it after `limit`, unless it has ended by then. `meanwhile` is called often,
   // with the process. The exit code, or -1 if killed.

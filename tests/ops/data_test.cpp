@@ -212,11 +212,12 @@ TEST_P(OpTest, gather_labels) {
 TEST_P(OpTest, beside_mean) {
   for (const Shape& shape :
        {Shape{1, 1, 1, 1}, Shape{3, 31, 33, 1}, Shape{2, 257, 5, 1}, Shape{1, 9001, 2, 1}}) {
-    const auto x = Random(1).array<float>(shape);
+    const auto x = Random(1).array<float>(shape), mean = Random(2).array<float>({shape[0], shape[2]});
     Check c = check("beside_mean");
-    const Tensor from = c.input(x),
-                 to = c.output(reference::beside_mean(x.as<double>(), 1.5), tolerance::kElementwise);
-    c.run([&](Ops& ops) { ops.beside_mean(from, 1.5F, to); });
+    const Tensor from = c.input(x), own = c.input(mean),
+                 to = c.output(reference::beside_mean(x.as<double>(), mean.as<double>(), 1.5),
+                               tolerance::kElementwise);
+    c.run([&](Ops& ops) { ops.beside_mean(from, own, 1.5F, to); });
   }
 }
 

@@ -104,6 +104,8 @@ TEST(Recipe, SettingsThatPlayNoPartAreRefused) {
       {"dong2018-fixed",
        {"augment.time_masks=2", "augment.time_mask=8", "augment.mask_with=mean", "augment.mask_value=1"}},
       {"dong2018-fixed", {"augment.equalise_knots=4"}},
+      {"mtat-sample-cnn", {"augment.equalise=2"}},
+      {"mtat-sample-cnn", {"augment.band_shift=2"}},
       {"dong2018-fixed", {"model.pooling=attention"}},
       {"mtat-crnn", {"model.pooling=attention"}},
       {"dong2018-fixed", {"train.average_last=3"}},
