@@ -132,7 +132,8 @@ TEST_F(Experiments, GtzanIsEveryRecipeByEveryProtocolInOneTable) {
 }
 
 TEST_F(Experiments, RecipesOfAProtocolHaveTheSameSplitsAndSeeds) {
-  for (const json& one : result(made("gtzan"))["runs"]) {
+  const json all = result(made("gtzan"));
+  for (const json& one : all["runs"]) {
     const std::string name = one["run"], folder = made("gtzan/" + name);
     const json about = json::parse(read_bytes(folder + "/run.json"));
     EXPECT_EQ(about["seed"], one["seed"]);

@@ -14,38 +14,39 @@
 
 namespace melgrad {
 
-constexpr int kTracks = 40, kClasses = 4, kRows = 60, kBands = 16;
-
-// The synthetic data set as a cache file; tracks 0 and 4 are the same. The features of track `wild`, if any,
-// are infinite.
-inline std::string write_synthetic_cache(const Scratch& scratch, int wild = -1) {
-  auto data = testing::synthetic(kTracks, kClasses, kRows, kBands);
-  Cache cache;
-  cache.mel.preset = "imported";
-  cache.dtype = DType::f32;
-  cache.bands = kBands;
-  for (int c = 0; c < kClasses; ++c) cache.classes.push_back("class" + std::to_string(c));
-  for (int k = 0; k < kTracks; ++k) {
-    CacheItem item;
-    item.name = "track" + std::to_string(k);
-    item.first_row = k * kRows;
-    item.rows = kRows;
-    item.source = {1, static_cast<std::uint64_t>(k == 4 ? 1000 : 1000 + k)};
-    item.labels.assign(kClasses, 0);
-    item.labels[static_cast<std::size_t>(k % kClasses)] = 1;
-    cache.items.push_back(item);
-  }
-  for (int i = 0; wild >= 0 && i < kRows * kBands; ++i)
-    data.features[static_cast<std::size_t>(wild * kRows * kBands + i)] =
-        std::numeric_limits<float>::infinity();
-  cache.features = HostArray::of<float>({kTracks * kRows, kBands}, data.features);
-  const std::string path = scratch / "cache.h5";
-  write_cache(path, cache);
-  return path;
-}
-
 class Training : public ::testing::Test {
+ public:
+  static constexpr int kTracks = 40, kClasses = 4, kRows = 60, kBands = 16;
+
  protected:
+  // The synthetic data set as a cache file; tracks 0 and 4 are the same. The features of track `wild`, if
+  // any, are infinite.
+  static std::string write_synthetic_cache(const Scratch& scratch, int wild = -1) {
+    auto data = testing::synthetic(kTracks, kClasses, kRows, kBands);
+    Cache cache;
+    cache.mel.preset = "imported";
+    cache.dtype = DType::f32;
+    cache.bands = kBands;
+    for (int c = 0; c < kClasses; ++c) cache.classes.push_back("class" + std::to_string(c));
+    for (int k = 0; k < kTracks; ++k) {
+      CacheItem item;
+      item.name = "track" + std::to_string(k);
+      item.first_row = k * kRows;
+      item.rows = kRows;
+      item.source = {1, static_cast<std::uint64_t>(k == 4 ? 1000 : 1000 + k)};
+      item.labels.assign(kClasses, 0);
+      item.labels[static_cast<std::size_t>(k % kClasses)] = 1;
+      cache.items.push_back(item);
+    }
+    for (int i = 0; wild >= 0 && i < kRows * kBands; ++i)
+      data.features[static_cast<std::size_t>(wild * kRows * kBands + i)] =
+          std::numeric_limits<float>::infinity();
+    cache.features = HostArray::of<float>({kTracks * kRows, kBands}, data.features);
+    const std::string path = scratch / "cache.h5";
+    write_cache(path, cache);
+    return path;
+  }
+
   Training() : recipe_(testing::small_recipe()) {
     recipe_.train.epochs = 8;
     recipe_.train.batch = 6;

@@ -15,9 +15,9 @@ namespace {
 // Scores for all tracks: .7 for the class of each, but for one that the teacher is unsure of.
 std::string teacher_table() {
   std::string table = "track,class0,class1,class2,class3\n";
-  for (int k = 0; k < kTracks; ++k) {
+  for (int k = 0; k < Training::kTracks; ++k) {
     std::string row = fmt::format("track{},.1,.1,.1,.1", k);
-    row.replace(row.find(",") + 1 + static_cast<std::size_t>(k % kClasses) * 3, 2, ".7");
+    row.replace(row.find(",") + 1 + static_cast<std::size_t>(k % Training::kClasses) * 3, 2, ".7");
     table += (k == 2 ? "track2,.4,.1,.4,.1" : row) + "\n";
   }
   return table;

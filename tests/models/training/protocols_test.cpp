@@ -10,11 +10,12 @@
 namespace melgrad {
 namespace {
 
-constexpr int kTracks = 60, kClasses = 3, kRows = 50, kBands = 16;
 using Tracks = std::vector<std::int32_t>;
 
 class Protocols : public ::testing::Test {
  protected:
+  static constexpr int kTracks = 60, kClasses = 3, kRows = 50, kBands = 16;
+
   // Track i and i + 30 are identical for i < 3; three tracks of a class in a row are of one artist.
   void SetUp() override {
     const auto made = testing::synthetic(kTracks, kClasses, kRows, kBands);
