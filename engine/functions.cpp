@@ -192,9 +192,8 @@ Var max_of(Tape& tape, Var x, std::int64_t groups, Tensor lengths, const Shape& 
   });
 }
 
-Var mean_of(Tape& tape, Var x, std::int64_t groups, Tensor lengths, const Shape& shape) {
-  const Tensor in = grouped("global_mean", tape.value(x), groups);
-  const Shape pooled{groups, in.dim(2)};
+Var mean_of(Tape& tape, Var x, Tensor in, Tensor lengths, const Shape& shape) {
+  const Shape pooled{in.dim(0), in.dim(2)};
   const Tensor y = tape.take(shape, in.dtype);
   tape.ops().global_mean_forward(in, lengths, y.reshape(pooled));
   return tape.result(y, {x}, [&tape, x, in, lengths, pooled](Tensor dy) {
@@ -210,8 +209,8 @@ Var global_max(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
 }
 
 Var global_mean(Tape& tape, Var x, std::int64_t groups, Tensor lengths) {
-  const Tensor in = tape.value(x);
-  return mean_of(tape, x, groups, lengths, {groups, in.dim(in.shape.rank() - 1)});
+  const Tensor in = grouped("global_mean", tape.value(x), groups);
+  return mean_of(tape, x, in, lengths, {groups, in.dim(2)});
 }
 
 Var attention_pool(Tape& tape, Var x, Var scores, std::int64_t groups) {
@@ -227,9 +226,16 @@ Var attention_pool(Tape& tape, Var x, Var scores, std::int64_t groups) {
   });
 }
 
+Var mean_over_time(Tape& tape, Var x) {
+  const Tensor in = tape.value(x);
+  const std::int64_t examples = in.dim(0), frames = in.dim(1), row = in.dim(2) * in.dim(3);
+  return mean_of(tape, x, in.reshape({examples, frames, row}), {}, {examples, row});
+}
+
 Var mean_over_bands(Tape& tape, Var x) {
-  const Shape s = tape.value(x).shape;
-  return mean_of(tape, x, s[0] * s[1], {}, {s[0], s[1], 1, s[3]});
+  const Tensor in = tape.value(x);
+  return mean_of(tape, x, grouped("global_mean", in, in.dim(0) * in.dim(1)), {},
+                 {in.dim(0), in.dim(1), 1, in.dim(3)});
 }
 
 Var max_over_bands(Tape& tape, Var x) {
@@ -299,6 +305,28 @@ Var swap_axes(Tape& tape, Var x) {
   return tape.result(y, {x}, [&tape, x, a, b, c](Tensor dy) {
     tape.ops().swap_axes(dy, tape.gradient_of(x).reshape({a, b, c}));
   });
+}
+
+Var columns(Tape& tape, Var x, std::int64_t from, std::int64_t count) {
+  const Tensor in = tape.value(x);
+  require(in.shape.rank() == 2 && from >= 0 && from + count <= in.dim(1), "columns: {} + {} of {}", from,
+          count, in.shape.str());
+  const Tensor y = tape.take({in.dim(0), count}, in.dtype);
+  tape.ops().copy_columns(in, from, y, 0, count, Write::overwrite);
+  return tape.result(y, {x}, [&tape, x, from, count](Tensor dy) {
+    const Grad dx = tape.gradient_of(x);
+    if (dx.write == Write::overwrite) tape.ops().fill(dx.tensor, 0.0F);
+    tape.ops().copy_columns(dy, 0, dx.tensor, from, count, Write::accumulate);
+  });
+}
+
+Var mean(Tape& tape, const std::vector<Var>& parts) {
+  Var sum = parts[0];
+  for (std::size_t k = 1; k < parts.size(); ++k) sum = add(tape, sum, parts[k]);
+  if (parts.size() == 1) return sum;
+  const Tensor share = tape.take({1, tape.value(sum).dim(tape.value(sum).shape.rank() - 1)});
+  tape.ops().fill(share, 1 / static_cast<float>(parts.size()));
+  return scale_channels(tape, sum, tape.input(share));
 }
 
 Var at(Tape& tape, Var x, std::int64_t index) {

@@ -43,6 +43,8 @@ Var global_mean(Tape& tape, Var x, std::int64_t groups, Tensor lengths = {});
 // The mean of x as [groups, P, C] weighed by the softmax of scores as [groups, P, H] over P -> [groups, C]; H
 // divides C, and each score is for C / H neighbouring channels.
 Var attention_pool(Tape& tape, Var x, Var scores, std::int64_t groups);
+// x [N, T, F, C] -> [N, F C]
+Var mean_over_time(Tape& tape, Var x);
 // x [N, T, F, C] -> [N, T, 1, C]
 Var mean_over_bands(Tape& tape, Var x);
 Var max_over_bands(Tape& tape, Var x);
@@ -52,6 +54,10 @@ Var append_frames(Tape& tape, Var x, std::int64_t frames);
 Var scale_channels(Tape& tape, Var x, Var g);
 // Side by side along the last axis; all others are equal.
 Var concat(Tape& tape, const std::vector<Var>& parts);
+// Columns from ... from + count - 1 of x [M, C] -> [M, count]
+Var columns(Tape& tape, Var x, std::int64_t from, std::int64_t count);
+// The mean of Vars of one shape.
+Var mean(Tape& tape, const std::vector<Var>& parts);
 // x [A, B, ...] as [A, B, C] -> [B, A, C]
 Var swap_axes(Tape& tape, Var x);
 // x [A, M, C] -> [M, C], its part `index`

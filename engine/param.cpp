@@ -26,10 +26,13 @@ Param& ParamStore::bias(std::string name, std::int64_t size, float constant) {
                                     .start = std::vector<float>(static_cast<std::size_t>(size), constant)});
 }
 
-Param& ParamStore::fixed(std::string name, std::vector<float> start) {
+Param& ParamStore::fixed(std::string name, std::vector<float> start, std::optional<Shape> shape) {
   const auto size = static_cast<std::int64_t>(start.size());
-  return params_.emplace_back(
-      Param{.name = std::move(name), .shape = {size}, .start = std::move(start), .trainable = false});
+  require(!shape || shape->numel() == size, "{}: {} values", name, size);
+  return params_.emplace_back(Param{.name = std::move(name),
+                                    .shape = shape.value_or(Shape{size}),
+                                    .start = std::move(start),
+                                    .trainable = false});
 }
 
 void ParamStore::allocate(Device& device) {

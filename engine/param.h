@@ -38,8 +38,9 @@ class ParamStore {
   // Uniform in +-bound.
   Param& uniform(std::string name, Shape shape, double bound);
   Param& bias(std::string name, std::int64_t size, float constant = 0);
-  // Not trained: a running statistic or a table, with the values it starts from.
-  Param& fixed(std::string name, std::vector<float> start);
+  // Not trained: a running statistic, a table or a filter, with the values it starts from; of rank 1 unless
+  // there is a shape.
+  Param& fixed(std::string name, std::vector<float> start, std::optional<Shape> shape = {});
 
   void allocate(Device& device);
   // Draws all initial values from the seed; the k-th parameter uses stream k of the generator.

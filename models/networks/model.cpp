@@ -9,8 +9,18 @@ Var Model::input(Tape& tape, Tensor x) const {
   return tape.input(x);
 }
 
+std::vector<Var> Model::answers(Tape& tape, Tensor x, const RandomSource& random) {
+  return answers_of(tape, embed(tape, input(tape, x), random), random);
+}
+
 Var Model::logits(Tape& tape, Tensor x, const RandomSource& random) {
-  return classify(tape, embed(tape, input(tape, x), random), random);
+  return mean(tape, answers(tape, x, random));
+}
+
+Var Model::classify(Tape& /*tape*/, Var h, const RandomSource& /*random*/) { return h; }
+
+std::vector<Var> Model::answers_of(Tape& tape, Var h, const RandomSource& random) {
+  return {classify(tape, h, random)};
 }
 
 Var Model::embedding(Tape& tape, Tensor x) { return embed(tape, input(tape, x), {}); }

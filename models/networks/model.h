@@ -30,8 +30,11 @@ class Model {
   Model& operator=(const Model&) = delete;
   virtual ~Model() = default;
 
-  // Segments x [N, frames, bands, 1] -> logits [N, classes]; x is standardised in place if the model does
-  // that.
+  // Segments x [N, frames, bands, 1] -> logits [N, classes] of each branch of the network, of most the one;
+  // each is trained by a loss of its own, so that none leaves to another what it could learn itself. x is
+  // standardised in place if the model does that.
+  std::vector<Var> answers(Tape& tape, Tensor x, const RandomSource& random);
+  // What the network answers: their mean.
   Var logits(Tape& tape, Tensor x, const RandomSource& random);
   // What the last layer sees of the segments, N rows of the width of its input; no dropout.
   Var embedding(Tape& tape, Tensor x);
@@ -47,8 +50,9 @@ class Model {
  protected:
   // All but the last layer.
   virtual Var embed(Tape& tape, Var x, const RandomSource& random) = 0;
-  // The last layer, and the dropout before it.
-  virtual Var classify(Tape& tape, Var h, const RandomSource& random) = 0;
+  // The last layer, and the dropout before it: of one branch, or of several.
+  virtual Var classify(Tape& tape, Var h, const RandomSource& random);
+  virtual std::vector<Var> answers_of(Tape& tape, Var h, const RandomSource& random);
   ParamStore params_;
 
  private:

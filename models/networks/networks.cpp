@@ -36,6 +36,7 @@ constexpr std::pair<const char*, Make> kModels[] = {
     {"short-chunk-res", make_short_chunk_res},
     {"harmonic", make_harmonic},
     {"resnet-se", make_resnet_se},
+    {"modulation", make_modulation},
     {"mlp", make_mlp},
 };
 

@@ -38,6 +38,7 @@ std::unique_ptr<Model> make_harmonic(const ModelOptions&, const InputShape&, std
 
 // For genres: small, for data sets of a thousand tracks.
 std::unique_ptr<Model> make_resnet_se(const ModelOptions&, const InputShape&, std::int64_t classes);
+std::unique_ptr<Model> make_modulation(const ModelOptions&, const InputShape&, std::int64_t classes);
 
 // Of embeddings (models/embeddings/probe.h).
 std::unique_ptr<Model> make_mlp(const ModelOptions&, const InputShape&, std::int64_t classes);

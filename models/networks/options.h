@@ -22,7 +22,7 @@ struct ModelOptions {
   double dropout = 0.2;
   double width = 1;
   Pooling pooling = Pooling::own;
-  bool relative = true;
+  bool relative = true, modulation = false;
   double l2_conv = 0.01, l2_dense = 0.02;
 };
 

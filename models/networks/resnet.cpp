@@ -12,7 +12,9 @@
 //   block 128, stride 2                          16 x   8 x 128
 //   block 256, stride 2                           8 x   4 x 256
 //   maximum and mean over all positions, norm   512
-//   dropout, dense                               classes
+//   dropout, dense                              classes
+//   with model.modulation the mean of this and what the network of modulation.cpp answers
+
 //   parameters with 10 classes                   1,279,490
 //
 // A block: conv @ 3x3 (with its stride), norm, ReLU, conv @ 3x3, norm, times a gate for each channel; plus
@@ -21,6 +23,7 @@
 #include <optional>
 
 #include "models/networks/extents.h"
+#include "models/networks/modulation.h"
 #include "models/networks/networks.h"
 
 namespace melgrad {
@@ -76,6 +79,7 @@ class ResnetSe final : public Model {
     pool_.emplace(params_, "pool", in, o.pooling, Pooling::max_mean);
     norm_.emplace(params_, "pool.norm", pool_->width());
     dense_.emplace(params_, "dense", pool_->width(), classes);
+    if (o.modulation) modulation_.emplace(params_, "modulation.", o.architecture, input, classes);
   }
 
  protected:
@@ -83,10 +87,18 @@ class ResnetSe final : public Model {
     const std::int64_t examples = tape.value(x).dim(0);
     Var h = stem_(tape, relative_ ? beside_mean(tape, x, kRelativeScale) : x);
     for (const GatedBlock& block : blocks_) h = block(tape, h);
-    return (*norm_)(tape, (*pool_)(tape, h, examples));
+    h = (*norm_)(tape, (*pool_)(tape, h, examples));
+    return modulation_ ? concat(tape, {h, modulation_->features(tape, x)}) : h;
   }
-  Var classify(Tape& tape, Var h, const RandomSource& random) override {
-    return (*dense_)(tape, dropout(tape, h, random.dropout(dropout_, 1)));
+  std::vector<Var> answers_of(Tape& tape, Var h, const RandomSource& random) override {
+    const auto answer = [&](Var of) {
+      return (*dense_)(tape, dropout(tape, of, random.dropout(dropout_, 1)));
+    };
+    if (!modulation_) return {answer(h)};
+    const std::int64_t width = pool_->width();
+    return {answer(columns(tape, h, 0, width)),
+            modulation_->answer(tape, dropout(tape, columns(tape, h, width, modulation_->width()),
+                                              random.dropout(dropout_, 2)))};
   }
 
  private:
@@ -99,6 +111,7 @@ class ResnetSe final : public Model {
   std::optional<TimePool> pool_;
   std::optional<BatchNormLayer> norm_;
   std::optional<DenseLayer> dense_;
+  std::optional<ModulationBranch> modulation_;
 };
 
 }  // namespace

@@ -74,11 +74,11 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
   visit(Key{"model.architecture", "the network"}, r.model.architecture);
   visit(Key{"model.filters", "of the first convolution of dong2018", "filters", {1, 4096}}, r.model.filters);
   visit(Key{"model.dropout",
-            "share of zeros, of dong2018, resnet-se and mlp; the others have what was published", "",
-            kBelowOne},
+            "share of zeros, of dong2018, resnet-se, modulation and mlp; the others have what was published",
+            "", kBelowOne},
         r.model.dropout);
   visit(Key{"model.width",
-            "multiplies the channels of the networks but dong2018",
+            "multiplies the channels of the networks but dong2018 and modulation",
             "",
             {0, 64, Range::Without::least}},
         r.model.width);
@@ -87,6 +87,8 @@ void visit_keys(R& r, const Visit& visit) {  // NOLINT(readability-function-size
   visit(
       Key{"model.relative", "hear each band beside what it is above its mean over the segment, of resnet-se"},
       r.model.relative);
+  visit(Key{"model.modulation", "hear at which rates the bands rise and fall, too, of resnet-se"},
+        r.model.modulation);
   visit(Key{"model.l2_conv", "penalty l2 sum w^2 on convolution kernels of dong2018", "", kNotNegative},
         r.model.l2_conv);
   visit(Key{"model.l2_dense", "penalty l2 sum w^2 on its hidden dense kernels", "", kNotNegative},

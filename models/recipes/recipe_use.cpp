@@ -63,15 +63,15 @@ const std::vector<Use>& uses() {  // NOLINT(readability-function-size): a table
       {{"model.dropout"},
        [](auto& r) {
          const std::string& name = r.model.architecture;
-         return name == "dong2018" || name == "resnet-se" || name == "mlp";
+         return name == "dong2018" || name == "resnet-se" || name == "modulation" || name == "mlp";
        },
-       "model.architecture = dong2018, resnet-se or mlp"},
-      {{"model.relative"},
+       "model.architecture = dong2018, resnet-se, modulation or mlp"},
+      {{"model.relative", "model.modulation"},
        [](auto& r) { return r.model.architecture == "resnet-se"; },
        "model.architecture = resnet-se"},
       {{"model.width"},
-       [](auto& r) { return r.model.architecture != "dong2018"; },
-       "the other networks than model.architecture = dong2018"},
+       [](auto& r) { return r.model.architecture != "dong2018" && r.model.architecture != "modulation"; },
+       "the other networks than model.architecture = dong2018 and modulation"},
       {{"segment.overlap"}, [](auto& r) { return r.segment.test_crops == 0; }, "segment.test_crops = 0"},
       {{"train.stop_window", "train.stop_change"},
        [](auto& r) { return r.train.stop_block > 0; },

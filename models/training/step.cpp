@@ -189,7 +189,13 @@ CrossEntropy TrainingStep::loss_of(Tape& tape, Tensor x, Tensor labels, Tensor w
     ops.gather_labels(targets_->table, labels, targets);
   }
   if (mixup_.alpha > 0) mix(tape, x, targets);
-  return task_->loss(tape, model_->logits(tape, x, random), targets, weights, *targets_);
+  const std::vector<Var> answers = model_->answers(tape, x, random);
+  CrossEntropy all = task_->loss(tape, answers[0], targets, weights, *targets_);
+  if (answers.size() == 1) return all;
+  all.hits = task_->loss(tape, mean(tape, answers), targets, weights, *targets_).hits;
+  for (std::size_t k = 1; k < answers.size(); ++k)
+    all.loss = add(tape, all.loss, task_->loss(tape, answers[k], targets, weights, *targets_).loss);
+  return all;
 }
 
 void TrainingStep::mix(Tape& tape, Tensor& x, Tensor& targets) {

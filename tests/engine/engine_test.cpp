@@ -207,6 +207,46 @@ TEST_F(Engine, DirectionalDerivativeOfAttention) {
   expect_slope(params, tape, loss_of);
 }
 
+// The same of two branches of one convolution, each with a loss of its own, and of their mean.
+TEST_F(Engine, DirectionalDerivativeOfBranches) {
+  ParamStore params;
+  Param &w1 = params.weight("w1", {4, 3, 1, 2}), &b1 = params.bias("b1", 4);
+  Param &w2 = params.weight("w2", {3, 8}), &b2 = params.bias("b2", 3);
+  Param &w3 = params.weight("w3", {3, 4}), &b3 = params.bias("b3", 3);
+  params.allocate(*device_);
+  params.initialise(*device_, 5);
+  Arena arena(*device_);
+  Tape tape(*device_, arena);
+  const std::vector<std::int32_t> host_labels{0, 1, 2};
+  const auto loss_of = [&] {
+    tape.reset(true);
+    const Tensor x = put(tape.take({3, 6, 3, 2}), noise(3 * 6 * 3 * 2, 9));
+    const Tensor labels = tape.take({3}, DType::i32), weights = put(tape.take({3}), {1, 0.5F, 2});
+    device_->to_device(labels, host_labels.data());
+    const Var h = mean_over_time(tape, conv2d(tape, tape.input(x), w1, b1));  // [3, 3 x 4]
+    const Var a = linear(tape, columns(tape, h, 0, 8), w2, b2),
+              b = linear(tape, columns(tape, h, 8, 4), w3, b3);
+    Var loss = cross_entropy(tape, mean(tape, {a, b}), labels, weights).loss;
+    for (const Var branch : {a, b}) loss = add(tape, loss, cross_entropy(tape, branch, labels, weights).loss);
+    return loss;
+  };
+  expect_slope(params, tape, loss_of);
+}
+
+TEST_F(Engine, MeansOfColumnsAndFrames) {
+  Arena arena(*device_);
+  Tape tape(*device_, arena);
+  tape.reset(false);
+  const Var x = tape.input(put(tape.take({1, 3, 2, 2}), {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14}));
+  const Var frames = mean_over_time(tape, x);
+  EXPECT_EQ(host(tape.value(frames)), (std::vector<float>{4, 5, 6, 8}));
+  EXPECT_EQ(host(tape.value(columns(tape, frames, 1, 2))), (std::vector<float>{5, 6}));
+  const Var both = mean(tape, {columns(tape, frames, 0, 2), columns(tape, frames, 2, 2)});
+  EXPECT_EQ(host(tape.value(both)), (std::vector<float>{5, 6.5F}));
+  EXPECT_EQ(mean(tape, {both}).index, both.index);
+  EXPECT_THROW(columns(tape, frames, 3, 2), Error);
+}
+
 TEST_F(Engine, StepsReachAMinimum) {
   for (const auto kind : {OptimizerKind::sgd, OptimizerKind::adam}) {
     ParamStore params;

@@ -331,6 +331,65 @@ class ResnetSe(Net):
         return self.dense(self.pool_norm(torch.cat([h.amax((2, 3)), h.mean((2, 3))], 1)))
 
 
+def wave(cycles, deviation):
+    """Cosines and sines under a Gaussian envelope, of energy 1 together; the cosines of a wave have mean 0."""
+    half = int(2.5 * deviation + 1)
+    x = torch.arange(-half, half + 1, dtype=torch.float64)
+    envelope = torch.exp(-((x / deviation) ** 2) / 2)
+    cosine, sine = envelope * torch.cos(2 * torch.pi * cycles * x), envelope * torch.sin(2 * torch.pi * cycles * x)
+    if cycles:
+        cosine = cosine - envelope * cosine.sum() / envelope.sum()
+    norm = torch.sqrt((cosine**2 + sine**2).sum())
+    return cosine / norm, sine / norm
+
+
+class Modulations(nn.Module):
+    """Spectrogram [N, 1, F, T] -> what moves at each rate and scale, in dB [N, rates * positions * 9]"""
+
+    def __init__(self, bands, rates=5, stride=8):
+        super().__init__()
+        scales = [wave(0, 8)] + [wave(c, 1 / (torch.pi * c)) for c in (1 / 32, 1 / 16, 1 / 8, 1 / 4)]
+        parts = [scales[0][0]] + [part for scale in scales[1:] for part in scale]
+        rows = []
+        for centre in range(0, bands, stride):
+            for part in parts:  # a row of a band matrix: what lies outside the bands is cut off
+                row, half = torch.zeros(bands + 2 * len(part), dtype=torch.float64), len(part) // 2
+                row[centre + len(part) - half : centre + len(part) + half + 1] = part
+                rows.append(row[len(part) : len(part) + bands])
+        self.register_buffer("bands", torch.stack(rows))
+        self.register_buffer("floor", torch.full((len(parts),), 0.01, dtype=torch.float64))
+        self.strides = [min(2**k, 8) for k in range(rates)]
+        for k in range(rates):
+            rate = 0.375 / 2**k
+            cosine, sine = wave(rate, 1 / (torch.pi * rate))
+            w = torch.zeros(len(parts), len(parts), 1, len(cosine), dtype=torch.float64)
+            w[0, 0, 0] = cosine
+            for i in range(1, len(parts), 2):  # cos a cos b -+ sin a sin b
+                w[i, i, 0], w[i, i + 1, 0] = cosine, -sine
+                w[i + 1, i, 0], w[i + 1, i + 1, 0] = cosine, sine
+            self.register_buffer(f"time{k + 1}", w)
+
+    def forward(self, x):
+        z = torch.einsum("of,nft->not", self.bands, x[:, 0])
+        z = z.unflatten(1, (-1, len(self.floor))).transpose(1, 2)  # [N, 9, positions, T]
+        means = []
+        for k, stride in enumerate(self.strides):
+            h = F.relu(F.conv2d(z, getattr(self, f"time{k + 1}"), self.floor, stride=(1, stride)))
+            means.append(h.mean(3).transpose(1, 2).flatten(1))
+        return 10 * torch.log10(torch.clamp(torch.cat(means, 1), min=1e-10))
+
+
+class Modulation(Net):
+    def __init__(self, width, tags, frames, bands):
+        super().__init__(width, tags)
+        self.filters = Modulations(bands)
+        features = 5 * 9 * ((bands - 1) // 8 + 1)
+        self.norm, self.dense = nn.BatchNorm1d(features), nn.Linear(features, tags)
+
+    def forward(self, x):
+        return self.dense(self.norm(self.filters(spectrogram(x))))
+
+
 class Filters(nn.Module):
     """Power spectrum [N, T, bins] -> decibels [N, harmonic, level, T]; the bandwidth follows from q."""
 
@@ -386,6 +445,7 @@ TWINS = {
     "short-chunk-res": (ShortChunk, dict(residual=True)),
     "harmonic": (Harmonic, {}),
     "resnet-se": (ResnetSe, {}),
+    "modulation": (Modulation, {}),
 }
 NORM = {"weight": "gamma", "bias": "beta", "running_mean": "running_mean", "running_var": "running_variance"}
 CELL = {"weight_ih": "weight_input", "weight_hh": "weight_state", "bias_ih": "bias_input", "bias_hh": "bias_state"}

@@ -254,6 +254,82 @@ TEST(TaggingPooling, IsAsChosen) {
   }
 }
 
+// What a network of two branches answers is the mean of two networks with its parameters; each branch learns
+// from its own loss, as that network does.
+TEST(TaggingBranches, AreNetworksOfTheirOwn) {
+  const auto device = make_device("cpu");
+  golden::TaggingNetwork net;
+  net.name = "resnet-se";
+  net.frames = 96;
+  net.bands = 32;
+  net.batch = 5;
+  net.width = 0.125;
+  constexpr int kTags = 4;
+  const golden::TaggingBatch batch = golden::tagging_batch(net, kTags, 0);
+  ModelOptions two = options_of("resnet-se", net.width);
+  two.modulation = true;
+  Subject both(*device, net, kTags, two), resnet(*device, net, kTags, options_of("resnet-se", net.width)),
+      modulation(*device, net, kTags, options_of("modulation", 1));
+  std::map<std::string, Param*> of_both;
+  for (Param& p : both.model().params().all()) of_both[p.name] = &p;
+  std::vector<std::pair<Subject*, Param*>> parts;
+  for (Subject* one : {&resnet, &modulation})
+    for (Param& p : one->model().params().all()) {
+      const bool branch = one == &modulation && !p.name.starts_with("filters.");
+      Param* whole = of_both.at(branch ? "modulation." + p.name : p.name);
+      device->ops().copy(whole->value, p.value);
+      parts.emplace_back(one, whole);
+    }
+  EXPECT_EQ(parts.size(), of_both.size());
+  const auto answer = both.pass(true, batch), first = resnet.pass(true, batch),
+             second = modulation.pass(true, batch);
+  ASSERT_EQ(answer.logits.size(), first.logits.size());
+  for (std::size_t i = 0; i < answer.logits.size(); ++i)
+    EXPECT_NEAR(answer.logits[i], (first.logits[i] + second.logits[i]) / 2, 1e-5);
+}
+
+// A ripple of one rate and scale is heard where the filter of both lies, and in its direction; neither
+// another equalisation nor silence moves anything.
+TEST(TaggingModulation, HearsRatesAndScales) {
+  constexpr std::int64_t kFrames = 256, kBands = 64;
+  const auto device = make_device("cpu");
+  const auto model = make_model(options_of("modulation", 1), {kFrames, kBands}, 2);
+  model->params().allocate(*device);
+  model->params().initialise(*device, 0);
+  Arena arena(*device);
+  Tape tape(*device, arena);
+  const auto heard = [&](const auto& value) {
+    tape.reset(false);
+    const Tensor x = tape.take({1, kFrames, kBands, 1});
+    std::vector<float> v;
+    for (std::int64_t t = 0; t < kFrames; ++t)
+      for (std::int64_t f = 0; f < kBands; ++f)
+        v.push_back(static_cast<float>(value(static_cast<double>(t), static_cast<double>(f))));
+    device->to_device(x, v.data());
+    return host_of(*device, tape.value({model->embedding(tape, x).index}));
+  };
+  constexpr std::size_t kPositions = 8, kScales = 9;
+  for (const double silence : {0., 3.})
+    for (const float y : heard([&](double, double f) { return silence * std::sin(f); }))
+      EXPECT_NEAR(y, -20, 1e-2);
+  for (std::size_t rate = 0; rate < 5; ++rate)
+    for (std::size_t scale = 0; scale < kScales; ++scale) {
+      const double r = 0.375 / std::exp2(rate), direction = scale % 2 == 0 ? -1 : 1;
+      const double c = scale == 0 ? 0 : direction * std::exp2((scale - 1) / 2) / 32;
+      const auto y =
+          heard([&](double t, double f) { return std::cos(2 * std::acos(-1.) * (r * t + c * f)); });
+      // In the middle of the bands, where no filter meets their end.
+      std::size_t loudest = 0;
+      const auto at = [&](std::size_t k) {
+        return y[(k / kScales * kPositions + 4) * kScales + k % kScales];
+      };
+      for (std::size_t k = 0; k < 5 * kScales; ++k)
+        if (at(k) > at(loudest)) loudest = k;
+      EXPECT_EQ(loudest / kScales, rate) << scale;
+      EXPECT_EQ(loudest % kScales, scale) << rate;
+    }
+}
+
 // The least each network needs; one frame or one band less leaves nothing.
 TEST(TaggingInputs, RefusesWhatIsTooSmall) {
   const auto refuses = [](const char* name, const InputShape& input) {
@@ -273,7 +349,7 @@ TEST(TaggingInputs, RefusesWhatIsTooSmall) {
                                                    {"sample-cnn-se", {59047, 1}}, {"short-chunk", {128, 128}},
                                                    {"musicnn-2019", {1, 67}},     {"vgg-2019", {66, 63}},
                                                    {"short-chunk-res", {1, 1}},   {"harmonic", {288, 2}},
-                                                   {"resnet-se", {1, 3}}};
+                                                   {"resnet-se", {1, 3}},         {"modulation", {69, 1}}};
   EXPECT_EQ(least.size(), tagging().networks.size());
   for (const auto& [name, input] : least) {
     SCOPED_TRACE(name);
