@@ -65,14 +65,16 @@ std::vector<Wave> waves_over_bands() {
   return waves;
 }
 
-// Cosines and sines around each band that is heard, [positions * kSums, bands]: of scale 0 the one, of the
-// others both. What stands beyond the bands is 0, their mean.
+// Cosines and sines around each band that is heard, [positions * kSums, bands * 2]: of scale 0 the one, of
+// the others both. The second of a band's two values is what they are of; what stands beyond the bands is 0,
+// their mean.
 std::vector<float> band_filters(std::int64_t bands, std::int64_t positions) {
   std::vector<float> w;
   const auto add = [&](const Wave& wave, const std::vector<double>& part, std::int64_t centre) {
     for (std::int64_t band = 0; band < bands; ++band) {
       const std::int64_t at = band - centre + wave.half;
       const bool inside = at >= 0 && at < std::ssize(part);
+      w.push_back(0);
       w.push_back(inside ? static_cast<float>(part[static_cast<std::size_t>(at)]) : 0.0F);
     }
   };
@@ -108,7 +110,7 @@ std::vector<float> time_filters(const Wave& wave) {
 ModulationBank::ModulationBank(ParamStore& params, const std::string& model, const InputShape& input)
     : positions_((input.bands - 1) / kBandStride + 1),
       bands_(params.fixed("filters.bands", band_filters(input.bands, positions_),
-                          Shape{positions_ * std::int64_t{kSums}, input.bands})),
+                          Shape{positions_ * std::int64_t{kSums}, 2 * input.bands})),
       floor_(params.fixed("filters.floor", std::vector<float>(kSums, kFloor))) {
   for (int k = 0; k < kRates; ++k) {
     const Wave wave = wave_of(kFastest / std::exp2(k));
@@ -124,9 +126,10 @@ ModulationBank::ModulationBank(ParamStore& params, const std::string& model, con
 std::int64_t ModulationBank::width() const { return kRates * positions_ * std::int64_t{kSums}; }
 
 Var ModulationBank::operator()(Tape& tape, Var x) const {
-  const Tensor in = tape.value(x);
+  // Each wave adds up to 0 over time, so that the mean of a band plays no part; without it less is rounded.
+  const Tensor in = tape.value(beside_mean(tape, x, 1));
   const std::int64_t examples = in.dim(0), frames = in.dim(1), bands = in.dim(2);
-  const Var h = project(tape, in.reshape({examples * frames, bands}), tape.param(bands_),
+  const Var h = project(tape, in.reshape({examples * frames, 2 * bands}), tape.param(bands_),
                         {examples, frames, positions_, std::int64_t{kSums}});
   std::vector<Var> all;
   for (const Rate& rate : rates_)

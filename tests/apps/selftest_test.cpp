@@ -10,13 +10,13 @@
 namespace melgrad {
 namespace {
 
-// The recipes of genres on the smallest segments they take, 34 frames x 10 bands. What only networks for tags
-// call comes with the part "layers".
+// The recipes of genres on the smallest segments they take, 34 or 69 frames x 10 bands. What only networks
+// for tags call comes with the part "layers".
 SelftestScope small_scope() {
   SelftestScope scope = shipped_scope();
   std::erase_if(scope.recipes, [](const Recipe& recipe) { return recipe.task == TaskKind::tags; });
   for (Recipe& recipe : scope.recipes) {
-    recipe.segment.frames = 34;
+    recipe.segment.frames = recipe.model.modulation ? 69 : 34;
     recipe.features.n_mels = 10;
     recipe.model.filters = 8;
   }

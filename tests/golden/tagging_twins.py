@@ -356,7 +356,8 @@ class Modulations(nn.Module):
                 row, half = torch.zeros(bands + 2 * len(part), dtype=torch.float64), len(part) // 2
                 row[centre + len(part) - half : centre + len(part) + half + 1] = part
                 rows.append(row[len(part) : len(part) + bands])
-        self.register_buffer("bands", torch.stack(rows))
+        filters = torch.stack(rows)  # of the second of each band's two values, what it is above its mean
+        self.register_buffer("bands", torch.stack([torch.zeros_like(filters), filters], 2).flatten(1))
         self.register_buffer("floor", torch.full((len(parts),), 0.01, dtype=torch.float64))
         self.strides = [min(2**k, 8) for k in range(rates)]
         for k in range(rates):
@@ -370,7 +371,8 @@ class Modulations(nn.Module):
             self.register_buffer(f"time{k + 1}", w)
 
     def forward(self, x):
-        z = torch.einsum("of,nft->not", self.bands, x[:, 0])
+        x = torch.stack([x[:, 0], x[:, 0] - x[:, 0].mean(2, keepdim=True)], 2).flatten(1, 2)
+        z = torch.einsum("of,nft->not", self.bands, x)
         z = z.unflatten(1, (-1, len(self.floor))).transpose(1, 2)  # [N, 9, positions, T]
         means = []
         for k, stride in enumerate(self.strides):
