@@ -12,10 +12,10 @@
 //   block 128, stride 2                          16 x   8 x 128
 //   block 256, stride 2                           8 x   4 x 256
 //   maximum and mean over all positions, norm   512
-//   dropout, dense                              classes
-//   with model.modulation the mean of this and what the network of modulation.cpp answers
-
+//   dropout, dense                               classes
 //   parameters with 10 classes                   1,279,490
+//
+// With model.modulation the network of modulation.cpp is a second branch.
 //
 // A block: conv @ 3x3 (with its stride), norm, ReLU, conv @ 3x3, norm, times a gate for each channel; plus
 // the input, or where its shape changes conv @ 1x1 (with that stride), norm of it; ReLU. The gate is the
@@ -91,14 +91,11 @@ class ResnetSe final : public Model {
     return modulation_ ? concat(tape, {h, modulation_->features(tape, x)}) : h;
   }
   std::vector<Var> answers_of(Tape& tape, Var h, const RandomSource& random) override {
-    const auto answer = [&](Var of) {
-      return (*dense_)(tape, dropout(tape, of, random.dropout(dropout_, 1)));
-    };
-    if (!modulation_) return {answer(h)};
     const std::int64_t width = pool_->width();
-    return {answer(columns(tape, h, 0, width)),
-            modulation_->answer(tape, dropout(tape, columns(tape, h, width, modulation_->width()),
-                                              random.dropout(dropout_, 2)))};
+    h = dropout(tape, h, random.dropout(dropout_, 1));
+    if (!modulation_) return {(*dense_)(tape, h)};
+    return {(*dense_)(tape, columns(tape, h, 0, width)),
+            modulation_->answer(tape, columns(tape, h, width, modulation_->width()))};
   }
 
  private:
