@@ -19,7 +19,10 @@ from pathlib import Path
 
 
 def find(lists, part):
-    return next(p for p in sorted(Path(lists).iterdir()) if part in p.name)
+    found = [p for p in sorted(Path(lists).iterdir()) if part in p.name]
+    if not found:
+        raise SystemExit(f"{lists}: no list named *{part}*; melgrad train --split-lists says what is looked for")
+    return found[0]
 
 
 def nested(lines, seed):
@@ -35,7 +38,8 @@ def nested(lines, seed):
 
 
 def melgrad(program, *arguments):
-    return subprocess.run([program, *arguments], check=True, capture_output=True, text=True).stdout
+    """What it prints; what it says beside that is seen, and an error ends all."""
+    return subprocess.run([program, *arguments], check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def one(a, recipe, lines, total, seed, epochs):
@@ -47,7 +51,7 @@ def one(a, recipe, lines, total, seed, epochs):
             (lists / f"{part}.txt").write_text(find(a.lists, part).read_text())
         batch = int(recipe["train"]["batch"])
         steps = epochs * (total // batch)
-        sets = [f"train.epochs={max(1, round(steps / (len(lines) // batch)))}", *a.set]
+        sets = [f"train.epochs={max(1, round(steps / max(1, len(lines) // batch)))}", *a.set]
         options = [word for s in sets for word in ("--set", s)]
         melgrad(a.melgrad, "--threads", "1", "train", a.cache, "--recipe", a.recipe, "--split-lists", str(lists),
                 "--seed", str(seed), "--out", str(run), *options)

@@ -17,8 +17,6 @@ Var Model::logits(Tape& tape, Tensor x, const RandomSource& random) {
   return mean(tape, answers(tape, x, random));
 }
 
-Var Model::classify(Tape& /*tape*/, Var h, const RandomSource& /*random*/) { return h; }
-
 std::vector<Var> Model::answers_of(Tape& tape, Var h, const RandomSource& random) {
   return {classify(tape, h, random)};
 }

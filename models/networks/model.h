@@ -50,8 +50,9 @@ class Model {
  protected:
   // All but the last layer.
   virtual Var embed(Tape& tape, Var x, const RandomSource& random) = 0;
-  // The last layer, and the dropout before it: of one branch, or of several.
-  virtual Var classify(Tape& tape, Var h, const RandomSource& random);
+  // The last layer, and the dropout before it; of a network of several branches that of each, which then
+  // overrides answers_of.
+  virtual Var classify(Tape& tape, Var h, const RandomSource& random) = 0;
   virtual std::vector<Var> answers_of(Tape& tape, Var h, const RandomSource& random);
   ParamStore params_;
 

@@ -152,8 +152,8 @@ class Modulation final : public Model {
 
  protected:
   Var embed(Tape& tape, Var x, const RandomSource& /*random*/) override { return branch_.features(tape, x); }
-  std::vector<Var> answers_of(Tape& tape, Var h, const RandomSource& random) override {
-    return {branch_.answer(tape, dropout(tape, h, random.dropout(dropout_, 1)))};
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
+    return branch_.answer(tape, dropout(tape, h, random.dropout(dropout_, 1)));
   }
 
  private:

@@ -13,11 +13,10 @@
 namespace melgrad {
 
 // Gabor filters g(t, f) = exp(-(t / s)^2 / 2 - (f / u)^2 / 2) cos(2 pi (r t +- c f)), at rates r of 0.375,
-// 0.375 / 2,
-// ... 0.375 / 16 cycles a frame (at 43 frames a second 16 Hz to 1 Hz) and scales c of 0, 1/32, 1/16, 1/8 and
-// 1/4 cycles a band, + and - being falling and rising; s = 1 / (pi r), u = 1 / (pi c). They are products of a
-// filter over time and one over the bands. Of what each leaves, the mean of the positive part over time, in
-// dB, at every eighth band.
+// 0.375 / 2 ... 0.375 / 16 cycles a frame (at 43 frames a second 16 Hz to 1 Hz) and scales c of 0, 1/32,
+// 1/16, 1/8 and 1/4 cycles a band, + and - being falling and rising; s = 1 / (pi r), u = 1 / (pi c), of scale
+// 0 eight bands. Each is a filter over the bands and one over time. Of what it leaves, the mean of the
+// positive part over time, in dB, at every eighth band.
 class ModulationBank {
  public:
   // Throws Error (usage) where a segment is shorter than the longest filter.

@@ -90,10 +90,13 @@ class ResnetSe final : public Model {
     h = (*norm_)(tape, (*pool_)(tape, h, examples));
     return modulation_ ? concat(tape, {h, modulation_->features(tape, x)}) : h;
   }
+  Var classify(Tape& tape, Var h, const RandomSource& random) override {
+    return (*dense_)(tape, dropout(tape, h, random.dropout(dropout_, 1)));
+  }
   std::vector<Var> answers_of(Tape& tape, Var h, const RandomSource& random) override {
+    if (!modulation_) return {classify(tape, h, random)};
     const std::int64_t width = pool_->width();
     h = dropout(tape, h, random.dropout(dropout_, 1));
-    if (!modulation_) return {(*dense_)(tape, h)};
     return {(*dense_)(tape, columns(tape, h, 0, width)),
             modulation_->answer(tape, columns(tape, h, width, modulation_->width()))};
   }

@@ -59,7 +59,7 @@ class Subject {
     double loss = 0;
     std::vector<float> logits;
   };
-  Pass pass(bool training, const golden::TaggingBatch& batch, std::int64_t padding = 0) {
+  Pass pass(bool training, const golden::TaggingBatch& batch, std::int64_t padding = 0, bool each = false) {
     tape_.reset(training);
     const std::int64_t examples = net_.batch + padding;
     const Tensor x = tape_.take({examples, net_.frames, net_.bands, 1}),
@@ -70,11 +70,17 @@ class Subject {
     device_.ops().fill(weights, 0.0F);
     device_.ops().fill(weights.span(0, net_.batch, {net_.batch}), 1.0F);
     device_.ops().fill(tag_weights, 1.0F);
-    const Var logits = model_->logits(tape_, x, {});
-    const Var loss = sigmoid_cross_entropy(tape_, logits, targets, weights, tag_weights).loss;
+    const std::vector<Var> answers =
+        each ? model_->answers(tape_, x, {}) : std::vector<Var>{model_->logits(tape_, x, {})};
+    const Var logits = mean(tape_, answers);
+    Var loss = sigmoid_cross_entropy(tape_, answers[0], targets, weights, tag_weights).loss;
+    for (std::size_t k = 1; k < answers.size(); ++k)
+      loss = add(tape_, loss, sigmoid_cross_entropy(tape_, answers[k], targets, weights, tag_weights).loss);
     if (training) tape_.backward(loss, model_->params());
     return {host_of(device_, tape_.value(loss))[0], host_of(device_, tape_.value(logits))};
   }
+  // Training, with a loss for each branch.
+  double pass_of_branches(const golden::TaggingBatch& batch) { return pass(true, batch, 0, true).loss; }
 
   Model& model() { return *model_; }
   // Gradients, and what is not trained itself.
@@ -272,13 +278,17 @@ TEST(TaggingBranches, AreNetworksOfTheirOwn) {
       modulation(*device, net, kTags, options_of("modulation", 1));
   std::map<std::string, Param*> of_both;
   for (Param& p : both.model().params().all()) of_both[p.name] = &p;
-  std::vector<std::pair<Subject*, Param*>> parts;
+  struct Part {
+    Subject* one;
+    Param *whole, *own;
+  };
+  std::vector<Part> parts;
   for (Subject* one : {&resnet, &modulation})
     for (Param& p : one->model().params().all()) {
       const bool branch = one == &modulation && !p.name.starts_with("filters.");
       Param* whole = of_both.at(branch ? "modulation." + p.name : p.name);
       device->ops().copy(whole->value, p.value);
-      parts.emplace_back(one, whole);
+      parts.push_back({one, whole, &p});
     }
   EXPECT_EQ(parts.size(), of_both.size());
   const auto answer = both.pass(true, batch), first = resnet.pass(true, batch),
@@ -286,6 +296,16 @@ TEST(TaggingBranches, AreNetworksOfTheirOwn) {
   ASSERT_EQ(answer.logits.size(), first.logits.size());
   for (std::size_t i = 0; i < answer.logits.size(); ++i)
     EXPECT_NEAR(answer.logits[i], (first.logits[i] + second.logits[i]) / 2, 1e-5);
+  const double loss = both.pass_of_branches(batch);
+  EXPECT_NEAR(loss, first.loss + second.loss, 1e-5);
+  for (const auto& [one, whole, own] : parts) {
+    if (!own->trainable) continue;
+    const auto expected = one->tensor(*own), got = both.tensor(*whole);
+    double size = 0;
+    for (const float g : expected) size += g * g;
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_NEAR(got[i], expected[i], 1e-5 + 1e-4 * std::sqrt(size)) << whole->name;
+  }
 }
 
 // A ripple of one rate and scale is heard where the filter of both lies, and in its direction; neither
