@@ -59,7 +59,7 @@ DrawnSplits draw(const Experiment& experiment, const std::vector<std::string>& c
   DrawnSplits splits;
   std::set<std::string> told;
   for (std::size_t p = 0; p < experiment.protocols.size(); ++p)
-    for (std::int64_t r = 0; r < experiment.seeds; ++r) {
+    for (std::int64_t r = 0; r < experiment.protocols[p].seeds; ++r) {
       auto& drawn = splits[{p, r}] = splits_of(*fewest, experiment.protocols[p], experiment.recipes[0].split,
                                                static_cast<std::uint64_t>(r));
       for (Split& split : drawn) {
@@ -190,7 +190,7 @@ Begun begin_experiment(const ExperimentCommand& command, const ListOptions& opti
 std::vector<ExperimentRun> Experiment::runs() const {
   std::vector<ExperimentRun> all;
   for (std::size_t p = 0; p < protocols.size(); ++p)
-    for (std::int64_t repetition = 0; repetition < seeds; ++repetition)
+    for (std::int64_t repetition = 0; repetition < protocols[p].seeds; ++repetition)
       for (std::int64_t split = 0; split < protocols[p].splits; ++split)
         for (std::size_t recipe = 0; recipe < recipes.size(); ++recipe)
           all.push_back({recipe, p, split, repetition});

@@ -26,7 +26,6 @@ struct Experiment {
   DataSetRequest data;
   std::vector<Recipe> recipes;
   std::vector<ProtocolOptions> protocols;
-  std::int64_t seeds = 1;  // runs of each split; of folds that are drawn, drawings
   std::uint64_t seed = 0;
   // The folder of a run; and whether its run.json says which it is.
   std::function<std::string(const Experiment&, const ExperimentRun&)> name;

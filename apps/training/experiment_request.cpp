@@ -119,12 +119,12 @@ std::vector<ProtocolOptions> protocols_for(const ExperimentRequest& request, con
 std::string run_folder_name(const Experiment& experiment, const ExperimentRun& run) {
   const Protocol protocol = experiment.protocols[run.protocol].protocol;
   const bool several = experiment.protocols.size() > 1;
-  return fmt::format("{}{}-{:02}{}",
-                     experiment.recipes.size() > 1 ? experiment.recipes[run.recipe].name + "-" : "",
-                     several                       ? name_of(protocol)
-                     : protocol == Protocol::folds ? "fold"
-                                                   : "split",
-                     run.split, experiment.seeds > 1 ? fmt::format("-seed-{}", run.repetition) : "");
+  return fmt::format(
+      "{}{}-{:02}{}", experiment.recipes.size() > 1 ? experiment.recipes[run.recipe].name + "-" : "",
+      several                       ? name_of(protocol)
+      : protocol == Protocol::folds ? "fold"
+                                    : "split",
+      run.split, experiment.protocols[run.protocol].seeds > 1 ? fmt::format("-seed-{}", run.repetition) : "");
 }
 
 std::vector<Recipe> recipes_for(const ExperimentRequest& request, const DataFacts& facts) {
@@ -164,9 +164,11 @@ void add_experiment_options(CommandLine& command, ExperimentRequest& request, Se
           ->capture_default_str();
   command
       .add_option("--seeds", request.seeds,
-                  "runs of each split, each with weights, order and crops of its own; of folds, drawings too")
-      ->range(1, 1000)
-      ->capture_default_str();
+                  fmt::format("runs of each split, each with weights, order and crops of its own; of folds, "
+                              "drawings too (default 1{})",
+                              request.protocols.empty() ? fmt::format("; fault-filtered {}", kSeedsOfLists)
+                                                        : std::string()))
+      ->range(1, 1000);
   command.add_option("--seed", request.seed, "of the first run's weights, order, crops and dropout")
       ->capture_default_str();
   command.add_option("--group", request.group,
@@ -192,7 +194,10 @@ Experiment planned_experiment(const ExperimentRequest& request, const std::strin
   expect_column(request, facts);
   experiment.recipes = recipes_for(request, facts);
   experiment.protocols = protocols_for(request, facts);
-  experiment.seeds = request.seeds;
+  for (ProtocolOptions& one : experiment.protocols)
+    one.seeds = request.seeds > 0                          ? request.seeds
+                : one.protocol == Protocol::fault_filtered ? kSeedsOfLists
+                                                           : 1;
   experiment.seed = request.seed;
   experiment.name = run_folder_name;
   return experiment;
@@ -204,12 +209,12 @@ ordered_json as_json(const Experiment& experiment) {
                        {"classes_are_folders", experiment.data.classes_are_folders},
                        {"group", experiment.data.group},
                        {"protocols", ordered_json::array()},
-                       {"seeds", experiment.seeds},
                        {"seed", experiment.seed}};
   for (const Recipe& recipe : experiment.recipes) json["recipes"].push_back(recipe.name);
   for (const ProtocolOptions& one : experiment.protocols)
     json["protocols"].push_back({{"protocol", name_of(one.protocol)},
                                  {"splits", one.splits},
+                                 {"seeds", one.seeds},
                                  {"group", one.group},
                                  {"lists", absolute_utf8(one.lists)},
                                  {"own_folds", one.own_folds}});
@@ -229,12 +234,12 @@ Experiment read_experiment(const RunFolder& folder) {
       ProtocolOptions options;
       assign(options.protocol, one.at("protocol").get<std::string>(), folder.file("run.json"));
       options.splits = count_of(one.at("splits"));
+      options.seeds = count_of(one.at("seeds"));
       options.group = one.at("group");
       options.lists = path_from_utf8(one.at("lists"));
       options.own_folds = one.at("own_folds");
       read.protocols.push_back(options);
     }
-    read.seeds = count_of(json.at("seeds"));
     read.seed = seed_of(json.at("seed"));
     return read;
   });

@@ -9,12 +9,16 @@
 
 namespace melgrad {
 
+// A single split says little by a single run.
+constexpr std::int64_t kSeedsOfLists = 5;
+
 struct ExperimentRequest {
   DataSetRequest data;
   std::vector<std::string> recipes;    // none: the one for the data, as in train
   std::vector<std::string> protocols;  // none: all that the data allow
   std::vector<std::string> set;        // of every recipe
-  std::int64_t splits = 30, folds = 10, seeds = 1;
+  std::int64_t splits = 30, folds = 10;
+  std::int64_t seeds = 0;  // 0: kSeedsOfLists of the fault-filtered split, 1 of the others
   std::uint64_t seed = 0;
   std::string group, split_lists;
   const Option *splits_flag = nullptr, *folds_flag = nullptr;  // to know whether they were given

@@ -253,9 +253,8 @@ std::string percent_text(const std::vector<double>& shares) {
 void tell_experiment(const RunFolder& folder, const Experiment& experiment, const TestedRuns& tested,
                      const Settings& settings) {
   ordered_json out = {{"recipes", ordered_json::array()}, {"data", as_utf8(experiment.data.path)},
-                      {"seeds", experiment.seeds},        {"seed", experiment.seed},
-                      {"classes", tested.classes},        {"device", tested.device},
-                      {"table", ordered_json::array()}};
+                      {"seed", experiment.seed},          {"classes", tested.classes},
+                      {"device", tested.device},          {"table", ordered_json::array()}};
   for (const Recipe& recipe : experiment.recipes) out["recipes"].push_back(recipe.name);
   const std::string text = reading_json(folder.path().string(), [&] {
     return experiment.recipes[0].task == TaskKind::tags ? tags_of(experiment, tested, settings.threads, out)

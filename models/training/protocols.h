@@ -27,6 +27,7 @@ struct ProtocolOptions {
   std::string group = {};   // column
   std::string lists = {};   // folder
   bool own_folds = false;   // those of the data set's column, which are `splits`
+  std::int64_t seeds = 1;   // runs of each split; of folds that are drawn, drawings
 };
 
 // All splits of one repetition. Random split `k` is drawn by the seed k, whatever the repetition; folds are
