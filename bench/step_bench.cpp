@@ -68,6 +68,24 @@ void step_bench(benchmark::State& state, const BenchDevice& where, const Recipe&
   state.counters["step_MB"] = static_cast<double>(step.step_memory()) / 1e6;
 }
 
+// What changes of the input cost: the same step without any, and with every one of them.
+Recipe without_changes(Recipe recipe) {
+  recipe.name += "-unchanged";
+  recipe.augment = {};
+  return recipe;
+}
+Recipe with_all_changes(Recipe recipe) {
+  recipe.name += "-all-changes";
+  AugmentOptions& all = recipe.augment;
+  all.time_masks = all.band_masks = 2;
+  all.time_mask = 30;
+  all.band_mask = 16;
+  all.mask_with = MaskWith::mean;
+  all.noise = 1;
+  all.reverse = 0.5;
+  return recipe;
+}
+
 void add(const BenchDevice& device, const Recipe& recipe) {
   const std::string name = fmt::format("{}_step/{}x{}x{}/{}", recipe.name, recipe.segment.frames,
                                        MelTables(recipe.features).bands(), recipe.train.batch, device.name);
@@ -82,7 +100,11 @@ const bool registered = [] {
       recipe.segment.frames = frames;
       add(device, recipe);
     }
-    for (const char* name : {"gtzan-small", "gtzan-best"}) add(device, load_recipe(name));
+    for (const char* name : {"gtzan-modulation", "gtzan-small", "gtzan-best"}) {
+      add(device, load_recipe(name));
+      add(device, without_changes(load_recipe(name)));
+      add(device, with_all_changes(load_recipe(name)));
+    }
     for (const std::string& name : names_of(embedded_recipes()))
       if (name.starts_with("mtat-") && name != "mtat-sota") add(device, load_recipe(name));
   }

@@ -15,8 +15,13 @@
 namespace melgrad {
 namespace {
 
-// By protocol and repetition.
+// By protocol and drawing.
 using DrawnSplits = std::map<std::pair<std::size_t, std::int64_t>, std::vector<Split>>;
+
+// Which drawing a repetition has: only folds are drawn anew for it.
+std::int64_t drawing_of(const ProtocolOptions& protocol, std::int64_t repetition) {
+  return protocol.protocol == Protocol::folds ? repetition : 0;
+}
 
 // Tracks that are too short for a segment of any recipe play no part for the others either.
 void keep_tracks(Split& split, const std::set<std::int32_t>& usable) {
@@ -58,16 +63,18 @@ DrawnSplits draw(const Experiment& experiment, const std::vector<std::string>& c
   if (const std::string identical = fewest->identical_tracks(); !identical.empty()) say("{}", identical);
   DrawnSplits splits;
   std::set<std::string> told;
-  for (std::size_t p = 0; p < experiment.protocols.size(); ++p)
-    for (std::int64_t r = 0; r < experiment.protocols[p].seeds; ++r) {
-      auto& drawn = splits[{p, r}] = splits_of(*fewest, experiment.protocols[p], experiment.recipes[0].split,
-                                               static_cast<std::uint64_t>(r));
+  for (std::size_t p = 0; p < experiment.protocols.size(); ++p) {
+    const ProtocolOptions& protocol = experiment.protocols[p];
+    for (std::int64_t r = 0; r <= drawing_of(protocol, protocol.seeds - 1); ++r) {
+      auto& drawn = splits[{p, r}] =
+          splits_of(*fewest, protocol, experiment.recipes[0].split, static_cast<std::uint64_t>(r));
       for (Split& split : drawn) {
         keep_tracks(split, usable);
         for (const std::string& doubt : fewest->task().doubts(*fewest, split))
           if (told.insert(doubt).second) say("{}", doubt);
       }
     }
+  }
   return splits;
 }
 
@@ -94,7 +101,8 @@ void train_runs(const Experiment& experiment, RunList& list, const std::vector<s
   std::vector<ListedRun> runs;
   for (const std::size_t i : list.to_do()) {
     const ExperimentRun& run = all[i];
-    const auto& drawn = splits.at({run.protocol, run.repetition});
+    const auto& drawn =
+        splits.at({run.protocol, drawing_of(experiment.protocols[run.protocol], run.repetition)});
     ListedRun listed{experiment.name(experiment, run),
                      experiment.recipes[run.recipe],
                      experiment.seed_of(run),
