@@ -9,6 +9,7 @@ melgrad_packages=(
   libhdf5-dev libxxhash-dev zlib1g-dev libarchive-dev  # caches and checkpoints, digests, archives
   libcli11-dev libfmt-dev libtomlplusplus-dev nlohmann-json3-dev
   libprotobuf-dev protobuf-compiler libpng-dev  # event files for TensorBoard
+  libonnx-dev                                 # the format of ONNX files, which is all that is used of it
   gnuplot-nox fonts-dejavu-core               # figures of `melgrad report`, drawn by another program
   libgtest-dev libbenchmark-dev libboost-context-dev  # tests; fibers for tests/sim
 )

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the packages, builds, runs all tests, runs them again under AddressSanitizer and UBSan; then programs on the
-# installed library (tests/install.sh), one training on two hosts (tests/two_hosts.sh), the files of apps/cluster (tests/cluster.sh), 10 s of fuzzing for every reader
-# (tests/fuzz/run.sh), valgrind over short runs (tests/memcheck.sh), and in their quick forms ThreadSanitizer
+# installed library (tests/install.sh), one training on two hosts (tests/two_hosts.sh), the files of apps/cluster (tests/cluster.sh), exported networks in onnxruntime (tests/onnx.sh),
+# 10 s of fuzzing for every reader (tests/fuzz/run.sh), valgrind over short runs (tests/memcheck.sh), and in their quick forms ThreadSanitizer
 # (tests/races.sh), formatting, clang-tidy and cppcheck (tests/lint.sh). With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would. It
 # is for one kind of GPU: what code for others costs is time alone, as no kernel asks which it is compiled for.
 # Closes with the count of passed, failed and skipped over all; skips are listed with their cause.
@@ -18,7 +18,7 @@ melgrad_options=(-DMELGRAD_WERROR=ON)
 presets=("$@") others=() few=()
 if [ ${#presets[@]} -eq 0 ]; then
   # What stands in one line leaves a core idle most of its time, and runs side by side.
-  others=("install.sh & two_hosts.sh & cluster.sh" "fuzz/run.sh 10" "memcheck.sh & races.sh --quick" "lint.sh --quick")
+  others=("install.sh & two_hosts.sh & cluster.sh" "onnx.sh" "fuzz/run.sh 10" "memcheck.sh & races.sh --quick" "lint.sh --quick")
   command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=$PATH:/usr/local/cuda/bin
   presets=("$(command -v nvcc >/dev/null && echo cuda-one || echo cpu)" cpu-asan)
 elif [ "${presets[0]}" = quick ]; then

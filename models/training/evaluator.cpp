@@ -66,6 +66,11 @@ std::vector<float> Evaluator::segments(const TrackTable& data, const std::vector
   return for_segments(data, first_rows, [](Tensor x) { return x; });
 }
 
+std::int64_t segment_step(const SegmentOptions& options) {
+  const double step = static_cast<double>(options.frames) * (1 - options.overlap);
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::lround(step)));
+}
+
 std::vector<std::int64_t> segment_starts(std::int64_t rows, const SegmentOptions& options) {
   std::vector<std::int64_t> starts;
   if (options.test_crops > 0) {
@@ -74,9 +79,7 @@ std::vector<std::int64_t> segment_starts(std::int64_t rows, const SegmentOptions
       starts.push_back(i * ((rows - options.frames) / options.test_crops));
     return starts;
   }
-  const auto step = std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(std::lround(static_cast<double>(options.frames) * (1 - options.overlap))));
-  const std::int64_t last = rows - options.frames;
+  const std::int64_t step = segment_step(options), last = rows - options.frames;
   // The author's floor((rows - frames - 1) / step) leaves out the last start; a short track keeps its only
   // one.
   const std::int64_t all = last < 0 ? 0 : last / step + 1;

@@ -43,6 +43,8 @@ class Evaluator {
   Tape tape_;
 };
 
+// Frames from the start of a test segment to the next, where they overlap (not test_crops).
+std::int64_t segment_step(const SegmentOptions& options);
 // Starts of the test segments of a track of `rows` frames; empty if it is shorter than a segment.
 std::vector<std::int64_t> segment_starts(std::int64_t rows, const SegmentOptions& options);
 
