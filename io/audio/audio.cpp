@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <set>
@@ -165,9 +166,32 @@ class Mixer {
   int only_;
 };
 
-// Decodes to the end.
-Audio read_mixed(const FilePart& file, int sample_rate, const AudioOptions& options, Mixer& mixer) {
-  const auto decoder = open_decoder(file, options);
+// What is in memory already.
+class HeldSamples final : public Decoder {
+ public:
+  HeldSamples(std::span<const float> interleaved, int in_channels, int in_rate) : left_(interleaved) {
+    channels = in_channels;
+    rate = in_rate;
+  }
+  std::size_t read(std::vector<float>& block) override {
+    const auto width = static_cast<std::size_t>(channels);
+    const std::size_t frames = std::min(left_.size(), kBlockSamples) / width;
+    block.assign(left_.begin(), left_.begin() + static_cast<std::ptrdiff_t>(frames * width));
+    left_ = left_.subspan(frames * width);
+    return frames;
+  }
+
+ private:
+  std::span<const float> left_;
+};
+
+using OpenDecoder = std::function<std::unique_ptr<Decoder>()>;
+
+// Decodes to the end; `path` is for messages.
+Audio read_mixed(const OpenDecoder& open, const fs::path& path, int sample_rate, const AudioOptions& options,
+                 Mixer& mixer) {
+  const auto decoder = open();
+  check_limits(path, *decoder, options.limits);
   Audio audio;
   audio.file_rate = decoder->rate;
   audio.sample_rate = sample_rate > 0 ? sample_rate : decoder->rate;
@@ -178,7 +202,7 @@ Audio read_mixed(const FilePart& file, int sample_rate, const AudioOptions& opti
   for (;;) {
     const std::size_t n = decoder->read(block);
     if (n == 0) break;
-    check_limits(file.path, *decoder, options.limits);
+    check_limits(path, *decoder, options.limits);
     if (decoder->rate != rate) {
       resampler->finish(audio.samples);
       rate = decoder->rate;
@@ -186,7 +210,7 @@ Audio read_mixed(const FilePart& file, int sample_rate, const AudioOptions& opti
     }
     seconds += static_cast<double>(n) / rate;
     if (seconds > options.limits.max_seconds)
-      refuse(file.path, "longer than {} s, the limit", options.limits.max_seconds);
+      refuse(path, "longer than {} s, the limit", options.limits.max_seconds);
     audio.file_frames += rate == audio.file_rate
                              ? static_cast<std::int64_t>(n)
                              : std::llround(static_cast<double>(n) * audio.file_rate / rate);
@@ -204,22 +228,34 @@ Audio read_mixed(const FilePart& file, int sample_rate, const AudioOptions& opti
 
 int channel_of(ChannelMix mix) { return mix == ChannelMix::left ? 0 : mix == ChannelMix::right ? 1 : -1; }
 
-}  // namespace
-
-Audio read_audio(const FilePart& file, int sample_rate, const AudioOptions& options) {
+Audio read_all(const OpenDecoder& open, const fs::path& path, int sample_rate, const AudioOptions& options) {
   require(sample_rate >= 0, "read_audio: sample rate {}", sample_rate);
   Mixer mixer(channel_of(options.mix));
-  Audio audio = read_mixed(file, sample_rate, options, mixer);
+  Audio audio = read_mixed(open, path, sample_rate, options, mixer);
   if (options.mix == ChannelMix::louder && mixer.powers.size() > 1) {  // known only now, so once more
     const auto loudest = std::max_element(mixer.powers.begin(), mixer.powers.end());
     mixer = Mixer(static_cast<int>(loudest - mixer.powers.begin()));
-    audio = read_mixed(file, sample_rate, options, mixer);
+    audio = read_mixed(open, path, sample_rate, options, mixer);
   }
   audio.scrubbed = mixer.scrubbed;
   audio.peak = mixer.peak;
   audio.mixed_power = mixer.mixed_power / std::max(1.0, mixer.mixed);
   for (const double power : mixer.powers) audio.channel_power += power / std::max(1.0, mixer.samples);
   return audio;
+}
+
+}  // namespace
+
+Audio read_audio(const FilePart& file, int sample_rate, const AudioOptions& options) {
+  return read_all([&] { return open_decoder(file, options); }, file.path, sample_rate, options);
+}
+
+Audio audio_of(std::span<const float> interleaved, int channels, int rate, int sample_rate,
+               const AudioOptions& options, const std::string& name) {
+  require(channels > 0 && interleaved.size() % static_cast<std::size_t>(channels) == 0,
+          "audio_of: {} samples of {} channels", interleaved.size(), channels);
+  return read_all([&] { return std::make_unique<HeldSamples>(interleaved, channels, rate); }, name,
+                  sample_rate, options);
 }
 
 std::uint64_t content_digest(const Audio& audio) {

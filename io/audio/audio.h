@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,10 @@ struct Audio {
 // sample_rate 0 keeps the file's own. A valid file without a single sample gives empty `samples`. Throws
 // Error (input), one line that starts with the path, for anything that cannot be decoded to its end.
 Audio read_audio(const FilePart& file, int sample_rate, const AudioOptions& options = {});
+
+// The same of samples in memory: frames of `channels` interleaved, at `rate` Hz. `name` stands for the path.
+Audio audio_of(std::span<const float> interleaved, int channels, int rate, int sample_rate,
+               const AudioOptions& options = {}, const std::string& name = "samples");
 
 // XXH3 of the samples as 16-bit integers, seeded with the sample rate: the same sound as 16-bit WAV and as
 // FLAC has the same digest. Equal digests mean equal audio for any data set one can hold (64 bits).

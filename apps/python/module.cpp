@@ -1,0 +1,370 @@
+// The extension module melgrad._melgrad: what the library does, with arrays for vectors. The package around
+// it (melgrad/__init__.py) has the interface, the documentation and all that needs no C++. Nothing prints, no
+// signal is handled, and what is set for the whole process is set back after each call.
+#include <map>
+#include <mutex>
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+#include <nlohmann/json.hpp>
+#include <omp.h>
+#include <unistd.h>
+
+#include "io/arrays/cache.h"
+#include "io/audio/decode_ahead.h"
+#include "io/audio/flaws.h"
+#include "kernels/devices/make_device.h"
+#include "kernels/math/half.h"
+#include "models/metrics/tag_metrics.h"
+#include "models/runs/predictor.h"
+#include "models/training/task.h"
+
+namespace nb = nanobind;
+
+namespace melgrad {
+namespace {
+
+using Vector = nb::ndarray<nb::numpy, float, nb::ndim<1>, nb::c_contig>;
+using Matrix = nb::ndarray<nb::numpy, float, nb::ndim<2>, nb::c_contig>;
+// Read in place: [frames, channels] or [tracks, tags].
+using Samples = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Labels = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+
+// The numbers themselves, which the array owns from now on.
+template <typename Array>
+Array array_of(std::vector<float> values, std::initializer_list<std::size_t> shape) {
+  auto* held = new std::vector<float>(std::move(values));
+  const nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
+  return Array(held->data(), shape, owner);
+}
+Vector vector_of(std::vector<float> values) {
+  const std::size_t size = values.size();
+  return array_of<Vector>(std::move(values), {size});
+}
+Matrix matrix_of(std::vector<float> values, std::size_t columns) {
+  const std::size_t rows = values.size() / columns;
+  return array_of<Matrix>(std::move(values), {rows, columns});
+}
+
+// A device, and whoever computes on it: one caller at a time, with the threads of the device. A child of
+// fork() has lost the threads that it would wait for.
+class Workplace {
+ public:
+  Workplace(const std::string& device, int threads) : threads_before_(omp_get_max_threads()) {
+    device_ = make_device(device, {.threads = threads});
+    threads_ = omp_get_max_threads();
+    omp_set_num_threads(threads_before_);
+  }
+  Device& device() { return *device_; }
+  std::string name() const { return device_->name(); }
+
+  // Runs `work` without Python's lock.
+  template <typename Work>
+  auto run(const Work& work) {
+    if (::getpid() != process_)
+      fail(ErrorKind::device,
+           "melgrad: a network that was loaded before a fork cannot be used after it; load it in the child, "
+           "or "
+           "start processes with multiprocessing's \"spawn\"");
+    const nb::gil_scoped_release released;
+    const std::lock_guard alone(mutex_);
+    const int before = omp_get_max_threads();
+    omp_set_num_threads(threads_);
+    const auto set_back = [before](void*) { omp_set_num_threads(before); };
+    const std::unique_ptr<void, decltype(set_back)> guard(this, set_back);
+    return work();
+  }
+
+ private:
+  std::unique_ptr<Device> device_;
+  int threads_before_, threads_ = 1;
+  std::mutex mutex_;
+  pid_t process_ = ::getpid();
+};
+
+AudioOptions audio_options(const MelOptions& features, bool ffmpeg) {
+  return {.mix = features.mix, .ffmpeg = ffmpeg};
+}
+
+struct Answer {
+  Prediction prediction;
+  std::vector<std::string> notes;  // on the sound
+};
+
+class Many;
+
+class Network {
+ public:
+  Network(const std::string& path, const std::string& device, int threads, const std::string& mix)
+      : place_(device, threads) {
+    place_.run([&] {
+      predictor_ = std::make_unique<Predictor>(place_.device(), path);
+      features_ = predictor_->recipe().features;
+      if (!mix.empty()) set_mel_field(features_, "mix", mix);
+    });
+  }
+
+  nb::tuple predict_file(const std::string& path, bool ffmpeg) {
+    return as_tuple(place_.run([&] { return heard(read(path, ffmpeg), path); }));
+  }
+  nb::tuple predict_samples(const Samples& samples, int rate) {
+    return as_tuple(place_.run([&] { return heard(held(samples, rate), "samples"); }));
+  }
+  nb::tuple embed_file(const std::string& path, bool ffmpeg) {
+    return as_tuple(place_.run([&] { return predictor_->embed(read(path, ffmpeg), path); }));
+  }
+  nb::tuple embed_samples(const Samples& samples, int rate) {
+    return as_tuple(place_.run([&] { return predictor_->embed(held(samples, rate), "samples"); }));
+  }
+
+  std::vector<std::string> classes() const { return predictor_->classes(); }
+  int sample_rate() const { return features_.sample_rate; }
+  std::string device() const { return place_.name(); }
+  std::string digest() const { return fmt::format("{:016x}", predictor_->digest()); }
+  std::string recipe_toml() const { return as_toml(predictor_->recipe()); }
+  std::vector<std::pair<std::string, std::string>> recipe() const {
+    return recipe_fields(predictor_->recipe());
+  }
+  bool one_answer() const { return task_of(predictor_->recipe()).one_answer(); }
+  double segment_seconds() const {
+    return predictor_->frame_seconds() * static_cast<double>(predictor_->recipe().segment.frames);
+  }
+
+ private:
+  friend class Many;
+
+  Audio read(const std::string& path, bool ffmpeg) const {
+    return read_audio(path, features_.sample_rate, audio_options(features_, ffmpeg));
+  }
+  Audio held(const Samples& samples, int rate) const {
+    return audio_of({samples.data(), samples.size()}, static_cast<int>(samples.shape(1)), rate,
+                    features_.sample_rate, audio_options(features_, false));
+  }
+  Answer heard(const Audio& audio, const std::string& name) {
+    return {(*predictor_)(audio, name), notes_of(audio)};
+  }
+  static std::vector<float> as_floats(const std::vector<double>& values) {
+    return {values.begin(), values.end()};
+  }
+  nb::tuple as_tuple(Answer answer) const {
+    std::vector<float> segments;
+    for (const auto& row : answer.prediction.segments)
+      segments.insert(segments.end(), row.begin(), row.end());
+    return nb::make_tuple(vector_of(std::move(answer.prediction.mean)),
+                          matrix_of(std::move(segments), classes().size()),
+                          vector_of(as_floats(answer.prediction.starts)), answer.notes);
+  }
+  static nb::tuple as_tuple(SegmentEmbeddings embeddings) {
+    const std::size_t width = embeddings.values.size() / embeddings.starts.size();
+    return nb::make_tuple(vector_of(embeddings.mean()), matrix_of(std::move(embeddings.values), width),
+                          vector_of(std::move(embeddings.starts)));
+  }
+
+  Workplace place_;
+  std::unique_ptr<Predictor> predictor_;
+  MelOptions features_;
+};
+
+// Many files, decoded while the one before is heard; the answers in their order.
+class Many {
+ public:
+  Many(Network& network, std::vector<std::string> paths, bool ffmpeg, int threads)
+      : network_(network),
+        paths_(std::move(paths)),
+        decoded_({paths_.begin(), paths_.end()}, network.features_.sample_rate,
+                 audio_options(network.features_, ffmpeg), threads) {}
+
+  // None at the end. Throws what is wrong with the file, and goes on with the next one then.
+  nb::object next() {
+    if (at_ == paths_.size()) return nb::none();
+    const std::string& path = paths_[at_++];
+    return network_.as_tuple(network_.place_.run([&] { return network_.heard(decoded_.next(), path); }));
+  }
+
+ private:
+  Network& network_;
+  std::vector<std::string> paths_;
+  DecodeAhead decoded_;
+  std::size_t at_ = 0;
+};
+
+class Features {
+ public:
+  Features(const std::vector<std::pair<std::string, std::string>>& fields, const std::string& device,
+           int threads)
+      : place_(device, threads) {
+    MelOptions options;
+    for (const auto& [name, value] : fields) {
+      if (name == "preset") options = mel_preset(value);
+      else set_mel_field(options, name, FieldValue(value));
+    }
+    validate(options);
+    extractor_ = std::make_unique<FeatureExtractor>(place_.device(), options);
+  }
+
+  Matrix of_file(const std::string& path, bool ffmpeg) {
+    return made(place_.run([&] {
+      return (*extractor_)(read_audio(path, options().sample_rate, audio_options(options(), ffmpeg)).samples);
+    }));
+  }
+  Matrix of_samples(const Samples& samples, int rate) {
+    return made(place_.run([&] {
+      if (rate == options().sample_rate && samples.shape(1) == 1)  // as they lie there
+        return (*extractor_)({samples.data(), samples.size()});
+      return (*extractor_)(audio_of({samples.data(), samples.size()}, static_cast<int>(samples.shape(1)),
+                                    rate, options().sample_rate, audio_options(options(), false))
+                               .samples);
+    }));
+  }
+  std::vector<std::pair<std::string, std::string>> fields() const { return mel_fields(options()); }
+
+ private:
+  const MelOptions& options() const { return extractor_->tables().options; }
+  Matrix made(std::vector<float> values) const {
+    return matrix_of(std::move(values), static_cast<std::size_t>(extractor_->tables().bands()));
+  }
+
+  Workplace place_;
+  std::unique_ptr<FeatureExtractor> extractor_;
+};
+
+// A cache of features, whose tracks are read when they are asked for.
+class FeatureFile {
+ public:
+  explicit FeatureFile(const std::string& path) : file_(path) {}
+  std::size_t size() const { return items().size(); }
+  std::vector<std::string> names() const {
+    std::vector<std::string> names;
+    for (const CacheItem& item : items()) names.push_back(item.name);
+    return names;
+  }
+  std::vector<std::string> classes() const { return file_.description().classes; }
+  std::vector<std::pair<std::string, std::string>> fields() const {
+    return mel_fields(file_.description().mel);
+  }
+  std::vector<std::uint8_t> labels(std::size_t k) const { return items().at(k).labels; }
+  std::string split(std::size_t k) const { return items().at(k).split; }
+  Matrix features(std::size_t k) const {
+    const CacheItem& item = items().at(k);
+    const auto bands = static_cast<std::size_t>(file_.description().bands);
+    std::vector<float> values(static_cast<std::size_t>(item.rows) * bands);
+    {
+      const nb::gil_scoped_release released;
+      const std::lock_guard alone(mutex_);
+      if (file_.description().dtype == DType::f32) {
+        file_.read(item.first_row, item.rows, values.data());
+      } else {
+        std::vector<std::uint16_t> halves(values.size());
+        file_.read(item.first_row, item.rows, halves.data());
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = half_to_float(halves[i]);
+      }
+    }
+    return matrix_of(std::move(values), bands);
+  }
+
+ private:
+  const std::vector<CacheItem>& items() const { return file_.description().items; }
+
+  CacheFile file_;
+  mutable std::mutex mutex_;
+};
+
+std::string tag_figures(const Samples& scores, const Labels& targets, std::vector<std::string> tags,
+                        double threshold, int resamples, std::uint64_t seed, int threads) {
+  TagScores all;
+  all.tags = std::move(tags);
+  for (std::size_t k = 0; k < scores.shape(0); ++k) all.tracks.push_back(std::to_string(k));
+  all.scores.assign(scores.data(), scores.data() + scores.size());
+  all.targets.assign(targets.data(), targets.data() + targets.size());
+  const nb::gil_scoped_release released;
+  return as_json(tag_metrics(all, {threshold, resamples, seed, threads})).dump();
+}
+
+// Error's kinds as exceptions, each of which is a melgrad.Error and the one of Python's that fits.
+class Exceptions {
+ public:
+  explicit Exceptions(nb::module_& module) {
+    base_ = add(module, "Error", {PyExc_Exception});
+    of_[ErrorKind::usage] = add(module, "UsageError", {base_, PyExc_ValueError});
+    of_[ErrorKind::input] = add(module, "InputError", {base_, PyExc_OSError});
+    of_[ErrorKind::output] = add(module, "OutputError", {base_, PyExc_OSError});
+    of_[ErrorKind::device] = add(module, "DeviceError", {base_, PyExc_RuntimeError});
+    of_[ErrorKind::diverged] = add(module, "DivergedError", {base_, PyExc_ArithmeticError});
+    of_[ErrorKind::internal] = add(module, "InternalError", {base_, PyExc_RuntimeError});
+  }
+  void raise(const Error& error) const { PyErr_SetString(of_.at(error.kind()), error.what()); }
+
+ private:
+  static PyObject* add(nb::module_& module, const char* name, const std::vector<PyObject*>& bases) {
+    nb::object all = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(bases.size())));
+    for (std::size_t i = 0; i < bases.size(); ++i) {
+      Py_INCREF(bases[i]);
+      PyTuple_SetItem(all.ptr(), static_cast<Py_ssize_t>(i), bases[i]);
+    }
+    PyObject* type = PyErr_NewException((std::string("melgrad.") + name).c_str(), all.ptr(), nullptr);
+    module.attr(name) = nb::handle(type);
+    return type;
+  }
+
+  PyObject* base_ = nullptr;
+  std::map<ErrorKind, PyObject*> of_;
+};
+
+}  // namespace
+}  // namespace melgrad
+
+NB_MODULE(_melgrad, module) {
+  using namespace melgrad;  // NOLINT(google-build-using-namespace): the module's body
+  using namespace nb::literals;
+  nb::set_leak_warnings(false);  // an interpreter that ends within a generator is no fault
+  static const Exceptions exceptions(module);
+  nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
+    try {
+      std::rethrow_exception(thrown);
+    } catch (const Error& error) {
+      exceptions.raise(error);
+    }
+  });
+  module.attr("version") = MELGRAD_VERSION;
+
+  nb::class_<Network>(module, "Network")
+      .def(nb::init<const std::string&, const std::string&, int, const std::string&>(), "path"_a, "device"_a,
+           "threads"_a, "mix"_a)
+      .def("predict_file", &Network::predict_file, "path"_a, "ffmpeg"_a)
+      .def("predict_samples", &Network::predict_samples, "samples"_a.noconvert(), "sample_rate"_a)
+      .def("embed_file", &Network::embed_file, "path"_a, "ffmpeg"_a)
+      .def("embed_samples", &Network::embed_samples, "samples"_a.noconvert(), "sample_rate"_a)
+      .def_prop_ro("classes", &Network::classes)
+      .def_prop_ro("sample_rate", &Network::sample_rate)
+      .def_prop_ro("segment_seconds", &Network::segment_seconds)
+      .def_prop_ro("one_answer", &Network::one_answer)
+      .def_prop_ro("device", &Network::device)
+      .def_prop_ro("digest", &Network::digest)
+      .def_prop_ro("recipe_toml", &Network::recipe_toml)
+      .def_prop_ro("recipe", &Network::recipe);
+  nb::class_<Many>(module, "Many")
+      .def(nb::init<Network&, std::vector<std::string>, bool, int>(), "network"_a, "paths"_a, "ffmpeg"_a,
+           "threads"_a, nb::keep_alive<1, 2>())
+      .def("next", &Many::next);
+  nb::class_<Features>(module, "Features")
+      .def(nb::init<const std::vector<std::pair<std::string, std::string>>&, const std::string&, int>(),
+           "fields"_a, "device"_a, "threads"_a)
+      .def("of_file", &Features::of_file, "path"_a, "ffmpeg"_a)
+      .def("of_samples", &Features::of_samples, "samples"_a.noconvert(), "sample_rate"_a)
+      .def_prop_ro("fields", &Features::fields);
+  nb::class_<FeatureFile>(module, "FeatureFile")
+      .def(nb::init<const std::string&>(), "path"_a)
+      .def("__len__", &FeatureFile::size)
+      .def("features", &FeatureFile::features, "track"_a)
+      .def("labels", &FeatureFile::labels, "track"_a)
+      .def("split", &FeatureFile::split, "track"_a)
+      .def_prop_ro("names", &FeatureFile::names)
+      .def_prop_ro("classes", &FeatureFile::classes)
+      .def_prop_ro("fields", &FeatureFile::fields);
+  module.def("presets", &mel_preset_names);
+  module.def("tag_figures", &tag_figures, "scores"_a.noconvert(), "targets"_a.noconvert(), "tags"_a,
+             "threshold"_a, "resamples"_a, "seed"_a, "threads"_a);
+}

@@ -1,0 +1,266 @@
+"""The Python module beside the program, on music made up; run by tests/python.sh."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import wave
+
+import melgrad
+import numpy as np
+import pytest
+
+MELGRAD = os.environ["MELGRAD"]
+
+
+def program(*arguments):
+    return subprocess.run([MELGRAD, *map(str, arguments)], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """Music of three styles, a run trained on it a little, and the cache of its features."""
+    path = tmp_path_factory.mktemp("music")
+    program("synth", "--out", path / "music", "--classes", 3, "--tracks-per-class", 8, "--seconds", 5)
+    program("extract", path / "music", "--out", path / "c.h5", "--no-cache")
+    program("train", path / "c.h5", "--recipe", "dong2018-fixed", "--out", path / "run", "--set", "train.epochs=3",
+            "--set", "train.batch=8")
+    program("--json", "evaluate", path / "run")
+    return path
+
+
+@pytest.fixture(scope="session")
+def network(folder):
+    return melgrad.load(folder / "run", threads=1)
+
+
+@pytest.fixture(scope="session")
+def songs(folder):
+    return sorted(str(p) for p in folder.glob("music/genres/*/*.wav"))
+
+
+def samples_of(path):
+    with wave.open(path) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768, file.getframerate()
+
+
+def predicted(folder, *files):
+    return json.loads(program("--json", "--threads", 1, "predict", folder / "run", "--segments", *files))
+
+
+def test_a_file_is_answered_as_the_program_does(folder, network, songs):
+    ours, theirs = network.predict(songs[0]), predicted(folder, songs[0])[0]
+    assert ours.file == songs[0] and ours.error is None and ours.notes == []
+    assert {k: np.float32(v) for k, v in theirs["probabilities"].items()} == {k: np.float32(v) for k, v in ours.tags.items()}
+    for k, segment in enumerate(theirs["segments"]):
+        assert segment["start"] == pytest.approx(ours.starts[k], abs=1e-6)
+        for j, name in enumerate(network.classes):
+            assert np.float32(segment["probabilities"][name]) == ours.segments[k, j]
+    assert list(ours.tags.values()) == sorted(ours.tags.values(), reverse=True)
+    assert ours.top(2) == list(ours.tags.items())[:2]
+
+
+def test_samples_are_the_file(network, songs):
+    x, rate = samples_of(songs[0])
+    whole = network.predict(songs[0])
+    for form in (x, x[:, None], x.astype(np.float64), np.repeat(x, 2)[::2], np.stack([x, x], axis=1), np.asfortranarray(
+            np.stack([x, x], axis=1))):
+        np.testing.assert_array_equal(network.predict(form, sample_rate=rate).probabilities, whole.probabilities)
+    assert network.predict(x, sample_rate=rate).file is None
+    before = x.copy()
+    network.embed(x, sample_rate=rate)
+    np.testing.assert_array_equal(x, before)
+
+
+def test_another_rate_is_resampled(network, songs):
+    x, rate = samples_of(songs[0])
+    there = network.predict(np.repeat(x, 2), sample_rate=2 * rate)
+    assert abs(there.probabilities - network.predict(x, sample_rate=rate).probabilities).max() < 0.2
+    assert len(there.starts) == len(network.predict(x, sample_rate=rate).starts)
+
+
+def test_many_files_keep_their_order_and_one_bad_file_is_one_result(network, songs, tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_bytes(b"RIFF")
+    files = [*songs[:3], bad, *songs[3:5], tmp_path / "absent.wav"]
+    answers = list(network.predict_many(files, threads=2))
+    assert [a.file for a in answers] == [str(f) for f in files]
+    assert [a.error is None for a in answers] == [True, True, True, False, True, True, False]
+    assert answers[3].error.startswith(f"{bad}: ") and "\n" not in answers[3].error
+    for answer, path in zip(answers, files):
+        if answer.error is None:
+            np.testing.assert_array_equal(answer.segments, network.predict(path).segments)
+    next(network.predict_many(songs))  # given up in the middle
+
+
+def test_embeddings_are_those_of_the_program(folder, network, songs, tmp_path):
+    program("--threads", 1, "embed", folder / "run", songs[0], "--out", tmp_path / "e.npy")
+    ours = network.embed(songs[0])
+    np.testing.assert_array_equal(np.load(tmp_path / "e.npy")[0], ours.mean)
+    assert ours.segments.shape == (len(ours.starts), len(ours.mean))
+
+
+def test_features_are_those_of_the_cache(folder, songs):
+    cache = melgrad.cache(folder / "c.h5")
+    assert len(cache) == 24 == len(cache.names) and cache.labels(0) == [cache.names[0].split("/")[0].split(".")[0]]
+    k = next(i for i, name in enumerate(cache.names) if name in songs[5].replace(os.sep, "/"))
+    direct = melgrad.features(songs[5], preset="dong2018")
+    np.testing.assert_allclose(cache[k], direct, rtol=1e-3, atol=1e-3)  # kept as f16
+    np.testing.assert_array_equal(cache[k - 24], cache[k])
+    assert cache.settings["n_mels"] == 64 and cache.settings["sample_rate"] == 22050 and cache.split(k) == ""
+    with pytest.raises(IndexError):
+        cache[24]
+
+
+def test_features_take_settings(songs):
+    x, rate = samples_of(songs[0])
+    one = melgrad.features(x, sample_rate=rate, preset="dong2018", n_mels=40, log="none")
+    assert one.shape[1] == 40 and one.dtype == np.float32 and one.flags.c_contiguous and (one >= 0).all()
+    assert "whisper" in melgrad.presets()
+    for wrong in ({"preset": "dong2019"}, {"n_melz": 3}, {"n_mels": -1}, {"hop_length": 0}):
+        with pytest.raises(ValueError):
+            melgrad.features(x, sample_rate=rate, **wrong)
+
+
+def test_nothing_is_copied_on_the_way_out(network, songs):
+    answer = network.predict(songs[0])
+    for array in (answer.probabilities, answer.segments, melgrad.features(songs[0])):
+        assert not array.flags.owndata and array.base is not None and array.flags.writeable
+
+
+def test_what_the_run_says_of_itself(folder, network):
+    run = melgrad.read_run(folder / "run")
+    assert [row["epoch"] for row in run.metrics] == [1, 2, 3] and run.result["test"]["tracks"] > 0
+    assert network.recipe["train"]["epochs"] == 3 and network.recipe["features"]["preset"] == "dong2018"
+    assert network.recipe["model"]["architecture"] == "dong2018" and network.sample_rate == 22050
+    assert network.segment_seconds == pytest.approx(256 * 256 / 22050) and network.device == "cpu"
+    assert "3 classes" in repr(network)
+    with open(folder / "run" / "metrics.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"epoch": 4, "st')  # being written
+    assert len(melgrad.read_run(folder / "run").metrics) == 3
+
+
+def test_metrics_of_tags(tmp_path):
+    targets = np.array([[1, 0], [0, 1], [1, 1], [0, 0]])
+    scores = np.array([[0.9, 0.2], [0.1, 0.4], [0.6, 0.8], [0.7, 0.1]])
+    got = melgrad.metrics.tags(targets, scores, names=["drums", "flute"], resamples=50)
+    assert got["tags"][0]["tag"] == "drums"
+    assert got["tags"][0]["roc_auc"]["value"] == 0.75 and got["tags"][1]["roc_auc"]["value"] == 1
+    for wrong in ((targets[:3], scores), (targets * 2, scores), (targets, scores * np.nan)):
+        with pytest.raises((ValueError, OSError)):
+            melgrad.metrics.tags(*wrong)
+
+
+@pytest.mark.parametrize("sound, rate, says", [
+    (np.zeros(99999, np.float32), None, "sample rate"),
+    (np.zeros(99999, np.int16), 22050, "int16"),
+    (np.zeros(99999, np.float32), 0, "sample_rate=0"),
+    (np.zeros(99999, np.float32), 22050.5, "sample_rate=22050.5"),
+    (np.zeros((2, 3, 4), np.float32), 22050, r"shape \[2, 3, 4\]"),
+    (np.zeros((2, 99999), np.float32), 22050, "channels are the last axis"),
+    (np.zeros((9, 0), np.float32), 22050, "shape"),
+    (np.zeros(0, np.float32), 22050, "too short"),
+    (np.zeros(1000, np.float32), 22050, "too short"),
+    ("", None, ""),
+    ("/", None, ""),
+    ("/nowhere/song.wav", None, "/nowhere/song.wav: "),
+    (b"bytes\xff.wav".decode("utf-8", "surrogateescape"), None, ""),
+])
+def test_wrong_sound_is_one_line(network, sound, rate, says):
+    for function in (network.predict, network.embed):
+        with pytest.raises(melgrad.Error, match=says) as error:
+            function(sound, sample_rate=rate)
+        assert "\n" not in str(error.value) and isinstance(error.value, (ValueError, OSError))
+
+
+def test_nan_is_silence_and_said(network):
+    x = np.full(100000, np.nan, np.float32)
+    answer = network.predict(x, sample_rate=22050)
+    assert np.isfinite(answer.probabilities).all() and answer.notes
+
+
+def test_a_rate_beside_a_file_is_refused(network, songs):
+    with pytest.raises(ValueError, match="a file says its own"):
+        network.predict(songs[0], sample_rate=44100)
+
+
+@pytest.mark.parametrize("model", ["/nowhere", "", "a\0b", "/etc/passwd"])
+def test_what_is_no_model(model):
+    with pytest.raises((melgrad.Error, ValueError)):
+        melgrad.load(model)
+
+
+def test_what_no_device_is(folder):
+    with pytest.raises(RuntimeError):
+        melgrad.load(folder / "run", device="cuda:99")
+    with pytest.raises(melgrad.Error):
+        melgrad.load(folder / "run", device="tpu")
+
+
+def test_threads_take_turns_and_agree(network, songs):
+    expected, wrong = [network.predict(song).probabilities for song in songs[:4]], []
+
+    def work():
+        for song, right in zip(songs[:4], expected):
+            if not np.array_equal(network.predict(song).probabilities, right):
+                wrong.append(song)
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_a_child_of_fork_is_refused(network, songs):
+    read, write = os.pipe()
+    if os.fork() == 0:
+        try:
+            network.predict(songs[0])
+            line = "answered"
+        except melgrad.Error as error:
+            line = str(error)
+        os.write(write, line.encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        assert "before a fork" in pipe.read()
+    os.wait()
+
+
+def child(code, **environment):
+    return subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env={**os.environ, **environment})
+
+
+def test_the_import_is_quick_and_takes_no_numpy():
+    done = child("import sys, time; t = time.perf_counter(); import melgrad; t = time.perf_counter() - t;"
+                 "assert 'numpy' not in sys.modules; print(t)")
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 1  # 0.1 where nothing else is at work
+
+
+def test_the_interpreter_may_end_in_the_middle(folder, songs):
+    done = child(f"import melgrad; n = melgrad.load({str(folder / 'run')!r}); m = n.predict_many({songs!r}); next(m)")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_memory_does_not_grow(network, songs):
+    x, rate = samples_of(songs[0])
+    x = x[:rate * 3 + 4000]
+
+    def resident():
+        return int(pathlib.Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def hear(times):
+        for _ in range(times):
+            network.predict(x, sample_rate=rate)
+            try:
+                network.predict(x[:100], sample_rate=rate)
+            except melgrad.Error:
+                pass
+    hear(100)
+    before = resident()
+    hear(300)
+    assert resident() - before < 1 << 20
