@@ -1,16 +1,18 @@
 // The extension module melgrad._melgrad: what the library does, with arrays for vectors. The package around
 // it (melgrad/__init__.py) has the interface, the documentation and all that needs no C++. Nothing prints, no
 // signal is handled, and what is set for the whole process is set back after each call.
-#include <map>
+#include <algorithm>
+#include <cmath>
 #include <mutex>
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 #include <nlohmann/json.hpp>
 #include <omp.h>
+#include <span>
 #include <unistd.h>
 
 #include "io/arrays/cache.h"
@@ -61,16 +63,21 @@ class Workplace {
   Device& device() { return *device_; }
   std::string name() const { return device_->name(); }
 
-  // Runs `work` without Python's lock.
+  // `work` without Python's lock.
   template <typename Work>
-  auto run(const Work& work) {
+  auto freely(const Work& work) {
     if (::getpid() != process_)
       fail(ErrorKind::device,
            "melgrad: a network that was loaded before a fork cannot be used after it; load it in the child, "
            "or "
            "start processes with multiprocessing's \"spawn\"");
     const nb::gil_scoped_release released;
-    const std::lock_guard alone(mutex_);
+    return work();
+  }
+  // Within freely: `work` on the device, which takes one caller at a time.
+  template <typename Work>
+  auto alone(const Work& work) {
+    const std::lock_guard lock(mutex_);
     const int before = omp_get_max_threads();
     omp_set_num_threads(threads_);
     const auto set_back = [before](void*) { omp_set_num_threads(before); };
@@ -89,35 +96,45 @@ AudioOptions audio_options(const MelOptions& features, bool ffmpeg) {
   return {.mix = features.mix, .ffmpeg = ffmpeg};
 }
 
+// Mean, segments and their starts, as arrays; of answers notes on the sound too.
+using AnswerArrays = std::tuple<Vector, Matrix, Vector, std::vector<std::string>>;
+using EmbeddingArrays = std::tuple<Vector, Matrix, Vector>;
+
 struct Answer {
   Prediction prediction;
   std::vector<std::string> notes;  // on the sound
 };
 
+// Paths are bytes here, whatever they spell.
+std::string path_of(const nb::bytes& path) { return {path.c_str(), path.size()}; }
+
 class Many;
 
 class Network {
  public:
-  Network(const std::string& path, const std::string& device, int threads, const std::string& mix)
+  Network(const nb::bytes& path, const std::string& device, int threads, const std::string& mix)
       : place_(device, threads) {
-    place_.run([&] {
-      predictor_ = std::make_unique<Predictor>(place_.device(), path);
+    const std::string file = path_of(path);
+    place_.freely([&] {
+      place_.alone([&] { predictor_ = std::make_unique<Predictor>(place_.device(), file); });
       features_ = predictor_->recipe().features;
       if (!mix.empty()) set_mel_field(features_, "mix", mix);
     });
   }
 
-  nb::tuple predict_file(const std::string& path, bool ffmpeg) {
-    return as_tuple(place_.run([&] { return heard(read(path, ffmpeg), path); }));
+  AnswerArrays predict_file(const nb::bytes& at, bool ffmpeg) {
+    const std::string path = path_of(at);
+    return as_arrays(place_.freely([&] { return heard(read(path, ffmpeg), path); }));
   }
-  nb::tuple predict_samples(const Samples& samples, int rate) {
-    return as_tuple(place_.run([&] { return heard(held(samples, rate), "samples"); }));
+  AnswerArrays predict_samples(const Samples& samples, int rate) {
+    return as_arrays(place_.freely([&] { return heard(held(samples, rate), "samples"); }));
   }
-  nb::tuple embed_file(const std::string& path, bool ffmpeg) {
-    return as_tuple(place_.run([&] { return predictor_->embed(read(path, ffmpeg), path); }));
+  EmbeddingArrays embed_file(const nb::bytes& at, bool ffmpeg) {
+    const std::string path = path_of(at);
+    return as_arrays(place_.freely([&] { return seen(read(path, ffmpeg), path); }));
   }
-  nb::tuple embed_samples(const Samples& samples, int rate) {
-    return as_tuple(place_.run([&] { return predictor_->embed(held(samples, rate), "samples"); }));
+  EmbeddingArrays embed_samples(const Samples& samples, int rate) {
+    return as_arrays(place_.freely([&] { return seen(held(samples, rate), "samples"); }));
   }
 
   std::vector<std::string> classes() const { return predictor_->classes(); }
@@ -144,23 +161,26 @@ class Network {
                     features_.sample_rate, audio_options(features_, false));
   }
   Answer heard(const Audio& audio, const std::string& name) {
-    return {(*predictor_)(audio, name), notes_of(audio)};
+    return {place_.alone([&] { return (*predictor_)(audio, name); }), notes_of(audio)};
+  }
+  SegmentEmbeddings seen(const Audio& audio, const std::string& name) {
+    return place_.alone([&] { return predictor_->embed(audio, name); });
   }
   static std::vector<float> as_floats(const std::vector<double>& values) {
     return {values.begin(), values.end()};
   }
-  nb::tuple as_tuple(Answer answer) const {
+  AnswerArrays as_arrays(Answer answer) const {
     std::vector<float> segments;
     for (const auto& row : answer.prediction.segments)
       segments.insert(segments.end(), row.begin(), row.end());
-    return nb::make_tuple(vector_of(std::move(answer.prediction.mean)),
-                          matrix_of(std::move(segments), classes().size()),
-                          vector_of(as_floats(answer.prediction.starts)), answer.notes);
+    return {vector_of(std::move(answer.prediction.mean)), matrix_of(std::move(segments), classes().size()),
+            vector_of(as_floats(answer.prediction.starts)), answer.notes};
   }
-  static nb::tuple as_tuple(SegmentEmbeddings embeddings) {
-    const std::size_t width = embeddings.values.size() / embeddings.starts.size();
-    return nb::make_tuple(vector_of(embeddings.mean()), matrix_of(std::move(embeddings.values), width),
-                          vector_of(std::move(embeddings.starts)));
+  static EmbeddingArrays as_arrays(SegmentEmbeddings embeddings) {
+    std::vector<float> mean = embeddings.mean();
+    const std::size_t width = mean.size();
+    return {vector_of(std::move(mean)), matrix_of(std::move(embeddings.values), width),
+            vector_of(std::move(embeddings.starts))};
   }
 
   Workplace place_;
@@ -171,20 +191,28 @@ class Network {
 // Many files, decoded while the one before is heard; the answers in their order.
 class Many {
  public:
-  Many(Network& network, std::vector<std::string> paths, bool ffmpeg, int threads)
+  Many(Network& network, const std::vector<nb::bytes>& paths, bool ffmpeg, int threads)
       : network_(network),
-        paths_(std::move(paths)),
+        paths_(paths_of(paths)),
         decoded_({paths_.begin(), paths_.end()}, network.features_.sample_rate,
                  audio_options(network.features_, ffmpeg), threads) {}
 
-  // None at the end. Throws what is wrong with the file, and goes on with the next one then.
-  nb::object next() {
-    if (at_ == paths_.size()) return nb::none();
-    const std::string& path = paths_[at_++];
-    return network_.as_tuple(network_.place_.run([&] { return network_.heard(decoded_.next(), path); }));
+  Many(const Many&) = delete;
+  Many& operator=(const Many&) = delete;
+
+  // Of the next file, of which there must be one. Throws what is wrong with it, and goes on behind it then.
+  AnswerArrays next() {
+    const std::string& path = paths_.at(at_++);
+    return network_.as_arrays(network_.place_.freely([&] { return network_.heard(decoded_.next(), path); }));
   }
 
  private:
+  static std::vector<std::string> paths_of(const std::vector<nb::bytes>& paths) {
+    std::vector<std::string> all;
+    for (const nb::bytes& path : paths) all.push_back(path_of(path));
+    return all;
+  }
+
   Network& network_;
   std::vector<std::string> paths_;
   DecodeAhead decoded_;
@@ -205,18 +233,20 @@ class Features {
     extractor_ = std::make_unique<FeatureExtractor>(place_.device(), options);
   }
 
-  Matrix of_file(const std::string& path, bool ffmpeg) {
-    return made(place_.run([&] {
+  Matrix of_file(const nb::bytes& at, bool ffmpeg) {
+    const std::string path = path_of(at);
+    return made(place_.freely([&] {
       return (*extractor_)(read_audio(path, options().sample_rate, audio_options(options(), ffmpeg)).samples);
     }));
   }
   Matrix of_samples(const Samples& samples, int rate) {
-    return made(place_.run([&] {
-      if (rate == options().sample_rate && samples.shape(1) == 1)  // as they lie there
-        return (*extractor_)({samples.data(), samples.size()});
-      return (*extractor_)(audio_of({samples.data(), samples.size()}, static_cast<int>(samples.shape(1)),
-                                    rate, options().sample_rate, audio_options(options(), false))
-                               .samples);
+    const std::span<const float> all(samples.data(), samples.size());
+    return made(place_.freely([&] {
+      const bool usable = std::all_of(all.begin(), all.end(), [](float x) { return std::abs(x) <= 1; });
+      if (rate == options().sample_rate && samples.shape(1) == 1 && usable) return (*extractor_)(all);
+      const int channels = static_cast<int>(samples.shape(1));
+      return (*extractor_)(
+          audio_of(all, channels, rate, options().sample_rate, audio_options(options(), false)).samples);
     }));
   }
   std::vector<std::pair<std::string, std::string>> fields() const { return mel_fields(options()); }
@@ -234,7 +264,7 @@ class Features {
 // A cache of features, whose tracks are read when they are asked for.
 class FeatureFile {
  public:
-  explicit FeatureFile(const std::string& path) : file_(path) {}
+  explicit FeatureFile(const nb::bytes& path) : file_(path_of(path)) {}
   std::size_t size() const { return items().size(); }
   std::vector<std::string> names() const {
     std::vector<std::string> names;
@@ -283,35 +313,34 @@ std::string tag_figures(const Samples& scores, const Labels& targets, std::vecto
   return as_json(tag_metrics(all, {threshold, resamples, seed, threads})).dump();
 }
 
-// Error's kinds as exceptions, each of which is a melgrad.Error and the one of Python's that fits.
-class Exceptions {
- public:
-  explicit Exceptions(nb::module_& module) {
-    base_ = add(module, "Error", {PyExc_Exception});
-    of_[ErrorKind::usage] = add(module, "UsageError", {base_, PyExc_ValueError});
-    of_[ErrorKind::input] = add(module, "InputError", {base_, PyExc_OSError});
-    of_[ErrorKind::output] = add(module, "OutputError", {base_, PyExc_OSError});
-    of_[ErrorKind::device] = add(module, "DeviceError", {base_, PyExc_RuntimeError});
-    of_[ErrorKind::diverged] = add(module, "DivergedError", {base_, PyExc_ArithmeticError});
-    of_[ErrorKind::internal] = add(module, "InternalError", {base_, PyExc_RuntimeError});
+// Error's kinds are the classes of melgrad/errors.py.
+const char* class_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::usage:
+      return "UsageError";
+    case ErrorKind::input:
+      return "InputError";
+    case ErrorKind::output:
+      return "OutputError";
+    case ErrorKind::device:
+      return "DeviceError";
+    case ErrorKind::diverged:
+      return "DivergedError";
+    case ErrorKind::internal:
+      break;
   }
-  void raise(const Error& error) const { PyErr_SetString(of_.at(error.kind()), error.what()); }
+  return "InternalError";
+}
 
- private:
-  static PyObject* add(nb::module_& module, const char* name, const std::vector<PyObject*>& bases) {
-    nb::object all = nb::steal(PyTuple_New(static_cast<Py_ssize_t>(bases.size())));
-    for (std::size_t i = 0; i < bases.size(); ++i) {
-      Py_INCREF(bases[i]);
-      PyTuple_SetItem(all.ptr(), static_cast<Py_ssize_t>(i), bases[i]);
-    }
-    PyObject* type = PyErr_NewException((std::string("melgrad.") + name).c_str(), all.ptr(), nullptr);
-    module.attr(name) = nb::handle(type);
-    return type;
+void raise(const std::exception_ptr& thrown, void* /*unused*/) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const Error& error) {
+    const nb::object line =
+        nb::steal(PyUnicode_DecodeFSDefault(error.what()));  // may name a path of any bytes
+    PyErr_SetObject(nb::module_::import_("melgrad.errors").attr(class_of(error.kind())).ptr(), line.ptr());
   }
-
-  PyObject* base_ = nullptr;
-  std::map<ErrorKind, PyObject*> of_;
-};
+}
 
 }  // namespace
 }  // namespace melgrad
@@ -320,18 +349,11 @@ NB_MODULE(_melgrad, module) {
   using namespace melgrad;  // NOLINT(google-build-using-namespace): the module's body
   using namespace nb::literals;
   nb::set_leak_warnings(false);  // an interpreter that ends within a generator is no fault
-  static const Exceptions exceptions(module);
-  nb::register_exception_translator([](const std::exception_ptr& thrown, void*) {
-    try {
-      std::rethrow_exception(thrown);
-    } catch (const Error& error) {
-      exceptions.raise(error);
-    }
-  });
+  nb::register_exception_translator(raise);
   module.attr("version") = MELGRAD_VERSION;
 
   nb::class_<Network>(module, "Network")
-      .def(nb::init<const std::string&, const std::string&, int, const std::string&>(), "path"_a, "device"_a,
+      .def(nb::init<const nb::bytes&, const std::string&, int, const std::string&>(), "path"_a, "device"_a,
            "threads"_a, "mix"_a)
       .def("predict_file", &Network::predict_file, "path"_a, "ffmpeg"_a)
       .def("predict_samples", &Network::predict_samples, "samples"_a.noconvert(), "sample_rate"_a)
@@ -346,7 +368,7 @@ NB_MODULE(_melgrad, module) {
       .def_prop_ro("recipe_toml", &Network::recipe_toml)
       .def_prop_ro("recipe", &Network::recipe);
   nb::class_<Many>(module, "Many")
-      .def(nb::init<Network&, std::vector<std::string>, bool, int>(), "network"_a, "paths"_a, "ffmpeg"_a,
+      .def(nb::init<Network&, const std::vector<nb::bytes>&, bool, int>(), "network"_a, "paths"_a, "ffmpeg"_a,
            "threads"_a, nb::keep_alive<1, 2>())
       .def("next", &Many::next);
   nb::class_<Features>(module, "Features")
@@ -356,7 +378,7 @@ NB_MODULE(_melgrad, module) {
       .def("of_samples", &Features::of_samples, "samples"_a.noconvert(), "sample_rate"_a)
       .def_prop_ro("fields", &Features::fields);
   nb::class_<FeatureFile>(module, "FeatureFile")
-      .def(nb::init<const std::string&>(), "path"_a)
+      .def(nb::init<const nb::bytes&>(), "path"_a)
       .def("__len__", &FeatureFile::size)
       .def("features", &FeatureFile::features, "track"_a)
       .def("labels", &FeatureFile::labels, "track"_a)

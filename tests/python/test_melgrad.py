@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     """Music of three styles, a run trained on it a little, and the cache of its features."""
     path = tmp_path_factory.mktemp("music")
     program("synth", "--out", path / "music", "--classes", 3, "--tracks-per-class", 8, "--seconds", 5)
-    program("extract", path / "music", "--out", path / "c.h5", "--no-cache")
+    program("extract", path / "music", "--out", path / "c.h5")
     program("train", path / "c.h5", "--recipe", "dong2018-fixed", "--out", path / "run", "--set", "train.epochs=3",
             "--set", "train.batch=8")
     program("--json", "evaluate", path / "run")
@@ -123,6 +123,13 @@ def test_features_take_settings(songs):
             melgrad.features(x, sample_rate=rate, **wrong)
 
 
+def test_what_is_no_number_is_silence_in_features(songs):
+    x, rate = samples_of(songs[0])
+    broken, silent = x.copy(), x.copy()
+    broken[1000:1100], silent[1000:1100] = np.nan, 0
+    np.testing.assert_array_equal(melgrad.features(broken, sample_rate=rate), melgrad.features(silent, sample_rate=rate))
+
+
 def test_nothing_is_copied_on_the_way_out(network, songs):
     answer = network.predict(songs[0])
     for array in (answer.probabilities, answer.segments, melgrad.features(songs[0])):
@@ -162,10 +169,11 @@ def test_metrics_of_tags(tmp_path):
     (np.zeros((9, 0), np.float32), 22050, "shape"),
     (np.zeros(0, np.float32), 22050, "too short"),
     (np.zeros(1000, np.float32), 22050, "too short"),
-    ("", None, ""),
-    ("/", None, ""),
+    ("", None, None),
+    ("/", None, "/: "),
+    ("song\0.wav", None, "zero byte"),
     ("/nowhere/song.wav", None, "/nowhere/song.wav: "),
-    (b"bytes\xff.wav".decode("utf-8", "surrogateescape"), None, ""),
+    ("bytes\udcff.wav", None, "bytes\udcff.wav: "),
 ])
 def test_wrong_sound_is_one_line(network, sound, rate, says):
     for function in (network.predict, network.embed):

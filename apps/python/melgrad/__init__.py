@@ -24,8 +24,8 @@ from typing import Any as _Any
 from typing import Union as _Union
 
 from . import _melgrad, metrics
-from ._melgrad import DeviceError, DivergedError, Error, InputError, InternalError, OutputError, UsageError
 from ._melgrad import version as __version__
+from .errors import DeviceError, DivergedError, Error, InputError, InternalError, OutputError, UsageError
 
 if _TYPE_CHECKING:
     import numpy as _np
@@ -40,6 +40,13 @@ __all__ = ["Cache", "DeviceError", "DivergedError", "Embedding", "Error", "Input
 
 def _is_path(sound: _Any) -> bool:
     return isinstance(sound, (str, _os.PathLike))
+
+
+def _path(path: _Any) -> bytes:
+    encoded = _os.fsencode(path)
+    if b"\0" in encoded:
+        raise UsageError(f"{_os.fsdecode(path)!r}: no path; it holds a zero byte")
+    return encoded
 
 
 def _samples(sound: _Any, sample_rate: int | None) -> tuple[_Any, int]:
@@ -115,7 +122,7 @@ class Network:
     """A trained network, ready to predict; made by load(). Several threads may use one: they take turns."""
 
     def __init__(self, model: str | _os.PathLike[str], device: str = "cpu", threads: int = 0, mix: str | None = None):
-        self._network = _melgrad.Network(_os.fspath(model), device, threads, mix or "")
+        self._network = _melgrad.Network(_path(model), device, threads, mix or "")
         self._threads = threads
 
     @property
@@ -159,8 +166,8 @@ class Network:
         melgrad does not read itself."""
         if _is_path(sound):
             _no_rate(sample_rate)
-            path = _os.fspath(sound)  # type: ignore[arg-type]
-            return Prediction(path, self.classes, *self._network.predict_file(path, ffmpeg))
+            path = _path(sound)
+            return Prediction(_os.fsdecode(path), self.classes, *self._network.predict_file(path, ffmpeg))
         return Prediction(None, self.classes, *self._network.predict_samples(*_samples(sound, sample_rate)))
 
     def predict_many(self, paths: _Iterable[str | _os.PathLike[str]], *, threads: int | None = None,
@@ -169,9 +176,9 @@ class Network:
         an answer is a Prediction whose `error` says why."""
         import numpy as np
 
-        files = [_os.fspath(path) for path in paths]
+        files = [_path(path) for path in paths]
         many = _melgrad.Many(self._network, files, ffmpeg, self._threads if threads is None else threads)
-        for path in files:
+        for path in map(_os.fsdecode, files):
             try:
                 yield Prediction(path, self.classes, *many.next())
             except InputError as error:
@@ -182,7 +189,7 @@ class Network:
         """What the last layer sees of a file, or of samples at `sample_rate` Hz."""
         if _is_path(sound):
             _no_rate(sample_rate)
-            return Embedding(*self._network.embed_file(_os.fspath(sound), ffmpeg))  # type: ignore[arg-type]
+            return Embedding(*self._network.embed_file(_path(sound), ffmpeg))
         return Embedding(*self._network.embed_samples(*_samples(sound, sample_rate)))
 
 
@@ -200,7 +207,7 @@ def presets() -> list[str]:
     return _melgrad.presets()
 
 
-_extractors: dict[tuple[_Any, ...], _Any] = {}
+_extractors: dict[tuple[_Any, ...], _melgrad.Features] = {}
 
 
 def features(sound: _Sound, *, sample_rate: int | None = None, preset: str = "dong2018", device: str = "cpu",
@@ -220,8 +227,8 @@ def features(sound: _Sound, *, sample_rate: int | None = None, preset: str = "do
     extractor = _extractors[key]
     if _is_path(sound):
         _no_rate(sample_rate)
-        return extractor.of_file(_os.fspath(sound), ffmpeg)  # type: ignore[arg-type, no-any-return]
-    return extractor.of_samples(*_samples(sound, sample_rate))  # type: ignore[no-any-return]
+        return extractor.of_file(_path(sound), ffmpeg)
+    return extractor.of_samples(*_samples(sound, sample_rate))
 
 
 class Cache:
@@ -229,7 +236,7 @@ class Cache:
     for."""
 
     def __init__(self, path: str | _os.PathLike[str]):
-        self._file = _melgrad.FeatureFile(_os.fspath(path))
+        self._file = _melgrad.FeatureFile(_path(path))
         self.names: list[str] = self._file.names
         self.classes: list[str] = self._file.classes
 

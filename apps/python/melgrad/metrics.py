@@ -5,7 +5,8 @@ import json as _json
 from collections.abc import Sequence as _Sequence
 from typing import Any as _Any
 
-from . import _melgrad
+from ._melgrad import tag_figures as _tag_figures
+from .errors import UsageError as _UsageError
 
 
 def tags(targets: _Any, scores: _Any, *, names: _Sequence[str] | None = None, threshold: float = 0.5,
@@ -20,13 +21,13 @@ def tags(targets: _Any, scores: _Any, *, names: _Sequence[str] | None = None, th
 
     wanted, given = np.asarray(targets), np.asarray(scores)
     if given.ndim != 2 or wanted.shape != given.shape:
-        raise _melgrad.UsageError(f"tags: targets {list(wanted.shape)} and scores {list(given.shape)}; both are [tracks, tags]")
+        raise _UsageError(f"tags: targets {list(wanted.shape)} and scores {list(given.shape)}; both are [tracks, tags]")
     if not np.isin(wanted, (0, 1)).all():
-        raise _melgrad.UsageError("tags: targets are 0 or 1")
+        raise _UsageError("tags: targets are 0 or 1")
     called = list(names) if names is not None else [str(k) for k in range(given.shape[1])]
     if len(called) != given.shape[1]:
-        raise _melgrad.UsageError(f"tags: {len(called)} names of {given.shape[1]} tags")
-    figures: dict[str, _Any] = _json.loads(_melgrad.tag_figures(
+        raise _UsageError(f"tags: {len(called)} names of {given.shape[1]} tags")
+    figures: dict[str, _Any] = _json.loads(_tag_figures(
         np.ascontiguousarray(given, np.float32), np.ascontiguousarray(wanted, np.uint8), called, threshold, resamples, seed,
         threads))
     return figures
