@@ -13,7 +13,7 @@ preset=lint checks=()
 [ "${1:-}" != --quick ] || { preset=cpu-asan checks=(--checks=-clang-analyzer-*,-bugprone-suspicious-include); shift; }
 mkdir -p build
 # How Clang compiles each file, and what is generated.
-configure_and_build $preset models/events.pb.h > build/lint.log || { cat build/lint.log >&2; exit 1; }
+configure_and_build $preset models/events.pb.h models/onnx.pb.h > build/lint.log || { cat build/lint.log >&2; exit 1; }
 
 folders=(kernels engine models io apps bench)
 # Of the sources as they are compiled those that are ours: below the folders, or several as one in the build's.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the packages, builds, runs all tests, runs them again under AddressSanitizer and UBSan; then programs on the
-# installed library (tests/install.sh), one training on two hosts (tests/two_hosts.sh), the files of apps/cluster (tests/cluster.sh), exported networks in onnxruntime (tests/onnx.sh),
+# installed library (tests/install.sh), one training on two hosts (tests/two_hosts.sh), the files of apps/cluster (tests/cluster.sh), exported networks in onnxruntime (tests/onnx.sh), the Python module (tests/python.sh),
 # 10 s of fuzzing for every reader (tests/fuzz/run.sh), valgrind over short runs (tests/memcheck.sh), and in their quick forms ThreadSanitizer
 # (tests/races.sh), formatting, clang-tidy and cppcheck (tests/lint.sh). With a CUDA toolkit the first build is the one with CUDA; it needs no GPU, and says which tests would. It
 # is for one kind of GPU: what code for others costs is time alone, as no kernel asks which it is compiled for.
@@ -13,12 +13,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 source apps/packages.sh
 install_packages "${melgrad_packages[@]}" python3-h5py libopenmpi-dev openmpi-bin iproute2
-melgrad_options=(-DMELGRAD_WERROR=ON)
 
-presets=("$@") others=() few=()
+presets=("$@") others=() few=() of_first=()
 if [ ${#presets[@]} -eq 0 ]; then
+  source tests/venv.sh
+  of_first=(-DMELGRAD_PYTHON=ON "-DPython_EXECUTABLE=$python")
   # What stands in one line leaves a core idle most of its time, and runs side by side.
-  others=("install.sh & two_hosts.sh & cluster.sh" "onnx.sh" "fuzz/run.sh 10" "memcheck.sh & races.sh --quick" "lint.sh --quick")
+  others=("install.sh & two_hosts.sh & cluster.sh" "onnx.sh & python.sh" "fuzz/run.sh 10" "memcheck.sh & races.sh --quick" "lint.sh --quick")
   command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=$PATH:/usr/local/cuda/bin
   presets=("$(command -v nvcc >/dev/null && echo cuda-one || echo cpu)" cpu-asan)
 elif [ "${presets[0]}" = quick ]; then
@@ -34,6 +35,8 @@ attribute() { sed -n "s/.*<testsuite .*\b$1=\"\([0-9]*\)\".*/\1/p; s/^[[:space:]
 for preset in "${presets[@]}"; do
   printf '\n== %s\n' "$preset"
   start=$SECONDS
+  melgrad_options=(-DMELGRAD_WERROR=ON)
+  [ "$preset" != "${presets[0]}" ] || melgrad_options+=("${of_first[@]}")
   configure_and_build "$preset" | { grep -v '^\[' || true; }  # a failed build ends this script
   echo "$preset: built in $((SECONDS - start)) s"
   report=build/$preset/tests.xml

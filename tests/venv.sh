@@ -1,6 +1,6 @@
 # Sourced by scripts: an environment for Python under build/ with what tests take from its package index. $python is its
 # interpreter.
-install_packages python3-venv
+install_packages python3-venv python3-dev
 python=$PWD/build/venv/bin/python
 python_packages=(nanobind numpy pytest mypy onnx onnxruntime)
 if ! [ -f build/venv/complete ] || [ "$(cat build/venv/complete)" != "${python_packages[*]}" ]; then

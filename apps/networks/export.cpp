@@ -17,7 +17,9 @@ namespace melgrad {
 namespace {
 
 struct ExportArgs {
-  std::string model, out, front_end = "conv", segments = "all", precision = "f32";
+  std::string model, out;
+  OnnxOptions onnx;
+  const Option* segments = nullptr;
   std::vector<const Option*> of_onnx;
 };
 
@@ -32,17 +34,14 @@ void write_safetensors(const ExportArgs& args, const Settings& settings) {
 }
 
 void write_onnx(const ExportArgs& args, const Settings& settings) {
-  OnnxOptions options;
-  if (args.front_end == "none") options.front_end.reset();
-  else if (args.front_end == "stft") options.front_end = OnnxFrontEnd::stft;
-  if (args.segments == "one") options.segments = OnnxSegments::one;
-  options.half_weights = args.precision == "f16";
+  if (args.onnx.front_end == OnnxFrontEnd::none && args.segments->count() > 0)
+    fail(ErrorKind::usage, "export: --segments plays no part with --frontend none, whose input are segments");
   const std::string file = model_file_path(args.model);
   const auto device = make_device("cpu");
   LoadedModel model = load_model(*device, file);
-  OnnxGraph graph = onnx_graph(*device, model, options, file);
+  OnnxGraph graph = onnx_graph(*device, model, args.onnx, file);
   graph.metadata.emplace_back("model_digest", fmt::format("{:016x}", xxh3_of_file(file)));
-  const std::string bytes = onnx_file(graph, MELGRAD_VERSION);
+  const std::string bytes = onnx_file(graph);
   write_file_atomically(args.out, bytes);
   if (settings.json) {
     nlohmann::ordered_json json = {
@@ -71,26 +70,23 @@ void register_export(CommandLine& root, Settings& settings) {
   command->add_option("model", args->model, "run folder, model file, or a name of melgrad models")
       ->required();
   command->add_option("--out", args->out, "file to write: FILE.onnx or FILE.safetensors")->required();
-  args->of_onnx = {
-      command
-          ->add_option(
-              "--frontend", args->front_end,
-              "how an ONNX file computes features: conv, everywhere and fastest for n_fft up to 1024; stft; "
-              "none: features are its input")
-          ->is_member({"conv", "stft", "none"})
-          ->capture_default_str(),
-      command
-          ->add_option(
-              "--segments", args->segments,
-              "what it hears: all, the segments of one clip and their mean; one, the first segment of each "
-              "clip of a batch")
-          ->is_member({"all", "one"})
-          ->capture_default_str(),
-      command
-          ->add_option("--precision", args->precision,
-                       "of its weights: f16 halves the file; computed is in f32")
-          ->is_member({"f32", "f16"})
-          ->capture_default_str()};
+  const auto choice = [&](const std::string& option, auto& field, const std::string& about) {
+    using Enum = std::remove_reference_t<decltype(field)>;
+    const auto names = names_of<Enum>();
+    const auto set = [&field, option, args](const std::string& name) { assign(field, name, option); };
+    return args->of_onnx.emplace_back(
+        command->add_option(option, set, about)
+            ->is_member(names)
+            ->option_text(fmt::format("TEXT:{{{}}}={}", fmt::join(names, ","), name_of(field))));
+  };
+  choice("--frontend", args->onnx.front_end,
+         "how an ONNX file computes features: conv, everywhere and fastest for n_fft up to 1024; stft; none: "
+         "features are its input");
+  args->segments = choice(
+      "--segments", args->onnx.segments,
+      "what it hears: all, the segments of one clip and their mean; one, the first segment of each clip "
+      "of a batch");
+  choice("--precision", args->onnx.precision, "of its weights: f16 halves the file; computed is in f32");
   command->callback([=, &settings] {
     const std::string kind = std::filesystem::path(args->out).extension().string();
     if (kind == ".onnx") return write_onnx(*args, settings);

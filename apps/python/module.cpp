@@ -2,6 +2,8 @@
 // it (melgrad/__init__.py) has the interface, the documentation and all that needs no C++. Nothing prints, no
 // signal is handled, and what is set for the whole process is set back after each call.
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <mutex>
 #include <nanobind/nanobind.h>
@@ -12,15 +14,19 @@
 #include <nanobind/stl/vector.h>
 #include <nlohmann/json.hpp>
 #include <omp.h>
+#include <pthread.h>
 #include <span>
+#include <thread>
 #include <unistd.h>
 
 #include "io/arrays/cache.h"
 #include "io/audio/decode_ahead.h"
 #include "io/audio/flaws.h"
+#include "io/files/atomic_file.h"
 #include "kernels/devices/make_device.h"
 #include "kernels/math/half.h"
 #include "models/metrics/tag_metrics.h"
+#include "models/onnx/export.h"
 #include "models/runs/predictor.h"
 #include "models/training/task.h"
 
@@ -51,14 +57,78 @@ Matrix matrix_of(std::vector<float> values, std::size_t columns) {
   return array_of<Matrix>(std::move(values), {rows, columns});
 }
 
-// A device, and whoever computes on it: one caller at a time, with the threads of the device. A child of
-// fork() has lost the threads that it would wait for.
+// Where the interpreter ends while threads of its are at work here (daemons), they may not ask for its lock
+// again: Python would end them in the middle of C++, and that the process. What they are doing is done first,
+// since libraries they use go with the process; then they stay where they are.
+struct Ending {
+  std::atomic<bool> begun = false;
+  std::atomic<int> at_work = 0;
+  std::thread::id main;
+
+  // On the thread that ends the interpreter, before it does.
+  void begin() {
+    main = std::this_thread::get_id();
+    begun = true;
+    const nb::gil_scoped_release released;
+    while (at_work > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+};
+Ending ending;
+
+// Without Python's lock as long as it is there.
+class Released {
+ public:
+  Released() {
+    ++ending.at_work;  // while nobody else has the lock: begin() sees it
+    state_ = PyEval_SaveThread();
+    stay_if_ending();
+  }
+  Released(const Released&) = delete;
+  Released& operator=(const Released&) = delete;
+  ~Released() {
+    stay_if_ending();
+    PyEval_RestoreThread(state_);
+    --ending.at_work;
+  }
+
+ private:
+  static void stay_if_ending() {
+    if (!ending.begun || std::this_thread::get_id() == ending.main) return;
+    --ending.at_work;
+    for (;;) ::pause();
+  }
+
+  PyThreadState* state_ = nullptr;
+};
+
+// A child of fork() has lost the threads of its parent, for which OpenMP would wait for ever.
+class Threads {
+ public:
+  // Throws where they were lost.
+  static void expect() {
+    static const int once = ::pthread_atfork(nullptr, nullptr, [] { lost = used.load(); });
+    static_cast<void>(once);
+    if (lost)
+      fail(ErrorKind::device,
+           "melgrad: this process was forked from one that had used melgrad, whose threads it has not; start "
+           "processes "
+           "with multiprocessing's \"spawn\", or use melgrad first in the child");
+    used = true;
+  }
+
+ private:
+  static inline std::atomic<bool> used = false, lost = false;
+};
+
+// A device, and whoever computes on it: one caller at a time, with the threads of the device.
 class Workplace {
  public:
-  Workplace(const std::string& device, int threads) : threads_before_(omp_get_max_threads()) {
-    device_ = make_device(device, {.threads = threads});
+  // With one thread it is of use in a child too.
+  Workplace(const std::string& device, int threads) : before_(omp_get_max_threads()), several_(threads != 1) {
+    if (several_) Threads::expect();
+    device_ = make_device(device, {.threads = threads});  // cppcheck-suppress useInitializationList
     threads_ = omp_get_max_threads();
-    omp_set_num_threads(threads_before_);
+    omp_set_num_threads(before_);
   }
   Device& device() { return *device_; }
   std::string name() const { return device_->name(); }
@@ -66,12 +136,8 @@ class Workplace {
   // `work` without Python's lock.
   template <typename Work>
   auto freely(const Work& work) {
-    if (::getpid() != process_)
-      fail(ErrorKind::device,
-           "melgrad: a network that was loaded before a fork cannot be used after it; load it in the child, "
-           "or "
-           "start processes with multiprocessing's \"spawn\"");
-    const nb::gil_scoped_release released;
+    if (several_) Threads::expect();
+    const Released released;
     return work();
   }
   // Within freely: `work` on the device, which takes one caller at a time.
@@ -86,10 +152,11 @@ class Workplace {
   }
 
  private:
+  int before_;
+  bool several_;
   std::unique_ptr<Device> device_;
-  int threads_before_, threads_ = 1;
+  int threads_ = 1;  // as make_device set them
   std::mutex mutex_;
-  pid_t process_ = ::getpid();
 };
 
 AudioOptions audio_options(const MelOptions& features, bool ffmpeg) {
@@ -117,6 +184,7 @@ class Network {
     const std::string file = path_of(path);
     place_.freely([&] {
       place_.alone([&] { predictor_ = std::make_unique<Predictor>(place_.device(), file); });
+      digest_ = fmt::format("{:016x}", predictor_->digest());
       features_ = predictor_->recipe().features;
       if (!mix.empty()) set_mel_field(features_, "mix", mix);
     });
@@ -137,14 +205,26 @@ class Network {
     return as_arrays(place_.freely([&] { return seen(held(samples, rate), "samples"); }));
   }
 
+  void write_onnx(const nb::bytes& at, const std::string& front_end, const std::string& segments,
+                  const std::string& precision) {
+    const std::string path = path_of(at);
+    OnnxOptions options;
+    assign(options.front_end, front_end, "frontend");
+    assign(options.segments, segments, "segments");
+    assign(options.precision, precision, "precision");
+    place_.freely([&] {
+      OnnxGraph graph = place_.alone(
+          [&] { return onnx_graph(place_.device(), predictor_->loaded(), options, predictor_->file()); });
+      graph.metadata.emplace_back("model_digest", digest_);
+      write_file_atomically(path, onnx_file(graph));
+    });
+  }
+
   std::vector<std::string> classes() const { return predictor_->classes(); }
   int sample_rate() const { return features_.sample_rate; }
   std::string device() const { return place_.name(); }
-  std::string digest() const { return fmt::format("{:016x}", predictor_->digest()); }
+  std::string digest() const { return digest_; }
   std::string recipe_toml() const { return as_toml(predictor_->recipe()); }
-  std::vector<std::pair<std::string, std::string>> recipe() const {
-    return recipe_fields(predictor_->recipe());
-  }
   bool one_answer() const { return task_of(predictor_->recipe()).one_answer(); }
   double segment_seconds() const {
     return predictor_->frame_seconds() * static_cast<double>(predictor_->recipe().segment.frames);
@@ -185,6 +265,7 @@ class Network {
 
   Workplace place_;
   std::unique_ptr<Predictor> predictor_;
+  std::string digest_;
   MelOptions features_;
 };
 
@@ -221,9 +302,8 @@ class Many {
 
 class Features {
  public:
-  Features(const std::vector<std::pair<std::string, std::string>>& fields, const std::string& device,
-           int threads)
-      : place_(device, threads) {
+  Features(const std::vector<std::pair<std::string, std::string>>& fields, const std::string& device)
+      : place_(device, 1) {
     MelOptions options;
     for (const auto& [name, value] : fields) {
       if (name == "preset") options = mel_preset(value);
@@ -282,7 +362,7 @@ class FeatureFile {
     const auto bands = static_cast<std::size_t>(file_.description().bands);
     std::vector<float> values(static_cast<std::size_t>(item.rows) * bands);
     {
-      const nb::gil_scoped_release released;
+      const Released released;
       const std::lock_guard alone(mutex_);
       if (file_.description().dtype == DType::f32) {
         file_.read(item.first_row, item.rows, values.data());
@@ -302,6 +382,18 @@ class FeatureFile {
   mutable std::mutex mutex_;
 };
 
+std::pair<Vector, int> read_sound(const nb::bytes& at, int sample_rate, const std::string& mix, bool ffmpeg) {
+  const std::string path = path_of(at);
+  MelOptions options;
+  set_mel_field(options, "mix", mix);
+  Audio audio;
+  {
+    const Released released;
+    audio = read_audio(path, sample_rate, audio_options(options, ffmpeg));
+  }
+  return {vector_of(std::move(audio.samples)), audio.sample_rate};
+}
+
 std::string tag_figures(const Samples& scores, const Labels& targets, std::vector<std::string> tags,
                         double threshold, int resamples, std::uint64_t seed, int threads) {
   TagScores all;
@@ -309,7 +401,7 @@ std::string tag_figures(const Samples& scores, const Labels& targets, std::vecto
   for (std::size_t k = 0; k < scores.shape(0); ++k) all.tracks.push_back(std::to_string(k));
   all.scores.assign(scores.data(), scores.data() + scores.size());
   all.targets.assign(targets.data(), targets.data() + targets.size());
-  const nb::gil_scoped_release released;
+  const Released released;
   return as_json(tag_metrics(all, {threshold, resamples, seed, threads})).dump();
 }
 
@@ -351,6 +443,7 @@ NB_MODULE(_melgrad, module) {
   nb::set_leak_warnings(false);  // an interpreter that ends within a generator is no fault
   nb::register_exception_translator(raise);
   module.attr("version") = MELGRAD_VERSION;
+  module.def("ending", [] { ending.begin(); });
 
   nb::class_<Network>(module, "Network")
       .def(nb::init<const nb::bytes&, const std::string&, int, const std::string&>(), "path"_a, "device"_a,
@@ -359,21 +452,21 @@ NB_MODULE(_melgrad, module) {
       .def("predict_samples", &Network::predict_samples, "samples"_a.noconvert(), "sample_rate"_a)
       .def("embed_file", &Network::embed_file, "path"_a, "ffmpeg"_a)
       .def("embed_samples", &Network::embed_samples, "samples"_a.noconvert(), "sample_rate"_a)
+      .def("write_onnx", &Network::write_onnx, "path"_a, "front_end"_a, "segments"_a, "precision"_a)
       .def_prop_ro("classes", &Network::classes)
       .def_prop_ro("sample_rate", &Network::sample_rate)
       .def_prop_ro("segment_seconds", &Network::segment_seconds)
       .def_prop_ro("one_answer", &Network::one_answer)
       .def_prop_ro("device", &Network::device)
       .def_prop_ro("digest", &Network::digest)
-      .def_prop_ro("recipe_toml", &Network::recipe_toml)
-      .def_prop_ro("recipe", &Network::recipe);
+      .def_prop_ro("recipe_toml", &Network::recipe_toml);
   nb::class_<Many>(module, "Many")
       .def(nb::init<Network&, const std::vector<nb::bytes>&, bool, int>(), "network"_a, "paths"_a, "ffmpeg"_a,
            "threads"_a, nb::keep_alive<1, 2>())
       .def("next", &Many::next);
   nb::class_<Features>(module, "Features")
-      .def(nb::init<const std::vector<std::pair<std::string, std::string>>&, const std::string&, int>(),
-           "fields"_a, "device"_a, "threads"_a)
+      .def(nb::init<const std::vector<std::pair<std::string, std::string>>&, const std::string&>(),
+           "fields"_a, "device"_a)
       .def("of_file", &Features::of_file, "path"_a, "ffmpeg"_a)
       .def("of_samples", &Features::of_samples, "samples"_a.noconvert(), "sample_rate"_a)
       .def_prop_ro("fields", &Features::fields);
@@ -387,6 +480,7 @@ NB_MODULE(_melgrad, module) {
       .def_prop_ro("classes", &FeatureFile::classes)
       .def_prop_ro("fields", &FeatureFile::fields);
   module.def("presets", &mel_preset_names);
+  module.def("read_sound", &read_sound, "path"_a, "sample_rate"_a, "mix"_a, "ffmpeg"_a);
   module.def("tag_figures", &tag_figures, "scores"_a.noconvert(), "targets"_a.noconvert(), "tags"_a,
              "threshold"_a, "resamples"_a, "seed"_a, "threads"_a);
 }

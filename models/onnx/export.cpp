@@ -1,5 +1,6 @@
 #include "models/onnx/export.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "engine/memory.h"
@@ -26,7 +27,9 @@ std::string starts_of(OnnxGraph& graph, const std::string& features, const Segme
     return graph.node("Mul", {graph.node("Range", {zero, crops, one}), graph.node("Div", {last, crops})});
   }
   const std::string step = number("segment.step", segment_step(segment));
-  const std::string count = graph.node("Add", {graph.node("Div", {last, step}), one});
+  // One at least, whose rows are then not there: the runtime refuses what is shorter than a segment.
+  const std::string count =
+      graph.node("Max", {graph.node("Add", {graph.node("Div", {last, step}), one}), one});
   return graph.node("Mul", {graph.node("Range", {zero, count, one}), step});
 }
 
@@ -77,14 +80,23 @@ std::optional<Heard> hear(Device& device, LoadedModel& model, OnnxGraph& graph, 
   return heard;
 }
 
+// The fewest samples that make so many frames, and that can be mirrored.
+std::int64_t samples_for(const MelTables& tables, std::int64_t frames) {
+  const MelOptions& o = tables.options;
+  std::int64_t samples = std::max<std::int64_t>(1, (frames - 1) * o.hop_length);
+  if (o.padding == Padding::reflect) samples = std::max<std::int64_t>(samples, o.n_fft / 2 + 1);
+  while (tables.frames(samples) < frames) ++samples;
+  return samples;
+}
+
 void describe(OnnxGraph& graph, const LoadedModel& model, const OnnxOptions& options) {
   const MelOptions& features = model.recipe.features;
   const SegmentOptions& segment = model.recipe.segment;
   graph.metadata = {{"classes", nlohmann::json(model.classes).dump()}, {"recipe", as_toml(model.recipe)}};
-  if (options.front_end) {
-    const double seconds = static_cast<double>(segment.frames * features.hop_length) / features.sample_rate;
+  if (options.front_end != OnnxFrontEnd::none) {
     graph.metadata.emplace_back("sample_rate", std::to_string(features.sample_rate));
-    graph.metadata.emplace_back("segment_seconds", fmt::format("{}", seconds));
+    graph.metadata.emplace_back("segment_samples",
+                                std::to_string(samples_for(MelTables(features), segment.frames)));
   } else {
     graph.metadata.emplace_back("frames", std::to_string(segment.frames));
     graph.metadata.emplace_back("bands", std::to_string(model.bands));
@@ -96,23 +108,25 @@ std::optional<OnnxGraph> with_examples(Device& device, LoadedModel& model, const
   OnnxGraph graph;
   const Recipe& recipe = model.recipe;
   const std::int64_t frames = recipe.segment.frames, bands = model.bands;
-  const bool clip = options.front_end && options.segments == OnnxSegments::all;
+  const bool sound = options.front_end != OnnxFrontEnd::none;
+  const bool clip = sound && options.segments == OnnxSegments::all;
   std::string planes, starts;
-  if (!options.front_end) {
+  if (!sound) {
     graph.input({"features", {"n", std::to_string(frames), std::to_string(bands)}});
     planes = graph.node("Unsqueeze", {"features", graph.integers({1})});
   } else if (clip) {
     graph.input({"audio", {"samples"}});
     const std::string row = graph.node("Unsqueeze", {"audio", graph.integers({0})});
-    const std::string features = onnx_front_end(graph, row, recipe.features, *options.front_end, true);
+    const std::string features = onnx_front_end(graph, row, recipe.features, options.front_end, true);
     starts = starts_of(graph, features, recipe.segment);
     planes = cut(graph, features, starts, frames, bands);
   } else {
     graph.input({"audio", {"n", "samples"}});
-    const std::string features = onnx_front_end(graph, "audio", recipe.features, *options.front_end, false);
+    const std::string features = onnx_front_end(graph, "audio", recipe.features, options.front_end, false);
     const std::string first =
         graph.node("Slice", {features, graph.integers({0}), graph.integers({frames}), graph.integers({1})});
-    planes = graph.node("Reshape", {first, graph.integers({-1, 1, frames, bands})});
+    planes =
+        graph.node("Reshape", {first, graph.integers({0, 1, frames, bands})});  // 0: as many as there are
   }
   const std::optional<Heard> heard = hear(device, model, graph, planes, examples);
   if (!heard) return {};
@@ -138,7 +152,7 @@ std::optional<OnnxGraph> with_examples(Device& device, LoadedModel& model, const
 
 OnnxGraph onnx_graph(Device& device, LoadedModel& model, const OnnxOptions& options,
                      const std::string& name) {
-  if (options.front_end && model.recipe.features.preset == "imported")
+  if (options.front_end != OnnxFrontEnd::none && model.recipe.features.preset == "imported")
     fail(ErrorKind::input,
          "{}: was trained on imported features; melgrad cannot compute those from audio: --frontend none",
          name);
@@ -147,7 +161,7 @@ OnnxGraph onnx_graph(Device& device, LoadedModel& model, const OnnxOptions& opti
     if (!graph) continue;
     fold_batch_norms(*graph);
     drop_unused(*graph);
-    if (options.half_weights) keep_as_half(*graph, "features.");
+    if (options.precision == OnnxPrecision::f16) keep_as_half(*graph, "features.");
     describe(*graph, model, options);
     return *std::move(graph);
   }

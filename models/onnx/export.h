@@ -7,13 +7,12 @@
 //     `probabilities` [classes], the mean over the segments; with one segment a row [n, classes]
 //     `embedding` [n, width], what the last layer sees
 //     `segments` [n, classes] and `starts` [n] in seconds, of a whole clip
-//   metadata: `classes` (a JSON array), `recipe` (TOML), `sample_rate` Hz and `segment_seconds`, or `frames`
-//   and `bands`; `weights_digest`
+//   metadata: `classes` (a JSON array), `recipe` (TOML); `sample_rate` in Hz and `segment_samples`, the
+//   fewest that a segment needs; without a front end `frames` and `bands`
 //
 // A clip shorter than a segment is refused by the runtime.
 #pragma once
 
-#include <optional>
 #include <string>
 
 #include "models/onnx/front_end.h"
@@ -22,15 +21,23 @@
 namespace melgrad {
 
 enum class OnnxSegments { all, one };
+template <>
+inline constexpr const char* kNamesOf<OnnxSegments>[] = {"all", "one"};
+
+enum class OnnxPrecision {
+  f32,
+  f16,  // the network's weights are kept in half precision and computed with in single: half the size
+};
+template <>
+inline constexpr const char* kNamesOf<OnnxPrecision>[] = {"f32", "f16"};
 
 struct OnnxOptions {
-  std::optional<OnnxFrontEnd> front_end = OnnxFrontEnd::conv;  // none: features go in
+  OnnxFrontEnd front_end = OnnxFrontEnd::conv;
   OnnxSegments segments = OnnxSegments::all;
-  bool half_weights = false;  // the network's kept as f16, computed with as f32; half the size
+  OnnxPrecision precision = OnnxPrecision::f32;
 };
 
-// `device`: the CPU, where the model is. Throws Error: (usage) as onnx_front_end does; (input), beginning
+// `device`: where the model is. Throws Error: (usage) as onnx_front_end does; (input), beginning
 // with `name`, for features that melgrad cannot compute, unless they are its input.
 OnnxGraph onnx_graph(Device& device, LoadedModel& model, const OnnxOptions& options, const std::string& name);
-
 }  // namespace melgrad

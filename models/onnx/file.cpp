@@ -59,11 +59,11 @@ void set(onnx::ValueInfoProto& proto, const OnnxPort& port) {
 
 }  // namespace
 
-std::string onnx_file(const OnnxGraph& graph, const std::string& producer_version) {
+std::string onnx_file(const OnnxGraph& graph) {
   onnx::ModelProto model;
   model.set_ir_version(8);
   model.set_producer_name("melgrad");
-  model.set_producer_version(producer_version);
+  model.set_producer_version(MELGRAD_VERSION);
   onnx::OperatorSetIdProto& opset = *model.add_opset_import();
   opset.set_domain("");
   opset.set_version(17);

@@ -198,8 +198,11 @@ class FrontEnd {
 
 }  // namespace
 
-std::string onnx_front_end(OnnxGraph& graph, const std::string& samples, const MelOptions& options,
+std::string onnx_front_end(OnnxGraph& graph, const std::string& audio, const MelOptions& options,
                            OnnxFrontEnd form, bool whole_clip) {
+  // As read_audio does with what is no usable number.
+  const std::string usable = graph.node("LessOrEqual", {graph.node("Abs", {audio}), graph.scalar(1e6F)});
+  const std::string samples = graph.node("Where", {usable, audio, graph.scalar(0)});
   if (options.n_fft == 0) {  // the samples themselves
     const std::string scaled =
         options.input_scale == 1

@@ -11,15 +11,19 @@
 namespace melgrad {
 
 enum class OnnxFrontEnd {
+  none,  // features go in
   conv,  // n_fft^2 multiplications a frame; DC removal and pre-emphasis are part of the weights
   stft,  // the operator STFT: for large n_fft; CUDA has none
 };
+template <>
+inline constexpr const char* kNamesOf<OnnxFrontEnd>[] = {"none", "conv", "stft"};
 
-// samples [n, length] f32, mono in -1 ... 1 at the features' sample rate -> [n, frames, bands]. A clip of
-// n_fft / 2 samples or less cannot be mirrored as Padding::reflect asks for: the runtime refuses it.
-// `whole_clip`: the rows are whole clips, whose maximum some features depend on. Throws Error (usage) where
-// they are not and it is asked for, and for what STFT cannot do.
-std::string onnx_front_end(OnnxGraph& graph, const std::string& samples, const MelOptions& options,
+// audio [n, length] f32, mono in -1 ... 1 at the features' sample rate -> [n, frames, bands]. What is no
+// number or beyond 1e6 counts as 0. A clip of n_fft / 2 samples or less cannot be mirrored as
+// Padding::reflect asks for: the runtime refuses it. `whole_clip`: the rows are whole clips, whose maximum
+// some features depend on. Throws Error (usage) where they are not and it is asked for, and for what STFT
+// cannot do.
+std::string onnx_front_end(OnnxGraph& graph, const std::string& audio, const MelOptions& options,
                            OnnxFrontEnd form, bool whole_clip);
 
 }  // namespace melgrad

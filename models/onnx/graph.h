@@ -74,6 +74,6 @@ void drop_unused(OnnxGraph& graph);
 void keep_as_half(OnnxGraph& graph, const std::string& but);
 
 // The bytes of a .onnx file: a ModelProto.
-std::string onnx_file(const OnnxGraph& graph, const std::string& producer_version);
+std::string onnx_file(const OnnxGraph& graph);
 
 }  // namespace melgrad

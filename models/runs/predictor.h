@@ -41,7 +41,10 @@ class Predictor {
                                    const std::string& name);
   std::vector<float> features(const Audio& audio) { return features_(audio.samples); }
 
-  // XXH3 of the model file.
+  // What the file held.
+  LoadedModel& loaded() { return loaded_; }
+  const std::string& file() const { return file_; }
+  // XXH3 of the model file as it is now.
   std::uint64_t digest() const;
   const std::vector<std::string>& classes() const { return loaded_.classes; }
   const Recipe& recipe() const { return loaded_.recipe; }

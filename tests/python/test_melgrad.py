@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import threading
@@ -64,7 +65,7 @@ def test_a_file_is_answered_as_the_program_does(folder, network, songs):
 def test_samples_are_the_file(network, songs):
     x, rate = samples_of(songs[0])
     whole = network.predict(songs[0])
-    for form in (x, x[:, None], x.astype(np.float64), np.repeat(x, 2)[::2], np.stack([x, x], axis=1), np.asfortranarray(
+    for form in (x, x[:, None], x.astype(np.float64), x.astype(">f4"), x.tolist(), np.repeat(x, 2)[::2], np.stack([x, x], axis=1), np.asfortranarray(
             np.stack([x, x], axis=1))):
         np.testing.assert_array_equal(network.predict(form, sample_rate=rate).probabilities, whole.probabilities)
     assert network.predict(x, sample_rate=rate).file is None
@@ -140,12 +141,33 @@ def test_what_the_run_says_of_itself(folder, network):
     run = melgrad.read_run(folder / "run")
     assert [row["epoch"] for row in run.metrics] == [1, 2, 3] and run.result["test"]["tracks"] > 0
     assert network.recipe["train"]["epochs"] == 3 and network.recipe["features"]["preset"] == "dong2018"
-    assert network.recipe["model"]["architecture"] == "dong2018" and network.sample_rate == 22050
+    assert network.recipe["model"]["architecture"] == "dong2018" and network.recipe["name"] == "dong2018-fixed" and\
+        type(network.recipe["augment"]["noise"]) is float and network.sample_rate == 22050
     assert network.segment_seconds == pytest.approx(256 * 256 / 22050) and network.device == "cpu"
     assert "3 classes" in repr(network)
     with open(folder / "run" / "metrics.jsonl", "a", encoding="utf-8") as file:
         file.write('{"epoch": 4, "st')  # being written
     assert len(melgrad.read_run(folder / "run").metrics) == 3
+
+
+def test_an_exported_network_answers_alike(network, songs, tmp_path):
+    network.export(tmp_path / "n.onnx")
+    assert melgrad.onnx.check(tmp_path / "n.onnx", songs[0], network) < 1e-5
+    for wrong in ({"frontend": "fft"}, {"segments": "two"}, {"precision": "f8"}):
+        with pytest.raises(ValueError):
+            network.export(tmp_path / "w.onnx", **wrong)
+    with pytest.raises(melgrad.OutputError):
+        network.export("/nowhere/n.onnx")
+    assert not (tmp_path / "w.onnx").exists()
+
+
+def test_a_file_is_read_as_samples(songs):
+    x, rate = samples_of(songs[0])
+    samples, own = melgrad.read(songs[0])
+    np.testing.assert_array_equal(samples, x)
+    assert own == rate and len(melgrad.read(songs[0], 16000)[0]) == -(-len(x) * 16000 // rate)
+    with pytest.raises(ValueError):
+        melgrad.read(songs[0], mix="middle")
 
 
 def test_metrics_of_tags(tmp_path):
@@ -154,9 +176,69 @@ def test_metrics_of_tags(tmp_path):
     got = melgrad.metrics.tags(targets, scores, names=["drums", "flute"], resamples=50)
     assert got["tags"][0]["tag"] == "drums"
     assert got["tags"][0]["roc_auc"]["value"] == 0.75 and got["tags"][1]["roc_auc"]["value"] == 1
-    for wrong in ((targets[:3], scores), (targets * 2, scores), (targets, scores * np.nan)):
+    tiny = 1 - 1e-9 * np.arange(4)[:, None] * np.ones(2)
+    for wrong in ((targets[:3], scores), (targets * 2, scores), (targets, scores * np.nan), (targets[:0], scores[:0]),
+                  (targets, tiny), (targets, scores.astype(complex)), (targets.astype(str), scores)):
         with pytest.raises((ValueError, OSError)):
             melgrad.metrics.tags(*wrong)
+
+
+def test_a_digest_is_of_what_was_loaded(folder, songs, tmp_path):
+    shutil.copytree(folder / "run", tmp_path / "run")
+    loaded = melgrad.load(tmp_path / "run")
+    digest, answer = loaded.digest, loaded.predict(songs[0]).probabilities
+    shutil.rmtree(tmp_path / "run")
+    assert loaded.digest == digest != "0" * 16
+    loaded.export(tmp_path / "n.onnx")
+    np.testing.assert_allclose(answer, loaded.predict(songs[0]).probabilities)
+    assert melgrad.onnx.check(tmp_path / "n.onnx", songs[0], loaded) < 1e-5
+
+
+def test_many_are_a_list(network):
+    for one in ("song.wav", pathlib.Path("song.wav"), b"song.wav"):
+        with pytest.raises(ValueError, match="a list of paths"):
+            network.predict_many(one)
+
+
+def test_features_at_another_rate(songs):
+    x, rate = samples_of(songs[0])
+    half = melgrad.features(x, sample_rate=rate, target_rate=11025, fmax=5000)
+    assert half.shape[0] == 1 + -(-len(x) * 11025 // rate) // 256
+    np.testing.assert_array_equal(melgrad.features(songs[0], target_rate=11025, fmax=5000), half)
+
+
+def test_a_cache_is_walked_through(folder):
+    cache = melgrad.cache(folder / "c.h5")
+    assert sum(1 for _ in cache) == len(cache) and cache.names[3] in cache and "x" not in cache
+    np.testing.assert_array_equal(cache[np.int64(2)], cache[2])
+    for wrong in (1.0, "1", None, slice(0, 2)):
+        with pytest.raises(ValueError):
+            cache[wrong]
+
+
+@pytest.mark.parametrize("name, content", [("run.json", "{"), ("run.json", "3"), ("result.json", "[]"), ("result.json", None)])
+def test_what_is_broken_of_a_run(folder, tmp_path, name, content):
+    (tmp_path / "run.json").write_text("{}")
+    (tmp_path / name).unlink(missing_ok=True)
+    if content is None:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(melgrad.InputError, match=name):
+        melgrad.read_run(tmp_path)
+
+
+@pytest.mark.parametrize("folder_of_nothing", ["/etc/passwd", "/nowhere", b"/tmp", "a\0b", 3])
+def test_what_no_run_is(folder_of_nothing):
+    with pytest.raises(melgrad.Error):
+        melgrad.read_run(folder_of_nothing)
+
+
+@pytest.mark.parametrize("wrong", [{"threads": "2"}, {"threads": -1}, {"device": None}, {"mix": "middle"}])
+def test_what_cannot_be_loaded_so(folder, wrong):
+    with pytest.raises(melgrad.Error) as error:
+        melgrad.load(folder / "run", **wrong)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("sound, rate, says", [
@@ -164,6 +246,12 @@ def test_metrics_of_tags(tmp_path):
     (np.zeros(99999, np.int16), 22050, "int16"),
     (np.zeros(99999, np.float32), 0, "sample_rate=0"),
     (np.zeros(99999, np.float32), 22050.5, "sample_rate=22050.5"),
+    (np.zeros(99999, np.float32), "22050", "sample_rate='22050'"),
+    (np.zeros(99999, np.float32), np.nan, "sample_rate=nan"),
+    (np.zeros(99999, np.float32), [22050], "sample_rate="),
+    (np.zeros(99999, bool), 22050, "bool"),
+    (np.zeros(99999, np.complex64), 22050, "complex64"),
+    (None, 22050, "neither a path nor samples"),
     (np.zeros((2, 3, 4), np.float32), 22050, r"shape \[2, 3, 4\]"),
     (np.zeros((2, 99999), np.float32), 22050, "channels are the last axis"),
     (np.zeros((9, 0), np.float32), 22050, "shape"),
@@ -221,25 +309,50 @@ def test_threads_take_turns_and_agree(network, songs):
     assert not wrong
 
 
-def test_a_child_of_fork_is_refused(network, songs):
-    read, write = os.pipe()
-    if os.fork() == 0:
-        try:
-            network.predict(songs[0])
-            line = "answered"
-        except melgrad.Error as error:
-            line = str(error)
-        os.write(write, line.encode())
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        assert "before a fork" in pipe.read()
-    os.wait()
-
-
 def child(code, **environment):
     return subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           env={**os.environ, **environment})
+
+
+# What a forked child does, without threads of its parent: an answer, or one line; never a wait without end.
+@pytest.mark.parametrize("parent, in_child, says", [
+    ("n.predict(s)", "n.predict(s)", "DeviceError"),
+    ("n.predict(s)", "melgrad.load(r)", "DeviceError"),
+    ("n.predict(s)", "melgrad.features(s)", "done"),
+    ("n.predict(s)", "melgrad.load(r, threads=1).predict(s)", "done"),
+    ("melgrad.features(s)", "melgrad.features(s)", "done"),
+])
+def test_forks(folder, songs, parent, in_child, says):
+    code = f"""
+import melgrad, os
+r, s = {str(folder / 'run')!r}, {songs[0]!r}
+n = melgrad.load(r) if "n." in {parent!r} else None
+{parent}
+if os.fork() == 0:
+    try:
+        {in_child}
+        print("done", flush=True)
+    except melgrad.Error as error:
+        print(type(error).__name__, error, flush=True)
+    os._exit(0)
+os.wait()"""
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, timeout=60)
+    assert done.stdout.startswith(says) and done.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("work", ["n.predict(s)", "melgrad.features(s)", "list(n.predict_many([s, s]))"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_interpreter_may_end_beside_daemons(folder, songs, work, threads):
+    done = child(f"""
+import melgrad, threading, time
+n, s = melgrad.load({str(folder / 'run')!r}, threads={threads}), {songs[0]!r}
+def for_ever():
+    while True:
+        {work}
+for _ in range(3):
+    threading.Thread(target=for_ever, daemon=True).start()
+time.sleep(0.3)""")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_import_is_quick_and_takes_no_numpy():

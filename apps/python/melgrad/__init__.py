@@ -14,16 +14,20 @@ does not differentiate in Python: networks are trained by the program.
 """
 from __future__ import annotations
 
+import atexit as _atexit
+import functools as _functools
 import json as _json
+import operator as _operator
 import os as _os
 from collections.abc import Iterable as _Iterable
 from collections.abc import Iterator as _Iterator
+from collections.abc import Sequence as _Sequence
 from dataclasses import dataclass as _dataclass
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 from typing import Union as _Union
 
-from . import _melgrad, metrics
+from . import _melgrad, metrics, onnx
 from ._melgrad import version as __version__
 from .errors import DeviceError, DivergedError, Error, InputError, InternalError, OutputError, UsageError
 
@@ -32,33 +36,56 @@ if _TYPE_CHECKING:
     from numpy.typing import NDArray as _NDArray
 
     _Floats = _NDArray[_np.float32]
-    _Sound = _Union[str, _os.PathLike[str], _NDArray[_Any]]
+    _Path = _Union[str, bytes, _os.PathLike[str]]
+    _Sound = _Union[_Path, _NDArray[_Any], _Sequence[float]]
 
 __all__ = ["Cache", "DeviceError", "DivergedError", "Embedding", "Error", "InputError", "InternalError", "Network",
-           "OutputError", "Prediction", "UsageError", "cache", "features", "load", "metrics", "presets", "read_run"]
+           "OutputError", "Prediction", "Run", "UsageError", "cache", "features", "load", "metrics", "onnx", "presets", "read",
+           "read_run"]
+
+
+_atexit.register(_melgrad.ending)
 
 
 def _is_path(sound: _Any) -> bool:
-    return isinstance(sound, (str, _os.PathLike))
+    return isinstance(sound, (str, bytes, _os.PathLike))
 
 
 def _path(path: _Any) -> bytes:
+    if not _is_path(path):
+        raise UsageError(f"{path!r}: a {type(path).__name__}, and no path")
     encoded = _os.fsencode(path)
     if b"\0" in encoded:
         raise UsageError(f"{_os.fsdecode(path)!r}: no path; it holds a zero byte")
     return encoded
 
 
+def _whole(name: str, value: _Any, least: int, most: int, unit: str = "") -> int:
+    """A whole number within bounds, of any type that is one."""
+    try:
+        number = int(value) if isinstance(value, float) and value.is_integer() else _operator.index(value)
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"{name}={value!r}: a whole number{unit} from {least} to {most}") from None
+    if isinstance(value, bool) or not least <= number <= most:
+        raise UsageError(f"{name}={value!r}: a whole number{unit} from {least} to {most}")
+    return number
+
+
+def _rate(value: _Any) -> int:
+    return _whole("sample_rate", value, 1000, 384000, " of Hz")
+
+
 def _samples(sound: _Any, sample_rate: int | None) -> tuple[_Any, int]:
     """Float32 [frames, channels] in C order, without a copy where it is that already."""
     import numpy as np
 
+    if sound is None:
+        raise UsageError("None: neither a path nor samples")
     if sample_rate is None:
         raise UsageError("samples: say their sample rate, sample_rate=44100 for instance")
-    if isinstance(sample_rate, bool) or sample_rate != int(sample_rate) or not 1000 <= sample_rate <= 384000:
-        raise UsageError(f"sample_rate={sample_rate}: a whole number of Hz from 1000 to 384000")
+    rate = _rate(sample_rate)
     array = np.asarray(sound)
-    if array.dtype not in (np.float32, np.float64):
+    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
         raise UsageError(f"samples: {array.dtype}; give float32 in -1 ... 1 (16-bit integers divided by 32768)")
     if array.ndim == 1:
         array = array[:, None]
@@ -67,7 +94,8 @@ def _samples(sound: _Any, sample_rate: int | None) -> tuple[_Any, int]:
     if array.shape[1] > 64:
         raise UsageError(f"samples: shape {list(np.shape(sound))} is {array.shape[1]} channels, the limit is 64; "
                          "channels are the last axis")
-    return np.ascontiguousarray(array, dtype=np.float32), int(sample_rate)
+    with np.errstate(over="ignore"):  # what float32 cannot hold counts as no number
+        return np.ascontiguousarray(array, dtype=np.float32), rate
 
 
 def _no_rate(sample_rate: int | None) -> None:
@@ -76,17 +104,31 @@ def _no_rate(sample_rate: int | None) -> None:
 
 
 def _value(text: str) -> str | bool | int | float:
+    """A value as TOML has it, whose strings are as JSON's."""
+    if text.startswith('"'):
+        return str(_json.loads(text))
     if text in ("true", "false"):
         return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    return text
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
-@_dataclass(frozen=True)
+def _settings(toml: str) -> dict[str, _Any]:
+    """What the program prints of a recipe: sections, and lines key = value."""
+    table: dict[str, _Any] = {}
+    section = table
+    for line in toml.splitlines():
+        if line.startswith("["):
+            section = table.setdefault(line.strip("[]"), {})
+        elif " = " in line and not line.startswith("#"):
+            key, _, text = line.partition(" = ")
+            section[key] = _value(text)
+    return table
+
+
+@_dataclass(frozen=True, eq=False)
 class Prediction:
     """What a network answers to a sound: the mean over its segments, and each of them."""
 
@@ -106,10 +148,10 @@ class Prediction:
     def top(self, count: int = 3) -> list[tuple[str, float]]:
         """The most probable classes with their probabilities."""
         pairs = zip(self.classes, self.probabilities.tolist())
-        return sorted(pairs, key=lambda pair: -pair[1])[:count]
+        return sorted(pairs, key=lambda pair: -pair[1])[:max(0, count)]
 
 
-@_dataclass(frozen=True)
+@_dataclass(frozen=True, eq=False)
 class Embedding:
     """What a network's last layer sees of a sound."""
 
@@ -121,9 +163,9 @@ class Embedding:
 class Network:
     """A trained network, ready to predict; made by load(). Several threads may use one: they take turns."""
 
-    def __init__(self, model: str | _os.PathLike[str], device: str = "cpu", threads: int = 0, mix: str | None = None):
-        self._network = _melgrad.Network(_path(model), device, threads, mix or "")
-        self._threads = threads
+    def __init__(self, model: _Path, device: str = "auto", threads: int = 0, mix: str | None = None):
+        self._threads = _whole("threads", threads, 0, 1024)
+        self._network = _melgrad.Network(_path(model), str(device), self._threads, str(mix or ""))
 
     @property
     def classes(self) -> list[str]:
@@ -141,13 +183,9 @@ class Network:
         return self._network.segment_seconds
 
     @property
-    def recipe(self) -> dict[str, dict[str, str | bool | int | float]]:
-        """Every setting by section and key, recipe["segment"]["frames"]."""
-        sections: dict[str, dict[str, str | bool | int | float]] = {}
-        for key, text in self._network.recipe:
-            section, _, name = key.rpartition(".")
-            sections.setdefault(section, {})[name] = _value(text)
-        return sections
+    def recipe(self) -> dict[str, _Any]:
+        """Every setting: recipe["name"], recipe["segment"]["frames"]."""
+        return _settings(self._network.recipe_toml)
 
     @property
     def device(self) -> str:
@@ -155,7 +193,7 @@ class Network:
 
     @property
     def digest(self) -> str:
-        """XXH3 of the model's file."""
+        """XXH3 of the model's file, when it was loaded."""
         return self._network.digest
 
     def __repr__(self) -> str:
@@ -167,17 +205,22 @@ class Network:
         if _is_path(sound):
             _no_rate(sample_rate)
             path = _path(sound)
-            return Prediction(_os.fsdecode(path), self.classes, *self._network.predict_file(path, ffmpeg))
+            return Prediction(_os.fsdecode(path), self.classes, *self._network.predict_file(path, bool(ffmpeg)))
         return Prediction(None, self.classes, *self._network.predict_samples(*_samples(sound, sample_rate)))
 
-    def predict_many(self, paths: _Iterable[str | _os.PathLike[str]], *, threads: int | None = None,
+    def predict_many(self, paths: _Iterable[_Path], *, threads: int | None = None,
                      ffmpeg: bool = False) -> _Iterator[Prediction]:
         """The answers to many files in their order, decoded by `threads` (0: all cores) while others are heard. A file without
         an answer is a Prediction whose `error` says why."""
+        if _is_path(paths):
+            raise UsageError("predict_many: takes a list of paths; predict takes one")
+        files = [_path(path) for path in paths]
+        decoding = self._threads if threads is None else _whole("threads", threads, 0, 1024)
+        return self._answers(files, _melgrad.Many(self._network, files, bool(ffmpeg), decoding))
+
+    def _answers(self, files: list[bytes], many: _melgrad.Many) -> _Iterator[Prediction]:
         import numpy as np
 
-        files = [_path(path) for path in paths]
-        many = _melgrad.Many(self._network, files, ffmpeg, self._threads if threads is None else threads)
         for path in map(_os.fsdecode, files):
             try:
                 yield Prediction(path, self.classes, *many.next())
@@ -189,11 +232,17 @@ class Network:
         """What the last layer sees of a file, or of samples at `sample_rate` Hz."""
         if _is_path(sound):
             _no_rate(sample_rate)
-            return Embedding(*self._network.embed_file(_path(sound), ffmpeg))
+            return Embedding(*self._network.embed_file(_path(sound), bool(ffmpeg)))
         return Embedding(*self._network.embed_samples(*_samples(sound, sample_rate)))
 
 
-def load(model: str | _os.PathLike[str], *, device: str = "cpu", threads: int = 0, mix: str | None = None) -> Network:
+    def export(self, path: _Path, *, frontend: str = "conv", segments: str = "all",
+               precision: str = "f32") -> None:
+        """Writes the network as ONNX, from sound to answer, as `melgrad export` does (its help has the choices)."""
+        self._network.write_onnx(_path(path), frontend, segments, precision)
+
+
+def load(model: _Path, *, device: str = "auto", threads: int = 0, mix: str | None = None) -> Network:
     """A network from a run folder, a model file (.h5, .safetensors) or a name of `melgrad models`.
 
     device: "cpu", "cuda:N" or "auto". threads: of the CPU, 0 for all cores. mix: how channels become one (mean, louder,
@@ -207,35 +256,48 @@ def presets() -> list[str]:
     return _melgrad.presets()
 
 
-_extractors: dict[tuple[_Any, ...], _melgrad.Features] = {}
+def read(path: _Path, sample_rate: int | None = None, *, mix: str = "mean",
+         ffmpeg: bool = False) -> tuple[_Floats, int]:
+    """Mono samples in -1 ... 1 of a file, and their sample rate: its own, or the one given, to which it is resampled."""
+    return _melgrad.read_sound(_path(path), 0 if sample_rate is None else _rate(sample_rate), str(mix), bool(ffmpeg))
 
 
-def features(sound: _Sound, *, sample_rate: int | None = None, preset: str = "dong2018", device: str = "cpu",
-             threads: int = 0, ffmpeg: bool = False, **settings: str | bool | int | float) -> _Floats:
-    """Log-mel features [frames, bands] of a file, or of samples at `sample_rate` Hz.
+@_functools.lru_cache(maxsize=16)
+def _extractor(fields: tuple[tuple[str, str], ...], device: str) -> _melgrad.Features:
+    return _melgrad.Features(fields, device)
 
-    settings change the preset: n_fft, hop_length, n_mels, fmin, fmax, log ... (`melgrad recipes --keys`, features.*).
+
+def features(sound: _Sound, *, sample_rate: int | None = None, preset: str = "dong2018", target_rate: int | None = None,
+             device: str = "cpu", ffmpeg: bool = False, **settings: str | bool | int | float) -> _Floats:
+    """Log-mel features [frames, bands] of a file, or of samples at `sample_rate` Hz; on the CPU with one thread.
+
+    Sound is resampled to the preset's rate, or to target_rate. settings change the preset: n_fft, hop_length, n_mels,
+    fmin, fmax, log ... (`melgrad recipes --keys`, features.*).
     """
-    fields = [("preset", preset)]
+    if target_rate is not None:
+        settings["sample_rate"] = target_rate
+    fields = [("preset", str(preset))]
     for name, value in settings.items():
         fields.append((name, str(value).lower() if isinstance(value, bool) else str(value)))
-    key = (tuple(fields), device, threads, _os.getpid())
-    if key not in _extractors:
-        if len(_extractors) >= 16:
-            _extractors.pop(next(iter(_extractors)))
-        _extractors[key] = _melgrad.Features(fields, device, threads)
-    extractor = _extractors[key]
+    extractor = _extractor(tuple(fields), str(device))
     if _is_path(sound):
         _no_rate(sample_rate)
-        return extractor.of_file(_path(sound), ffmpeg)
+        return extractor.of_file(_path(sound), bool(ffmpeg))
     return extractor.of_samples(*_samples(sound, sample_rate))
+
+
+def _guessed(text: str) -> str | bool | int | float:
+    try:
+        return _value(text)
+    except ValueError:
+        return text
 
 
 class Cache:
     """The features of a data set, as `melgrad extract` wrote them: cache[k] is track k, [frames, bands], read when it is asked
     for."""
 
-    def __init__(self, path: str | _os.PathLike[str]):
+    def __init__(self, path: _Path):
         self._file = _melgrad.FeatureFile(_path(path))
         self.names: list[str] = self._file.names
         self.classes: list[str] = self._file.classes
@@ -257,20 +319,30 @@ class Cache:
     @property
     def settings(self) -> dict[str, str | bool | int | float]:
         """How the features were made."""
-        return {name: _value(text) for name, text in self._file.fields}
+        return {name: _guessed(text) for name, text in self._file.fields}
+
+    def __iter__(self) -> _Iterator[_Floats]:
+        return (self[k] for k in range(len(self)))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
 
     def _place(self, track: int) -> int:
-        if not -len(self) <= track < len(self):
-            raise IndexError(f"track {track} of {len(self)}")
-        return track % len(self)
+        try:
+            place = _operator.index(track)
+        except TypeError:
+            raise UsageError(f"track {track!r}: the number of a track, from 0 to {len(self) - 1}") from None
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"track {place} of {len(self)}")
+        return place % len(self)
 
 
-def cache(path: str | _os.PathLike[str]) -> Cache:
+def cache(path: _Path) -> Cache:
     """Opens a cache of features."""
     return Cache(path)
 
 
-@_dataclass(frozen=True)
+@_dataclass(frozen=True, eq=False)
 class Run:
     """What a run folder holds beside the network."""
 
@@ -280,26 +352,38 @@ class Run:
     about: dict[str, _Any]  # data, commit, device, times
 
 
-def read_run(folder: str | _os.PathLike[str]) -> Run:
+def read_run(folder: _Path) -> Run:
     """The figures of a run. Raises InputError for a folder that is none."""
-    path = _os.fspath(folder)
+    path = _os.fsdecode(_path(folder))
 
-    def read(name: str) -> str | None:
+    def read_text(name: str) -> str | None:
         try:
             with open(_os.path.join(path, name), encoding="utf-8") as file:
                 return file.read()
         except FileNotFoundError:
             return None
+        except (OSError, ValueError) as error:
+            raise InputError(f"{_os.path.join(path, name)}: cannot be read ({error})") from None
 
-    about = read("run.json")
+    def read_json(name: str) -> dict[str, _Any] | None:
+        text = read_text(name)
+        try:
+            value = None if text is None else _json.loads(text)
+        except ValueError:
+            value = text
+        if value is not None and not isinstance(value, dict):
+            raise InputError(f"{_os.path.join(path, name)}: is damaged")
+        return value
+
+    about = read_json("run.json")
     if about is None:
         raise InputError(f"{path}: no run folder; there is no run.json in it")
     rows: list[dict[str, _Any]] = []
-    for line in (read("metrics.jsonl") or "").splitlines():
+    for line in (read_text("metrics.jsonl") or "").splitlines():
         try:
-            rows.append(_json.loads(line))
+            row = _json.loads(line)
         except ValueError:  # the last line of a run that is being written, or was killed
             break
-    result = read("result.json")
-    return Run([r for r in rows if "event" not in r], [r for r in rows if "event" in r],
-               _json.loads(result) if result else None, _json.loads(about))
+        if isinstance(row, dict):
+            rows.append(row)
+    return Run([r for r in rows if "event" not in r], [r for r in rows if "event" in r], read_json("result.json"), about)

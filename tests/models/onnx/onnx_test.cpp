@@ -76,13 +76,13 @@ TEST(OnnxGraph, ABatchNormStaysWhereItsInputHasAnotherUse) {
 
 TEST(OnnxGraph, HalvesAreWidenedAgain) {
   Normed normed;
-  const std::size_t whole = onnx_file(normed.graph, "").size();
+  const std::size_t whole = onnx_file(normed.graph).size();
   keep_as_half(normed.graph, "features.");
   EXPECT_EQ(count(normed.graph, "Cast"), 1);  // the rest has one axis
   EXPECT_TRUE(normed.graph.constants.at("w.half").half);
   EXPECT_FALSE(normed.graph.constants.contains("w"));
   EXPECT_EQ(normed.graph.nodes[0].output, "w");
-  EXPECT_NE(onnx_file(normed.graph, "").size(), whole);
+  EXPECT_NE(onnx_file(normed.graph).size(), whole);
 }
 
 // Networks with random weights.
@@ -156,7 +156,7 @@ TEST_P(OnnxOfRecipe, EveryNetworkIsAGraphFromSoundToAnswer) {
 
 TEST_P(OnnxOfRecipe, FeaturesOrOneSegmentAreTakenToo) {
   LoadedModel model = random_network(load_recipe(GetParam()));
-  const OnnxGraph of_features = exported(model, {.front_end = {}});
+  const OnnxGraph of_features = exported(model, {.front_end = OnnxFrontEnd::none});
   expect_in_order(of_features);
   EXPECT_EQ(of_features.inputs[0].shape,
             (std::vector<std::string>{"n", std::to_string(model.recipe.segment.frames),
@@ -177,11 +177,11 @@ TEST_P(OnnxOfRecipe, FeaturesOrOneSegmentAreTakenToo) {
 
 TEST_F(OnnxExport, HalfWeightsHalveTheFile) {
   LoadedModel model = random_network(load_recipe("mtat-crnn"));
-  const auto bytes = [&](bool half) {
+  const auto bytes = [&](OnnxPrecision half) {
     return static_cast<double>(
-        onnx_file(exported(model, {.front_end = {}, .half_weights = half}), "0").size());
+        onnx_file(exported(model, {OnnxFrontEnd::none, OnnxSegments::all, half})).size());
   };
-  EXPECT_NEAR(bytes(true) / bytes(false), 0.5, 0.05);
+  EXPECT_NEAR(bytes(OnnxPrecision::f16) / bytes(OnnxPrecision::f32), 0.5, 0.05);
 }
 
 // 7, the first number of examples that is tried, divides its channels and its units.
@@ -189,7 +189,7 @@ TEST_F(OnnxExport, ExtentsAreToldFromTheNumberOfExamples) {
   Recipe recipe = load_recipe("mtat-cnn2d-gru");
   recipe.model.width = 7.0 / 32;
   LoadedModel model = random_network(recipe);
-  const OnnxGraph graph = exported(model, {.front_end = {}});
+  const OnnxGraph graph = exported(model, {.front_end = OnnxFrontEnd::none});
   expect_in_order(graph);
   bool reshapes = false;
   for (const OnnxNode& node : graph.nodes) {
@@ -206,7 +206,7 @@ TEST_F(OnnxExport, ImportedFeaturesCannotBeComputed) {
   Recipe recipe = testing::small_recipe();
   recipe.features.preset = "imported";
   LoadedModel model = random_network(recipe);
-  EXPECT_NO_THROW(exported(model, {.front_end = {}}));
+  EXPECT_NO_THROW(exported(model, {.front_end = OnnxFrontEnd::none}));
   try {
     exported(model);
     FAIL();
