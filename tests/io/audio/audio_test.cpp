@@ -142,6 +142,28 @@ TEST(Audio, mixes_channels_by_their_mean) {
   for (const float x : audio.samples) ASSERT_FLOAT_EQ(x, 3.5F / 8);
 }
 
+// Sound in memory beside the same in a file: longer than a block, with what is no number in it.
+TEST(Audio, samples_in_memory_are_heard_as_a_file_is) {
+  const TempFolder folder{};
+  std::vector<float> stereo;
+  for (const float x : tone(440, 44100, 3)) stereo.insert(stereo.end(), {x, -0.5F * x + 0.1F});
+  stereo[5000] = std::numeric_limits<float>::quiet_NaN();
+  write_raw(folder / "stereo.wav", stereo, 2, 44100, kFloatWav);
+  for (const ChannelMix mix : {ChannelMix::mean, ChannelMix::louder, ChannelMix::left, ChannelMix::right})
+    for (const int rate : {0, 44100, 22050}) {
+      const Audio file = read_audio(folder / "stereo.wav", rate, {.mix = mix});
+      const Audio held = audio_of(stereo, 2, 44100, rate, {.mix = mix});
+      EXPECT_EQ(held.samples, file.samples);
+      EXPECT_EQ(held.sample_rate, file.sample_rate);
+      EXPECT_EQ(held.scrubbed, 1);
+      EXPECT_EQ(held.peak, file.peak);
+      EXPECT_EQ(held.seconds(), file.seconds());
+    }
+  EXPECT_TRUE(audio_of({}, 1, 44100, 22050).samples.empty());
+  EXPECT_THROW(audio_of(stereo, 2, 100, 22050), Error);
+  EXPECT_THROW(audio_of(stereo, 7, 44100, 22050), Error);
+}
+
 TEST(Audio, scrubs_and_counts_what_is_no_number) {
   const TempFolder folder{};
   auto samples = tone(440, 22050, 0.5);
