@@ -161,7 +161,7 @@ TEST(Audio, samples_in_memory_are_heard_as_a_file_is) {
     }
   EXPECT_TRUE(audio_of({}, 1, 44100, 22050).samples.empty());
   EXPECT_THROW(audio_of(stereo, 2, 100, 22050), Error);
-  EXPECT_THROW(audio_of(stereo, 7, 44100, 22050), Error);
+  EXPECT_THROW(audio_of(stereo, 11, 44100, 22050), Error);
 }
 
 TEST(Audio, scrubs_and_counts_what_is_no_number) {
