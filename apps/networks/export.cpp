@@ -90,7 +90,7 @@ void register_export(CommandLine& root, Settings& settings) {
   command->callback([=, &settings] {
     const std::string kind = std::filesystem::path(args->out).extension().string();
     if (kind == ".onnx") return write_onnx(*args, settings);
-    if (kind == ".safetensors") return write_safetensors(*args, settings);
+    if (kind == ".safetensors" || kind.empty()) return write_safetensors(*args, settings);
     fail(ErrorKind::usage, "export: --out {}: the file's name ends in .onnx or .safetensors, for its format",
          args->out);
   });
