@@ -47,10 +47,10 @@ def best_ms(work, times=5):
 
 def peak_mb(path, samples):
     """Of a process of its own."""
-    code = ("import sys, resource, numpy as np, onnxruntime as o; s = o.SessionOptions(); s.intra_op_num_threads = 1;"
+    code = ("import sys, numpy as np, onnxruntime as o; s = o.SessionOptions(); s.intra_op_num_threads = 1;"
             "r = o.InferenceSession(sys.argv[1], s, providers=['CPUExecutionProvider']);"
             "r.run(None, {'audio': np.load(sys.argv[2])});"
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)")
+            "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])")
     with tempfile.NamedTemporaryFile(suffix=".npy") as file:
         np.save(file.name, samples)
         done = subprocess.run([sys.executable, "-c", code, path, file.name], check=True, stdout=subprocess.PIPE, text=True)
