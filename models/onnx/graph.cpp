@@ -1,6 +1,7 @@
 #include "models/onnx/graph.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <fmt/format.h>
 #include <set>
@@ -149,11 +150,14 @@ void drop_unused(OnnxGraph& graph) {
 
 void keep_as_half(OnnxGraph& graph, const std::string& but) {
   constexpr std::int64_t kFloat = 1;  // TensorProto's number of f32
+  constexpr float kLargestHalf = 65504;
   std::vector<OnnxNode> widened;
   std::map<std::string, OnnxConstant> constants;
   for (auto& [name, constant] : graph.constants) {
-    const bool floats = std::holds_alternative<std::vector<float>>(constant.values);
-    if (!floats || constant.shape.size() < 2 || name.starts_with(but)) {
+    const auto* floats = std::get_if<std::vector<float>>(&constant.values);
+    const bool fits = floats != nullptr && std::all_of(floats->begin(), floats->end(),
+                                                       [](float v) { return std::abs(v) <= kLargestHalf; });
+    if (!fits || constant.shape.size() < 2 || name.starts_with(but)) {
       constants[name] = std::move(constant);
       continue;
     }

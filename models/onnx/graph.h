@@ -70,7 +70,7 @@ void fold_batch_norms(OnnxGraph& graph);
 // Without nodes and constants that no output needs.
 void drop_unused(OnnxGraph& graph);
 // Constants of at least two axes whose name does not begin with `but` are kept as f16 and computed with as
-// f32.
+// f32, but for those with a number that f16 cannot hold.
 void keep_as_half(OnnxGraph& graph, const std::string& but);
 
 // The bytes of a .onnx file: a ModelProto.

@@ -85,6 +85,14 @@ TEST(OnnxGraph, HalvesAreWidenedAgain) {
   EXPECT_NE(onnx_file(normed.graph).size(), whole);
 }
 
+TEST(OnnxGraph, WhatAHalfCannotHoldStaysWhole) {
+  OnnxGraph graph;
+  graph.constant("w", {1, 2}, Floats{1, 65600});
+  keep_as_half(graph, "features.");
+  EXPECT_FALSE(graph.constants.at("w").half);
+  EXPECT_TRUE(graph.nodes.empty());
+}
+
 // Networks with random weights.
 class OnnxExport : public ::testing::Test {
  protected:
