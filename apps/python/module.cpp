@@ -2,162 +2,28 @@
 // it (melgrad/__init__.py) has the interface, the documentation and all that needs no C++. Nothing prints, no
 // signal is handled, and what is set for the whole process is set back after each call.
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <cmath>
 #include <mutex>
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 #include <nlohmann/json.hpp>
-#include <omp.h>
-#include <pthread.h>
 #include <span>
-#include <thread>
-#include <unistd.h>
 
+#include "apps/python/arrays.h"
+#include "apps/python/workplace.h"
 #include "io/arrays/cache.h"
 #include "io/audio/decode_ahead.h"
 #include "io/audio/flaws.h"
 #include "io/files/atomic_file.h"
-#include "kernels/devices/make_device.h"
 #include "kernels/math/half.h"
 #include "models/metrics/tag_metrics.h"
 #include "models/onnx/export.h"
 #include "models/runs/predictor.h"
-#include "models/training/task.h"
-
-namespace nb = nanobind;
 
 namespace melgrad {
 namespace {
-
-using Vector = nb::ndarray<nb::numpy, float, nb::ndim<1>, nb::c_contig>;
-using Matrix = nb::ndarray<nb::numpy, float, nb::ndim<2>, nb::c_contig>;
-// Read in place: [frames, channels] or [tracks, tags].
-using Samples = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Labels = nb::ndarray<const std::uint8_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-
-// The numbers themselves, which the array owns from now on.
-template <typename Array>
-Array array_of(std::vector<float> values, std::initializer_list<std::size_t> shape) {
-  auto* held = new std::vector<float>(std::move(values));
-  const nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<float>*>(p); });
-  return Array(held->data(), shape, owner);
-}
-Vector vector_of(std::vector<float> values) {
-  const std::size_t size = values.size();
-  return array_of<Vector>(std::move(values), {size});
-}
-Matrix matrix_of(std::vector<float> values, std::size_t columns) {
-  const std::size_t rows = values.size() / columns;
-  return array_of<Matrix>(std::move(values), {rows, columns});
-}
-
-// Where the interpreter ends while threads of its are at work here (daemons), they may not ask for its lock
-// again: Python would end them in the middle of C++, and that the process. What they are doing is done first,
-// since libraries they use go with the process; then they stay where they are.
-struct Ending {
-  std::atomic<bool> begun = false;
-  std::atomic<int> at_work = 0;
-  std::thread::id main;
-
-  // On the thread that ends the interpreter, before it does.
-  void begin() {
-    main = std::this_thread::get_id();
-    begun = true;
-    const nb::gil_scoped_release released;
-    while (at_work > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-};
-Ending ending;
-
-// Without Python's lock as long as it is there.
-class Released {
- public:
-  Released() {
-    ++ending.at_work;  // while nobody else has the lock: begin() sees it
-    state_ = PyEval_SaveThread();
-    stay_if_ending();
-  }
-  Released(const Released&) = delete;
-  Released& operator=(const Released&) = delete;
-  ~Released() {
-    stay_if_ending();
-    PyEval_RestoreThread(state_);
-    --ending.at_work;
-  }
-
- private:
-  static void stay_if_ending() {
-    if (!ending.begun || std::this_thread::get_id() == ending.main) return;
-    --ending.at_work;
-    for (;;) ::pause();
-  }
-
-  PyThreadState* state_ = nullptr;
-};
-
-// A child of fork() has lost the threads of its parent, for which OpenMP would wait for ever.
-class Threads {
- public:
-  // Throws where they were lost.
-  static void expect() {
-    static const int once = ::pthread_atfork(nullptr, nullptr, [] { lost = used.load(); });
-    static_cast<void>(once);
-    if (lost)
-      fail(ErrorKind::device,
-           "melgrad: this process was forked from one that had used melgrad, whose threads it has not; start "
-           "processes "
-           "with multiprocessing's \"spawn\", or use melgrad first in the child");
-    used = true;
-  }
-
- private:
-  static inline std::atomic<bool> used = false, lost = false;
-};
-
-// A device, and whoever computes on it: one caller at a time, with the threads of the device.
-class Workplace {
- public:
-  // With one thread it is of use in a child too.
-  Workplace(const std::string& device, int threads) : before_(omp_get_max_threads()), several_(threads != 1) {
-    if (several_) Threads::expect();
-    device_ = make_device(device, {.threads = threads});  // cppcheck-suppress useInitializationList
-    threads_ = omp_get_max_threads();
-    omp_set_num_threads(before_);
-  }
-  Device& device() { return *device_; }
-  std::string name() const { return device_->name(); }
-
-  // `work` without Python's lock.
-  template <typename Work>
-  auto freely(const Work& work) {
-    if (several_) Threads::expect();
-    const Released released;
-    return work();
-  }
-  // Within freely: `work` on the device, which takes one caller at a time.
-  template <typename Work>
-  auto alone(const Work& work) {
-    const std::lock_guard lock(mutex_);
-    const int before = omp_get_max_threads();
-    omp_set_num_threads(threads_);
-    const auto set_back = [before](void*) { omp_set_num_threads(before); };
-    const std::unique_ptr<void, decltype(set_back)> guard(this, set_back);
-    return work();
-  }
-
- private:
-  int before_;
-  bool several_;
-  std::unique_ptr<Device> device_;
-  int threads_ = 1;  // as make_device set them
-  std::mutex mutex_;
-};
 
 AudioOptions audio_options(const MelOptions& features, bool ffmpeg) {
   return {.mix = features.mix, .ffmpeg = ffmpeg};
@@ -225,7 +91,6 @@ class Network {
   std::string device() const { return place_.name(); }
   std::string digest() const { return digest_; }
   std::string recipe_toml() const { return as_toml(predictor_->recipe()); }
-  bool one_answer() const { return task_of(predictor_->recipe()).one_answer(); }
   double segment_seconds() const {
     return predictor_->frame_seconds() * static_cast<double>(predictor_->recipe().segment.frames);
   }
@@ -456,7 +321,6 @@ NB_MODULE(_melgrad, module) {
       .def_prop_ro("classes", &Network::classes)
       .def_prop_ro("sample_rate", &Network::sample_rate)
       .def_prop_ro("segment_seconds", &Network::segment_seconds)
-      .def_prop_ro("one_answer", &Network::one_answer)
       .def_prop_ro("device", &Network::device)
       .def_prop_ro("digest", &Network::digest)
       .def_prop_ro("recipe_toml", &Network::recipe_toml);

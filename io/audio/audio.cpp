@@ -191,7 +191,6 @@ using OpenDecoder = std::function<std::unique_ptr<Decoder>()>;
 Audio read_mixed(const OpenDecoder& open, const fs::path& path, int sample_rate, const AudioOptions& options,
                  Mixer& mixer) {
   const auto decoder = open();
-  check_limits(path, *decoder, options.limits);
   Audio audio;
   audio.file_rate = decoder->rate;
   audio.sample_rate = sample_rate > 0 ? sample_rate : decoder->rate;
@@ -254,8 +253,12 @@ Audio audio_of(std::span<const float> interleaved, int channels, int rate, int s
                const AudioOptions& options, const std::string& name) {
   require(channels > 0 && interleaved.size() % static_cast<std::size_t>(channels) == 0,
           "audio_of: {} samples of {} channels", interleaved.size(), channels);
-  return read_all([&] { return std::make_unique<HeldSamples>(interleaved, channels, rate); }, name,
-                  sample_rate, options);
+  const auto open = [&] {
+    auto held = std::make_unique<HeldSamples>(interleaved, channels, rate);
+    check_limits(name, *held, options.limits);
+    return held;
+  };
+  return read_all(open, name, sample_rate, options);
 }
 
 std::uint64_t content_digest(const Audio& audio) {

@@ -152,8 +152,7 @@ class FrontEnd {
     if (law.range > 0 && !whole_clip)
       fail(ErrorKind::usage,
            "features.{} looks at the maximum of a whole clip, which a segment does not know: --segments all, "
-           "or "
-           "--frontend none",
+           "or --frontend none",
            o_.log == LogKind::db ? "top_db" : "log = whisper");
     constexpr float kLargest = std::numeric_limits<float>::max();
     if (law.half) {
