@@ -119,8 +119,8 @@ std::vector<std::string> networks() {
   return names;
 }
 
-INSTANTIATE_TEST_SUITE_P(Recipes, OnnxOfRecipe, ::testing::ValuesIn(networks()), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(Recipes, OnnxOfRecipe, ::testing::ValuesIn(networks()), [](const auto& param_info) {
+  std::string name = param_info.param;
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
