@@ -33,6 +33,7 @@ leave_root() {
   rm -rf --one-file-system "$work/root"
 }
 
+song=music/genres/arpeggio/arpeggio.00003.wav
 # What the README does first, by the program named.
 try_program() {
   inside sh -ec "cd /tmp
@@ -40,12 +41,12 @@ try_program() {
     $1 synth --out music --classes 4 --tracks-per-class 8 --seconds 5
     $1 train music --recipe dong2018-fixed --set train.epochs=2 --set train.batch=20 --out runs/first 2>/dev/null
     $1 evaluate runs/first | head -n 1
-    $1 predict runs/first music/genres/waltz/waltz.00003.wav"
+    $1 predict runs/first $song"
 }
 
 # And what it does in Python.
 try_python() {
-  inside sh -ec "cd /tmp; ls music/genres; $1 - $(find "$work/root/tmp/music" -name '*.wav' | sort | head -n 1 | sed "s|$work/root||")" <<'END'
+  inside sh -ec "cd /tmp; $1 - $song" <<'END'
 import sys
 import melgrad
 song = sys.argv[1]

@@ -21,7 +21,7 @@ install -m 755 -s "${programs[@]}" "$root/bin/"
 libraries_of "${programs[@]}" | while read -r library; do install -m 644 -s "$library" "$root/lib/"; done
 licences_of "$root/licences" "${programs[@]}"
 if [ ${#programs[@]} -gt 1 ]; then
-  install -m 755 "$build/bin/libold_nccl.so" "$root/bin/"  # which cuda_test looks for
+  cp -r "$build/bin/libold_nccl.so" "$build/bin/old_driver" "$root/bin/"  # which cuda_test looks for
   # The files that tests read, where they look for them (MELGRAD_SOURCE).
   mkdir -p "$root/kernels" "$root/tests" "$root/models" "$root/bench"
   cp kernels/ops.h "$root/kernels/"

@@ -14,8 +14,8 @@ set(melgrad_same "melgrad (= ${PROJECT_VERSION})")
 
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_NAME melgrad)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_SECTION sound)
-set(CPACK_COMPONENT_PROGRAM_DESCRIPTION "music classification: trains, tests and asks networks on log-mel spectrograms
- The program melgrad. Its processor must have AVX2; GPUs need another build.")
+set(CPACK_COMPONENT_PROGRAM_DESCRIPTION "The program melgrad: trains, tests and asks networks.
+The processor must have AVX2; GPUs need another build.")
 # Any OpenBLAS would satisfy what it is linked with; the one that shares melgrad's threads is this.
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_DEPENDS libopenblas0-openmp)
 set(CPACK_DEBIAN_PROGRAM_PACKAGE_RECOMMENDS "gnuplot-nox, fonts-dejavu-core")  # melgrad report
@@ -23,8 +23,8 @@ set(CPACK_DEBIAN_PROGRAM_PACKAGE_SUGGESTS "melgrad-mpi, python3-melgrad, ffmpeg"
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libmelgrad-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
-set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "headers and static libraries of melgrad
- For CMake (find_package(melgrad)) and pkg-config.")
+set(CPACK_COMPONENT_DEVELOPMENT_DESCRIPTION "Headers and static libraries, for CMake
+(find_package(melgrad)) and pkg-config.")
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libdnnl-dev, ocl-icd-opencl-dev, libopenblas-openmp-dev, libsndfile1-dev, \
 libmpg123-dev, libsoxr-dev, libhdf5-dev, libxxhash-dev, libarchive-dev, libfmt-dev, libtomlplusplus-dev, \
 nlohmann-json3-dev, libprotobuf-dev, libpng-dev")
@@ -33,8 +33,7 @@ if(TARGET melgrad_mpi)
   list(APPEND CPACK_COMPONENTS_ALL mpi)
   set(CPACK_DEBIAN_MPI_PACKAGE_NAME melgrad-mpi)
   set(CPACK_DEBIAN_MPI_PACKAGE_SECTION sound)
-  set(CPACK_COMPONENT_MPI_DESCRIPTION "melgrad on several processes
- What `mpirun melgrad train` loads to join its ranks, for Open MPI.")
+  set(CPACK_COMPONENT_MPI_DESCRIPTION "What `mpirun melgrad train` loads to join its ranks: Open MPI.")
   set(CPACK_DEBIAN_MPI_PACKAGE_DEPENDS "${melgrad_same}, openmpi-bin")
 endif()
 
@@ -44,8 +43,7 @@ if(MELGRAD_PYTHON)
   math(EXPR melgrad_next_python "${Python_VERSION_MINOR} + 1")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_NAME python3-melgrad)
   set(CPACK_DEBIAN_PYTHON_PACKAGE_SECTION python)
-  set(CPACK_COMPONENT_PYTHON_DESCRIPTION "music classification from Python
- Trained networks of melgrad, log-mel features, metrics of tags.")
+  set(CPACK_COMPONENT_PYTHON_DESCRIPTION "The Python module: trained networks, features, metrics.")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_DEPENDS "libopenblas0-openmp, python3-numpy, \
 python3 (>= 3.${Python_VERSION_MINOR}), python3 (<< 3.${melgrad_next_python})")
   set(CPACK_DEBIAN_PYTHON_PACKAGE_RECOMMENDS melgrad)

