@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # HDF5 and libarchive for the wheel and the bundles: Debian's sources, names and versions, without what melgrad does not
 # call and what would have to travel with it (curl, GnuTLS, Kerberos and LDAP for HDF5 files in S3; libxml2 and ICU's 30 MB
-# for xar archives). They take the place of Debian's when libraries are collected. Nor is glibc 2.36
-# asked for (arc4random_buf), which nothing else needs.
+# for xar archives). They take the place of Debian's when libraries are collected.
 #   bash apps/package/lean_libraries.sh     into build/lean/lib; does nothing when they are there
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -28,6 +27,7 @@ quietly ./configure CC="$compiler" --prefix="$lean" --with-flavor=serial --with-
 quietly make -j"$(nproc)" -C src
 cp -a src/.libs/libhdf5_serial.so.* "$lean/lib/"
 cd ../libarchive-*/
+sed -i 's/arc4random_buf/own_random_buf/' libarchive/archive_random.c  # glibc has it from 2.36 on, the rest asks for 2.34
 quietly autoreconf -fi
 quietly ./configure CC="$compiler" ac_cv_func_arc4random_buf=no --prefix="$lean" --without-xml2 --without-expat --without-openssl --without-nettle \
   --without-lz4 --without-libb2 --disable-acl --disable-xattr --disable-static --disable-bsdtar --disable-bsdcat --disable-bsdcpio

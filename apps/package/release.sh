@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes what is given to users, in dist/, with SHA256SUMS, and says how large each is and which glibc it needs:
+# Makes what is given to users, in dist/, with SHA256SUMS, and says how large each is and which glibc and libstdc++ it
+# needs:
 #   deb      melgrad, libmelgrad-dev, melgrad-mpi, python3-melgrad, for the Debian that this runs on
 #   wheel    the Python module and the program, for each interpreter in MELGRAD_PYTHONS ("python3.10 python3.11 python3.12" if
 #            not said; those that are not here are left out; 3.12's serves all later ones)
@@ -28,18 +29,27 @@ interpreter_with() {
   $python -m pip install -q -U --disable-pip-version-check pip "${@:2}"
 }
 
-# The newest glibc whose symbols are asked for.
-glibc_of() { objdump -T "$@" 2>/dev/null | grep -o 'GLIBC_[0-9.]*' | sort -uV | tail -n 1; }
+# needs_of WHAT FILE...: the newest glibc and libstdc++ whose symbols those files ask for.
+needs_of() {
+  local symbols
+  symbols=$(objdump -T "${@:2}" 2>/dev/null | grep -oE 'GLIBC(XX)?_[0-9.]+' | sort -uV)
+  echo "$1: needs $(grep '^GLIBC_' <<< "$symbols" | tail -n 1), $(grep '^GLIBCXX_' <<< "$symbols" | tail -n 1)"
+}
 
-make_deb() {
+# build/release, of which the .deb and the bundle for CPUs are made.
+build_release() {
   local python
   interpreter_with /usr/bin/python3 nanobind numpy
-  quietly cmake --preset cpu -B build/deb "${options[@]}" -DMELGRAD_PYTHON=ON -DPython_EXECUTABLE="$python" -DCMAKE_INSTALL_PREFIX=/usr
-  quietly cmake --build build/deb
-  rm -f build/deb/*.deb "$dist"/*.deb
-  (cd build/deb && quietly cpack)
-  mv build/deb/*.deb "$dist/"
-  echo "deb: needs $(glibc_of build/deb/bin/melgrad build/deb/python/melgrad/*.so)"
+  quietly cmake --preset cpu -B build/release "${options[@]}" -DMELGRAD_PYTHON=ON -DPython_EXECUTABLE="$python" -DCMAKE_INSTALL_PREFIX=/usr
+  quietly cmake --build build/release
+}
+
+make_deb() {
+  build_release
+  rm -f build/release/*.deb "$dist"/*.deb
+  (cd build/release && quietly cpack)
+  mv build/release/*.deb "$dist/"
+  needs_of deb build/release/bin/melgrad build/release/python/melgrad/*.so
 }
 
 make_wheel() {
@@ -59,7 +69,8 @@ make_wheel() {
     PATH=$(dirname "$python"):$PATH LD_LIBRARY_PATH=$PWD/build/lean/lib quietly "$python" -m auditwheel repair --strip -w "$dist" build/wheels/*.whl
   done
   for wheel in "$dist"/*.whl; do echo "$(basename "$wheel"): $(($(stat -c %s "$wheel") / 1000000)) MB"; done
-  echo "wheel: needs $(glibc_of build/wheel/bin/melgrad build/wheel/python/melgrad/*.so)"
+  # shellcheck disable=SC2046
+  needs_of wheel build/wheel/bin/melgrad build/wheel/python/melgrad/*.so $(libraries_of build/wheel/bin/melgrad)
 }
 
 # The licences of what auditwheel puts into it.
@@ -69,12 +80,18 @@ licence_wheel() {
   (cd build/wheels && quietly "$1" -m wheel pack melgrad-*/)
 }
 
-# make_bundle NAME PRESET [OPTION...]
+# make_bundle NAME BUILD
 make_bundle() {
-  quietly cmake --preset "$2" -B "build/$1" "${options[@]}" -DCMAKE_POSITION_INDEPENDENT_CODE=ON "${@:3}"
+  bash apps/package/bundle.sh "$2" "$dist/melgrad-$version-$1-x86_64.tar.xz"
+  # shellcheck disable=SC2046
+  needs_of "$1" "$2/bin/melgrad" $(libraries_of "$2/bin/melgrad")
+}
+
+# make_cuda NAME [OPTION...]
+make_cuda() {
+  quietly cmake --preset cuda -B "build/$1" "${options[@]}" "${architectures[@]}" -DCMAKE_POSITION_INDEPENDENT_CODE=ON "${@:2}"
   quietly cmake --build "build/$1" --target melgrad
-  bash apps/package/bundle.sh "build/$1" "$dist/melgrad-$version-$1-x86_64.tar.xz"
-  echo "$1: needs $(glibc_of "build/$1/bin/melgrad")"
+  make_bundle "$1" "build/$1"
 }
 
 architectures=()
@@ -82,16 +99,20 @@ architectures=()
 [ $# -gt 0 ] || set -- deb wheel bundle cuda12 cuda13
 for part in "$@"; do
   case $part in
-    deb | wheel) make_$part ;;
-    bundle) make_bundle cpu cpu ;;
+    deb | wheel) "make_$part" ;;
+    bundle)
+      build_release
+      make_bundle cpu build/release
+      ;;
     cuda12)
       bash apps/package/cuda12.sh
-      make_bundle cuda12 cuda -DCMAKE_CUDA_COMPILER="$PWD/build/cuda12-toolkit/bin/nvcc" "${architectures[@]}"
+      make_cuda cuda12 -DCMAKE_CUDA_COMPILER="$PWD/build/cuda12-toolkit/bin/nvcc"
       ;;
-    cuda13) make_bundle cuda13 cuda "${architectures[@]}" ;;
+    cuda13) make_cuda cuda13 ;;
     *) sed -n 2,9p "$0" >&2 && exit 2 ;;
   esac
 done
 cd "$dist"
-sha256sum -- *.deb *.whl *.tar.xz 2>/dev/null > SHA256SUMS || true
+shopt -s nullglob
+sha256sum -- *.deb *.whl *.tar.xz > SHA256SUMS
 cat SHA256SUMS
