@@ -7,7 +7,9 @@
 set -euo pipefail
 build=$(realpath "$1") out=$(realpath "$2")
 cd "$(dirname "$0")/../.."
+source apps/packages.sh
 source apps/package/libraries.sh
+install_packages patchelf xz-utils
 bash apps/package/lean_libraries.sh
 programs=(melgrad)
 [ ! -f "$build/bin/cuda_test" ] || programs+=(ops_test models_test cuda_test apps_test melgrad_bench conv_engines)
@@ -18,6 +20,7 @@ mkdir -p "$root/bin" "$root/lib"
 
 programs=("${programs[@]/#/$build/bin/}")
 install -m 755 -s "${programs[@]}" "$root/bin/"
+patchelf --force-rpath --set-rpath "\$ORIGIN/../lib" "$root"/bin/*  # no folder of this machine
 libraries_of "${programs[@]}" | while read -r library; do install -m 644 -s "$library" "$root/lib/"; done
 licences_of "$root/licences" "${programs[@]}"
 if [ ${#programs[@]} -gt 1 ]; then
