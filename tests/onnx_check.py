@@ -146,6 +146,18 @@ def check_features(model, files, folder):
         assert abs(network(x[k:k + 1])["probabilities"][0] - together[k]).max() < 1e-6
 
 
+def check_example(model, files, folder):
+    """apps/examples/onnx_tags.py says what melgrad does."""
+    path = f"{folder}/example.onnx"
+    melgrad("export", model, "--out", path)
+    song = files[int(Exported(model, folder).metadata["sample_rate"])][0]
+    example = Path(__file__).parents[1] / "apps" / "examples" / "onnx_tags.py"
+    lines = subprocess.run([sys.executable, example, path, song], check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()
+    answer = predicted(model, [song])[0]
+    (name, probability), *_ = sorted(answer["probabilities"].items(), key=lambda pair: -pair[1])
+    assert len(lines) == len(answer["segments"]) + 1 and lines[-1] == f"{song}: {name} {probability:.2f}", lines
+
+
 def main():
     recipes = json.loads(melgrad("--json", "recipes"))
     names = sys.argv[1:] or [r["name"] for r in recipes if r["name"] not in ("mtat", "mtat-sota")]
@@ -162,7 +174,7 @@ def main():
             melgrad("train", clips if name.startswith("mtat") else music, "--recipe", name, "--out", model, "--no-cache",
                     "--set", "train.epochs=2", "--set", "train.batch=4", "--set", "train.phases=")
             check(name, model, files, folder)
-        for more in (check_stft, check_features):
+        for more in (check_stft, check_features, check_example):
             more(model, files, folder)
     print(f"{len(names)} networks: as melgrad answers")
 

@@ -14,12 +14,12 @@ cd "$(dirname "$0")/.."
 source apps/packages.sh
 install_packages "${melgrad_packages[@]}" python3-h5py libopenmpi-dev openmpi-bin iproute2
 
-presets=("$@") others=() few=() of_first=()
+presets=("$@") others=() few=() python_module=()
 if [ ${#presets[@]} -eq 0 ]; then
   source tests/venv.sh
-  of_first=(-DMELGRAD_PYTHON=ON "-DPython_EXECUTABLE=$python")
+  python_module=(-DMELGRAD_PYTHON=ON "-DPython_EXECUTABLE=$python")
   # What stands in one line leaves a core idle most of its time, and runs side by side.
-  others=("install.sh & two_hosts.sh & cluster.sh" "onnx.sh & python.sh" "fuzz/run.sh 10" "memcheck.sh & races.sh --quick" "lint.sh --quick")
+  others=("install.sh & two_hosts.sh & cluster.sh" "onnx.sh & python.sh & python.sh build/cpu-asan" "fuzz/run.sh 10" "memcheck.sh & races.sh --quick" "lint.sh --quick")
   command -v nvcc >/dev/null || [ ! -x /usr/local/cuda/bin/nvcc ] || export PATH=$PATH:/usr/local/cuda/bin
   presets=("$(command -v nvcc >/dev/null && echo cuda-one || echo cpu)" cpu-asan)
 elif [ "${presets[0]}" = quick ]; then
@@ -35,8 +35,7 @@ attribute() { sed -n "s/.*<testsuite .*\b$1=\"\([0-9]*\)\".*/\1/p; s/^[[:space:]
 for preset in "${presets[@]}"; do
   printf '\n== %s\n' "$preset"
   start=$SECONDS
-  melgrad_options=(-DMELGRAD_WERROR=ON)
-  [ "$preset" != "${presets[0]}" ] || melgrad_options+=("${of_first[@]}")
+  melgrad_options=(-DMELGRAD_WERROR=ON "${python_module[@]}")
   configure_and_build "$preset" | { grep -v '^\[' || true; }  # a failed build ends this script
   echo "$preset: built in $((SECONDS - start)) s"
   report=build/$preset/tests.xml

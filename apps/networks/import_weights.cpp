@@ -10,6 +10,7 @@
 #include "apps/training/train.h"
 #include "io/arrays/safetensors.h"
 #include "io/files/json.h"
+#include "models/recipes/recipe_use.h"
 #include "models/runs/model_library.h"
 #include "models/weights/published.h"
 #include "models/weights/weight_map.h"
@@ -62,7 +63,7 @@ void import_weights(const ImportWeightsArgs& asked, const Settings& settings) {
   for (const auto& [option, value] :
        {std::pair{"--recipe", args.recipe}, {"--classes", args.classes}, {"--out", args.out}})
     if (value.empty()) fail(ErrorKind::usage, "import-weights: needs {}, or --as, or --list", option);
-  const Recipe recipe = told_recipe(args.recipe, args.set);
+  const Recipe recipe = chosen_recipe(args.recipe, args.set, say_line);
   const std::vector<std::string> classes = class_list(args.classes);
   Checkpoint model = import_weights(*source, args.source, recipe, classes, args.map);
   if (!args.as.empty()) model.text["about"] = json_text(as_json(published_network(args.as)));

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "apps/python/arrays.h"
+#include "apps/python/training.h"
 #include "apps/python/workplace.h"
 #include "io/arrays/cache.h"
 #include "io/audio/decode_ahead.h"
@@ -165,44 +166,77 @@ class Many {
   std::size_t at_ = 0;
 };
 
+// Samples as they are where features can be made of them so, else what they are made of.
+class Usable {
+ public:
+  Usable(const Samples& samples, int rate, const MelOptions& options) : own_(samples.data(), samples.size()) {
+    const bool usable = std::all_of(own_.begin(), own_.end(), [](float x) { return std::abs(x) <= 1; });
+    if (rate == options.sample_rate && samples.shape(1) == 1 && usable) return;
+    made_ = audio_of(own_, static_cast<int>(samples.shape(1)), rate, options.sample_rate,
+                     audio_options(options, false))
+                .samples;
+    own_ = made_;
+  }
+  std::span<const float> samples() const { return own_; }
+
+ private:
+  std::span<const float> own_;
+  std::vector<float> made_;
+};
+
 class Features {
  public:
   Features(const std::vector<std::pair<std::string, std::string>>& fields, const std::string& device)
-      : place_(device, 1) {
+      : place_(std::make_shared<Workplace>(device, 1)) {
     MelOptions options;
     for (const auto& [name, value] : fields) {
       if (name == "preset") options = mel_preset(value);
       else set_mel_field(options, name, FieldValue(value));
     }
     validate(options);
-    extractor_ = std::make_unique<FeatureExtractor>(place_.device(), options);
+    extractor_ = std::make_unique<FeatureExtractor>(place_->device(), options);
   }
 
   Matrix of_file(const nb::bytes& at, bool ffmpeg) {
     const std::string path = path_of(at);
-    return made(place_.freely([&] {
-      return (*extractor_)(read_audio(path, options().sample_rate, audio_options(options(), ffmpeg)).samples);
-    }));
+    return made(place_->freely([&] { return (*extractor_)(read(path, ffmpeg)); }));
   }
   Matrix of_samples(const Samples& samples, int rate) {
-    const std::span<const float> all(samples.data(), samples.size());
-    return made(place_.freely([&] {
-      const bool usable = std::all_of(all.begin(), all.end(), [](float x) { return std::abs(x) <= 1; });
-      if (rate == options().sample_rate && samples.shape(1) == 1 && usable) return (*extractor_)(all);
-      const int channels = static_cast<int>(samples.shape(1));
-      return (*extractor_)(
-          audio_of(all, channels, rate, options().sample_rate, audio_options(options(), false)).samples);
-    }));
+    return made(place_->freely([&] { return (*extractor_)(Usable(samples, rate, options()).samples()); }));
+  }
+  // The same, left on the device, in memory of their own.
+  DeviceMatrix of_file_on_device(const nb::bytes& at, bool ffmpeg) {
+    const std::string path = path_of(at);
+    return lent(place_->freely([&] { return left(read(path, ffmpeg)); }));
+  }
+  DeviceMatrix of_samples_on_device(const Samples& samples, int rate) {
+    return lent(place_->freely([&] { return left(Usable(samples, rate, options()).samples()); }));
   }
   std::vector<std::pair<std::string, std::string>> fields() const { return mel_fields(options()); }
 
  private:
   const MelOptions& options() const { return extractor_->tables().options; }
+  std::vector<float> read(const std::string& path, bool ffmpeg) const {
+    return read_audio(path, options().sample_rate, audio_options(options(), ffmpeg)).samples;
+  }
   Matrix made(std::vector<float> values) const {
     return matrix_of(std::move(values), static_cast<std::size_t>(extractor_->tables().bands()));
   }
+  Block left(std::span<const float> pcm) {
+    return place_->alone([&] {
+      const Tensor features = extractor_->on_device(pcm);
+      Block block(place_->device(), features.bytes());
+      place_->device().ops().copy(features, Tensor{block.data(), features.shape, features.dtype});
+      place_->device().synchronise();
+      return block;
+    });
+  }
+  DeviceMatrix lent(Block block) const {
+    const auto bands = static_cast<std::size_t>(extractor_->tables().bands());
+    return device_matrix_of({place_, std::move(block)}, bands);
+  }
 
-  Workplace place_;
+  std::shared_ptr<Workplace> place_;
   std::unique_ptr<FeatureExtractor> extractor_;
 };
 
@@ -227,7 +261,7 @@ class FeatureFile {
     const auto bands = static_cast<std::size_t>(file_.description().bands);
     std::vector<float> values(static_cast<std::size_t>(item.rows) * bands);
     {
-      const Released released;
+      const nb::gil_scoped_release released;
       const std::lock_guard alone(mutex_);
       if (file_.description().dtype == DType::f32) {
         file_.read(item.first_row, item.rows, values.data());
@@ -253,7 +287,7 @@ std::pair<Vector, int> read_sound(const nb::bytes& at, int sample_rate, const st
   set_mel_field(options, "mix", mix);
   Audio audio;
   {
-    const Released released;
+    const nb::gil_scoped_release released;
     audio = read_audio(path, sample_rate, audio_options(options, ffmpeg));
   }
   return {vector_of(std::move(audio.samples)), audio.sample_rate};
@@ -266,7 +300,7 @@ std::string tag_figures(const Samples& scores, const Labels& targets, std::vecto
   for (std::size_t k = 0; k < scores.shape(0); ++k) all.tracks.push_back(std::to_string(k));
   all.scores.assign(scores.data(), scores.data() + scores.size());
   all.targets.assign(targets.data(), targets.data() + targets.size());
-  const Released released;
+  const nb::gil_scoped_release released;
   return as_json(tag_metrics(all, {threshold, resamples, seed, threads})).dump();
 }
 
@@ -290,6 +324,7 @@ const char* class_of(ErrorKind kind) {
 }
 
 void raise(const std::exception_ptr& thrown, void* /*unused*/) {
+  const AtWork at_work;
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& error) {
@@ -308,43 +343,48 @@ NB_MODULE(_melgrad, module) {
   nb::set_leak_warnings(false);  // an interpreter that ends within a generator is no fault
   nb::register_exception_translator(raise);
   module.attr("version") = MELGRAD_VERSION;
-  module.def("ending", [] { ending.begin(); });
+  module.def("end", &AtWork::end);
+  const nb::call_guard<AtWork> guard;
 
   nb::class_<Network>(module, "Network")
       .def(nb::init<const nb::bytes&, const std::string&, int, const std::string&>(), "path"_a, "device"_a,
-           "threads"_a, "mix"_a)
-      .def("predict_file", &Network::predict_file, "path"_a, "ffmpeg"_a)
-      .def("predict_samples", &Network::predict_samples, "samples"_a.noconvert(), "sample_rate"_a)
-      .def("embed_file", &Network::embed_file, "path"_a, "ffmpeg"_a)
-      .def("embed_samples", &Network::embed_samples, "samples"_a.noconvert(), "sample_rate"_a)
-      .def("write_onnx", &Network::write_onnx, "path"_a, "front_end"_a, "segments"_a, "precision"_a)
-      .def_prop_ro("classes", &Network::classes)
-      .def_prop_ro("sample_rate", &Network::sample_rate)
-      .def_prop_ro("segment_seconds", &Network::segment_seconds)
-      .def_prop_ro("device", &Network::device)
-      .def_prop_ro("digest", &Network::digest)
-      .def_prop_ro("recipe_toml", &Network::recipe_toml);
+           "threads"_a, "mix"_a, guard)
+      .def("predict_file", &Network::predict_file, "path"_a, "ffmpeg"_a, guard)
+      .def("predict_samples", &Network::predict_samples, "samples"_a.noconvert(), "sample_rate"_a, guard)
+      .def("embed_file", &Network::embed_file, "path"_a, "ffmpeg"_a, guard)
+      .def("embed_samples", &Network::embed_samples, "samples"_a.noconvert(), "sample_rate"_a, guard)
+      .def("write_onnx", &Network::write_onnx, "path"_a, "front_end"_a, "segments"_a, "precision"_a, guard)
+      .def_prop_ro("classes", &Network::classes, guard)
+      .def_prop_ro("sample_rate", &Network::sample_rate, guard)
+      .def_prop_ro("segment_seconds", &Network::segment_seconds, guard)
+      .def_prop_ro("device", &Network::device, guard)
+      .def_prop_ro("digest", &Network::digest, guard)
+      .def_prop_ro("recipe_toml", &Network::recipe_toml, guard);
   nb::class_<Many>(module, "Many")
       .def(nb::init<Network&, const std::vector<nb::bytes>&, bool, int>(), "network"_a, "paths"_a, "ffmpeg"_a,
-           "threads"_a, nb::keep_alive<1, 2>())
-      .def("next", &Many::next);
+           "threads"_a, nb::keep_alive<1, 2>(), guard)
+      .def("next", &Many::next, guard);
   nb::class_<Features>(module, "Features")
       .def(nb::init<const std::vector<std::pair<std::string, std::string>>&, const std::string&>(),
-           "fields"_a, "device"_a)
-      .def("of_file", &Features::of_file, "path"_a, "ffmpeg"_a)
-      .def("of_samples", &Features::of_samples, "samples"_a.noconvert(), "sample_rate"_a)
-      .def_prop_ro("fields", &Features::fields);
+           "fields"_a, "device"_a, guard)
+      .def("of_file", &Features::of_file, "path"_a, "ffmpeg"_a, guard)
+      .def("of_samples", &Features::of_samples, "samples"_a.noconvert(), "sample_rate"_a, guard)
+      .def("of_file_on_device", &Features::of_file_on_device, "path"_a, "ffmpeg"_a, guard)
+      .def("of_samples_on_device", &Features::of_samples_on_device, "samples"_a.noconvert(), "sample_rate"_a,
+           guard)
+      .def_prop_ro("fields", &Features::fields, guard);
   nb::class_<FeatureFile>(module, "FeatureFile")
-      .def(nb::init<const nb::bytes&>(), "path"_a)
-      .def("__len__", &FeatureFile::size)
-      .def("features", &FeatureFile::features, "track"_a)
-      .def("labels", &FeatureFile::labels, "track"_a)
-      .def("split", &FeatureFile::split, "track"_a)
-      .def_prop_ro("names", &FeatureFile::names)
-      .def_prop_ro("classes", &FeatureFile::classes)
-      .def_prop_ro("fields", &FeatureFile::fields);
-  module.def("presets", &mel_preset_names);
-  module.def("read_sound", &read_sound, "path"_a, "sample_rate"_a, "mix"_a, "ffmpeg"_a);
+      .def(nb::init<const nb::bytes&>(), "path"_a, guard)
+      .def("__len__", &FeatureFile::size, guard)
+      .def("features", &FeatureFile::features, "track"_a, guard)
+      .def("labels", &FeatureFile::labels, "track"_a, guard)
+      .def("split", &FeatureFile::split, "track"_a, guard)
+      .def_prop_ro("names", &FeatureFile::names, guard)
+      .def_prop_ro("classes", &FeatureFile::classes, guard)
+      .def_prop_ro("fields", &FeatureFile::fields, guard);
+  add_training(module);
+  module.def("presets", &mel_preset_names, guard);
+  module.def("read_sound", &read_sound, "path"_a, "sample_rate"_a, "mix"_a, "ffmpeg"_a, guard);
   module.def("tag_figures", &tag_figures, "scores"_a.noconvert(), "targets"_a.noconvert(), "tags"_a,
-             "threshold"_a, "resamples"_a, "seed"_a, "threads"_a);
+             "threshold"_a, "resamples"_a, "seed"_a, "threads"_a, guard);
 }

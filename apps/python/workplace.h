@@ -19,48 +19,36 @@ namespace melgrad {
 
 namespace nb = nanobind;
 
-// Where the interpreter ends while threads of its are at work here (daemons), they may not ask for its lock
-// again: Python would end them in the middle of C++, and that the process. What they are doing is done first,
-// since libraries they use go with the process; then they stay where they are.
-struct Ending {
-  std::atomic<bool> begun = false;
-  std::atomic<int> at_work = 0;
-  std::thread::id main;
+// Where the interpreter ends while threads of its are at work here (daemons), it would end them as soon as
+// they take its lock, in the middle of C++, and that would end the process. So it waits for what they do,
+// with libraries that go with the process; those that come later stay where they are.
+class AtWork {  // the guard of every call
+ public:
+  AtWork() {
+    if (ended && std::this_thread::get_id() != ending_thread) {
+      PyEval_SaveThread();
+      for (;;) ::pause();
+    }
+    ++count;  // with Python's lock: end() sees it
+  }
+  AtWork(const AtWork&) = delete;
+  AtWork& operator=(const AtWork&) = delete;
+  ~AtWork() { --count; }
 
   // On the thread that ends the interpreter, before it does.
-  void begin() {
-    main = std::this_thread::get_id();
-    begun = true;
+  static void end() {
+    ending_thread = std::this_thread::get_id();
+    ended = true;
     const nb::gil_scoped_release released;
-    while (at_work > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    while (count > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
-};
-inline Ending ending;
-
-// Without Python's lock as long as it is there.
-class Released {
- public:
-  Released() {
-    ++ending.at_work;  // while nobody else has the lock: begin() sees it
-    state_ = PyEval_SaveThread();
-    stay_if_ending();
-  }
-  Released(const Released&) = delete;
-  Released& operator=(const Released&) = delete;
-  ~Released() {
-    stay_if_ending();
-    PyEval_RestoreThread(state_);
-    --ending.at_work;
-  }
+  // Whether what takes long is to stop.
+  static bool ends() { return ended; }
 
  private:
-  static void stay_if_ending() {
-    if (!ending.begun || std::this_thread::get_id() == ending.main) return;
-    --ending.at_work;
-    for (;;) ::pause();
-  }
-
-  PyThreadState* state_ = nullptr;
+  static inline std::atomic<bool> ended = false;
+  static inline std::atomic<int> count = 0;
+  static inline std::thread::id ending_thread;
 };
 
 // A child of fork() has lost the threads of its parent, for which OpenMP would wait for ever.
@@ -105,7 +93,7 @@ class Workplace {
   template <typename Work>
   auto freely(const Work& work) {
     if (several_) Threads::expect();
-    const Released released;
+    const nb::gil_scoped_release released;
     return work();
   }
   // Within freely: `work` on the device, which takes one caller at a time.

@@ -78,7 +78,7 @@ Experiment experiment_of(const Dong2018Arguments& asked, const Recipe& recipe, c
 }
 
 Experiment planned(const Dong2018Arguments& args) {
-  const Recipe recipe = told_recipe(args.recipe, args.set);
+  const Recipe recipe = chosen_recipe(args.recipe, args.set, say_line);
   expect_data("--gtzan", args.gtzan);
   const std::string lists = find_lists(args.gtzan, args.split_lists);
   if (args.splits == 0 && lists.empty())

@@ -37,7 +37,7 @@ struct Planned {
 };
 
 Planned planned(const SweepArguments& args) {
-  Planned plan{told_recipe(args.train.recipe, {}), sweep_keys(args.set), {}, {}};
+  Planned plan{chosen_recipe(args.train.recipe, {}, say_line), sweep_keys(args.set), {}, {}};
   if (plan.keys.empty() && args.seeds == 1)
     fail(ErrorKind::usage, "sweep: nothing to compare: name values with --set, or --seeds above 1");
   const auto words = keys_of(args.set);
@@ -89,7 +89,7 @@ Split split_of(const Planned& plan, const std::string& cache, TrainRequest reque
     if (imported) recipe.features.preset = "imported";
     expect_network(recipe, data->table().bands());
   }
-  Split split = choose_split(*data, longest, request);
+  Split split = choose_split(*data, longest, request, say_line);
   if (split.valid.empty())
     fail(ErrorKind::input, "{}: no track is for validation, by which a sweep chooses; split.valid higher",
          request.data);

@@ -129,13 +129,13 @@ std::string run_folder_name(const Experiment& experiment, const ExperimentRun& r
 
 std::vector<Recipe> recipes_for(const ExperimentRequest& request, const DataFacts& facts) {
   expect_none_of("split.", request.set, "the protocol says how tracks are divided");
-  TrainRequest train;
+  RunRequest train;
   train.data = request.data.path;
   train.set = request.set;
   std::vector<Recipe> recipes;
   for (const std::string& name : request.recipes.empty() ? std::vector<std::string>{""} : request.recipes) {
     train.recipe = name;
-    recipes.push_back(recipe_of(train, facts.audio ? &*facts.audio : nullptr));
+    recipes.push_back(recipe_of(train, facts.audio ? &*facts.audio : nullptr, say_line));
     if (recipes.back().task != recipes[0].task)
       fail(ErrorKind::usage, "--recipe: {} is for {} and {} for {}: runs of one task can be compared",
            recipes[0].name, name_of(recipes[0].task), recipes.back().name, name_of(recipes.back().task));

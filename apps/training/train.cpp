@@ -11,18 +11,10 @@
 #include "apps/data/extract.h"
 #include "apps/terminal/interrupt.h"
 #include "apps/terminal/progress.h"
-#include "io/datasets/csv.h"
-#include "io/files/atomic_file.h"
 #include "io/files/hash.h"
-#include "kernels/mel.h"
-#include "kernels/text.h"
-#include "models/recipes/recipe_use.h"
-#include "models/runs/model_library.h"
-#include "models/runs/run_record.h"
+#include "models/runs/run_opening.h"
 #include "models/runs/run_training.h"
 #include "models/runs/version.h"
-#include "models/training/model_file.h"
-#include "models/training/transfer.h"
 
 namespace melgrad {
 namespace {
@@ -36,119 +28,20 @@ std::string best_of(const TrainingRun& run, const Recipe& recipe) {
               : "no validation figure, so the final weights count";
 }
 
-void print_plan(const TrainingRun& run, const TrainingData& data, const Recipe& recipe) {
-  const Split& s = run.split();
-  say("{}: {} parameters; {} train, {} valid, {} test tracks of {} {}; {} steps of {} an epoch", recipe.name,
-      run.parameters(), s.train.size(), s.valid.size(), s.test.size(), data.classes().size(),
-      data.task().classes(), run.steps_per_epoch(), run.batch());
-  for (const std::string& doubt : data.task().doubts(data, s)) say("{}", doubt);
-  if (run.batch() < recipe.train.batch) {
-    say("train.batch is {}, but there are {} training tracks: batches of {}", recipe.train.batch,
-        s.train.size(), run.batch());
-  }
-}
-
-// A run cannot have fewer epochs than it has done.
-void expect_no_fewer(TrainingRun& run, const Recipe& recipe, const RunFolder& folder) {
-  if (run.steps() <= run.total_steps()) return;
-  const std::int64_t each = run.steps_per_epoch();
-  fail(ErrorKind::usage, "train.epochs: {} is less than {} has done: {} steps, {} an epoch; set at least {}",
-       recipe.train.epochs, folder.path().string(), run.steps(), each, (run.steps() + each - 1) / each);
-}
-
-// All that may change in a run that has begun: what ends it.
-void set_ending(Recipe& recipe, const std::vector<std::string>& assignments) {
-  for (const std::string& key : keys_of(assignments)) {
-    if (key != "train.epochs" && key != "train.patience" && key != "train.on_nan")
-      fail(ErrorKind::usage,
-           "--set {}: of a run that has begun only train.epochs, train.patience and train.on_nan can change",
-           key);
-  }
-  const std::string phases = recipe.train.phases;
-  set_recipe_fields(recipe, assignments);
-  recipe.train.phases = phases;
-  recipe.train.phases = ending_phases(recipe.train);
-  if (recipe.train.phases != phases)
-    say("train.epochs={}: train.phases is \"{}\"", recipe.train.epochs, recipe.train.phases);
-}
-
-// What a run works with, begun or gone on with.
-struct Opened {
-  Recipe recipe;
-  RunFolder folder;
-  std::string cache;
-  std::vector<std::string> notes;
-};
-
-// Before anything is extracted.
-void expect_startable(const TrainRequest& request, const Recipe& recipe, bool audio) {
-  Recipe used = recipe;
-  std::int64_t bands = 0;
-  if (audio) {
-    bands = MelTables(recipe.features).bands();
-  } else {
-    const CacheFile cache(request.data);
-    bands = cache.description().bands;
-    if (cache.description().mel.preset == "imported") used.features.preset = "imported";
-    else expect_mel(cache.description(), recipe.features, request.data);
-  }
-  expect_network(used, bands);
-  if (request.from.empty()) return;
-  const std::string file = model_file_path(request.from);
-  expect_same_network(used, read_model_file(file), file);
-}
-
-Opened open_new(const TrainRequest& request, const std::string& out, Device& device, Settings& settings) {
-  // Before the folder, which would stay behind if they are refused.
+OpenedRun open_new(const TrainRequest& request, const std::string& out, Device& device, Settings& settings) {
   const std::optional<DataSet> audio = audio_of(data_request(request), settings);
-  const Recipe recipe = recipe_of(request, audio ? &*audio : nullptr);
-  if (audio) expect_classes(request.data, audio->classes, recipe);
-  expect_startable(request, recipe, audio.has_value());
-  const RunFolder folder = RunFolder::create(out, recipe.name);
-  const std::vector<std::string> notes = tell_of_features(recipe.features);
-  if (!audio) return {recipe, folder, request.data, notes};
-  const std::string cache = folder.file("features.h5");
-  extract_to(cache, *audio, recipe.features, device, settings);
-  return {recipe, folder, cache, notes};
+  const auto extract = [&](const std::string& cache, const DataSet& set, const MelOptions& mel) {
+    extract_to(cache, set, mel, device, settings);
+  };
+  return open_new_run(request, out, audio ? &*audio : nullptr, extract, say_line);
 }
 
-// The seed too is the run's.
-Opened open_begun(TrainRequest& request, const std::string& path, const Device& device) {
-  const RunFolder folder = RunFolder::resume(path);
-  const RunOrigin run = origin_of(folder);
-  Recipe recipe = load_recipe(folder.file("recipe.toml"));
-  set_ending(recipe, request.set);
-  request.seed = run.seed;
-  const std::vector<std::string> notes = tell_of_features(recipe.features);
-  compare_devices(run, device, say_line);
-  return {recipe, folder, run.cache, notes};
-}
-
-Split new_split(const Opened& opened, const TrainingData& data, const TrainRequest& request) {
-  if (data.features().preset == "imported")
-    expect_none_of("features.", request.set, opened.cache + " has imported features");
-  expect_classes(request.data, data.classes(), opened.recipe);
-  return choose_split(data, opened.recipe, request);
-}
-
-// Weights that a run starts from are in its folder before anything says that there is a run, so that no
-// resumption starts without them, and none needs their file.
-void begin(TrainingRun& run, const Opened& opened, const TrainRequest& request, const Device& device) {
-  auto record = split_record(request);
-  if (!request.from.empty()) {
-    const std::string file = model_file_path(request.from);
-    const bool all = run.start_from(read_model_file(file), file);
-    say("starts from {}{}", file, all ? "" : "; its last layer is new, as the classes are others");
-    record["from"] = {{"model", request.from}, {"digest", fmt::format("{:016x}", xxh3_of_file(file))}};
-    RunCheckpoints(opened.folder).save(run.state());
-  }
-  begin_in_folder(opened.folder, opened.recipe, run.data(), request.data, run.split(), request.seed, device,
-                  record);
-}
-
-void tell(TrainingRun& run, const Opened& opened, bool done, bool json) {
+void tell(TrainingRun& run, const OpenedRun& opened, bool done, bool json) {
   const std::string where = opened.folder.path().string();
   if (json) {
+    auto notes = nlohmann::ordered_json::array();
+    if (const std::string of_features = opened.note_on_features(); !of_features.empty())
+      notes.push_back(of_features);
     const nlohmann::ordered_json result = {{"run", where},
                                            {"finished", done},
                                            {"steps", run.steps()},
@@ -156,7 +49,7 @@ void tell(TrainingRun& run, const Opened& opened, bool done, bool json) {
                                            {"best_epoch", run.best_epoch()},
                                            {"skipped", run.skipped()},
                                            {"weights", fmt::format("{:016x}", run.weights_digest())},
-                                           {"notes", opened.notes}};
+                                           {"notes", notes}};
     print_json(result);
   } else if (done) {
     print(
@@ -184,23 +77,15 @@ void expect_alike(TrainingRun& run, Rank& rank) {
 void lead(Rank& rank, TrainRequest request, const std::string& out, const std::string& resume) {
   Settings& settings = rank.settings();
   Device& device = rank.device();
-  const bool begins = resume.empty();
-  const Opened opened =
-      begins ? open_new(request, out, device, settings) : open_begun(request, resume, device);
-  const auto& [recipe, folder, cache, notes] = opened;
-  const TrainingData data(device, cache, recipe, request.hold, say_line);
-  const Split split =
-      begins ? new_split(opened, data, request) : read_split(folder.file("splits.json"), data.names());
-  TrainingRun run(device, data, split, recipe, request.seed, rank.all());
-  if (begins) begin(run, opened, request, device);
-  resume_in_folder(run, folder, say_line);
-  expect_no_fewer(run, recipe, folder);
-  if (!begins) note_resumption(run, folder, say_line);
-  if (!request.set.empty()) write_file_atomically(folder.file("recipe.toml"), as_toml(run.recipe()));
-  print_plan(run, data, recipe);
-  rank.shared(fs::absolute(folder.path()).string());
+  const OpenedRun opened = resume.empty() ? open_new(request, out, device, settings)
+                                          : open_begun_run(request, resume, device, say_line);
+  const TrainingData data(device, opened.cache, opened.recipe, request.hold, say_line);
+  TrainingRun run(device, data, opened.split(data, request, say_line), opened.recipe, request.seed,
+                  rank.all());
+  opened.start(run, request, device, say_line);
+  rank.shared(fs::absolute(opened.folder.path()).string());
   expect_alike(run, rank);
-  tell(run, opened, train_shown(run, folder, recipe.name, request.saving), settings.json);
+  tell(run, opened, train_shown(run, opened.folder, opened.recipe.name, request.saving), settings.json);
 }
 
 // The same run on another rank, as its folder describes it.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "io/arrays/cache_parts.h"
 #include "io/datasets/layout_tables.h"
 #include "io/datasets/layouts.h"
 #include "io/datasets/manifest.h"
@@ -104,6 +105,15 @@ DataSet open_data_set(const fs::path& path, const DataSetOptions& options) {
     fail(ErrorKind::input, "{}: {}; check the path and its permissions", e.path1().string(),
          e.code().message());
   }
+}
+
+bool names_sound(const std::string& path) {
+  if (names_shards(path)) return true;
+  if (!fs::exists(path)) {
+    if (has_cache(path)) return false;
+    fail(ErrorKind::input, "{}: no such file or folder", path);
+  }
+  return !fs::is_regular_file(path) || is_table(path);
 }
 
 }  // namespace melgrad

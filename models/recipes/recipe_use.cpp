@@ -188,10 +188,8 @@ void expect_use(const std::vector<Recipe>& recipes, const std::vector<std::strin
   }
 }
 
-Recipe chosen_recipe(Recipe recipe, const std::vector<std::string>& assignments,
-                     std::vector<std::string>* notes) {
-  std::vector<std::string> said = set_recipe_fields(recipe, assignments);
-  if (notes != nullptr) *notes = std::move(said);
+Recipe chosen_recipe(Recipe recipe, const std::vector<std::string>& assignments, const Notes& notes) {
+  const std::vector<std::string> said = set_recipe_fields(recipe, assignments);
   expect_use({recipe}, assignments);
   expect_folder_name(recipe.name, "recipe");
   std::string& teacher = recipe.train.teacher;
@@ -199,11 +197,12 @@ Recipe chosen_recipe(Recipe recipe, const std::vector<std::string>& assignments,
     teacher = std::filesystem::absolute(teacher).lexically_normal().string();
     if (!std::filesystem::exists(teacher)) fail(ErrorKind::input, "{}: train.teacher is not there", teacher);
   }
+  for (const std::string& line : said) note(notes, "{}", line);
   return recipe;
 }
 
 Recipe chosen_recipe(const std::string& name_or_path, const std::vector<std::string>& assignments,
-                     std::vector<std::string>* notes) {
+                     const Notes& notes) {
   std::vector<std::string> stated;
   Recipe recipe = load_recipe(name_or_path, &stated);
   for (const std::string& key : stated) {

@@ -6,44 +6,11 @@ import shutil
 import subprocess
 import sys
 import threading
-import wave
 
 import melgrad
 import numpy as np
 import pytest
-
-MELGRAD = os.environ["MELGRAD"]
-
-
-def program(*arguments):
-    return subprocess.run([MELGRAD, *map(str, arguments)], check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    """Music of three styles, a run trained on it a little, and the cache of its features."""
-    path = tmp_path_factory.mktemp("music")
-    program("synth", "--out", path / "music", "--classes", 3, "--tracks-per-class", 8, "--seconds", 5)
-    program("extract", path / "music", "--out", path / "c.h5")
-    program("train", path / "c.h5", "--recipe", "dong2018-fixed", "--out", path / "run", "--set", "train.epochs=3",
-            "--set", "train.batch=8")
-    program("--json", "evaluate", path / "run")
-    return path
-
-
-@pytest.fixture(scope="session")
-def network(folder):
-    return melgrad.load(folder / "run", threads=1)
-
-
-@pytest.fixture(scope="session")
-def songs(folder):
-    return sorted(str(p) for p in folder.glob("music/genres/*/*.wav"))
-
-
-def samples_of(path):
-    with wave.open(path) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768, file.getframerate()
+from conftest import child, program, samples_of
 
 
 def predicted(folder, *files):
@@ -309,11 +276,6 @@ def test_threads_take_turns_and_agree(network, songs):
     assert not wrong
 
 
-def child(code, **environment):
-    return subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          env={**os.environ, **environment})
-
-
 # What a forked child does, without threads of its parent: an answer, or one line; never a wait without end.
 @pytest.mark.parametrize("parent, in_child, says", [
     ("n.predict(s)", "n.predict(s)", "DeviceError"),
@@ -355,11 +317,12 @@ time.sleep(0.3)""")
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.plain
 def test_the_import_is_quick_and_takes_no_numpy():
-    done = child("import sys, time; t = time.perf_counter(); import melgrad; t = time.perf_counter() - t;"
+    done = child("import sys, time; t = time.process_time(); import melgrad; t = time.process_time() - t;"
                  "assert 'numpy' not in sys.modules; print(t)")
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) < 1  # 0.1 where nothing else is at work
+    assert float(done.stdout) < 0.2  # a third of it where nothing else is at work
 
 
 def test_the_interpreter_may_end_in_the_middle(folder, songs):
@@ -367,6 +330,7 @@ def test_the_interpreter_may_end_in_the_middle(folder, songs):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.plain
 def test_memory_does_not_grow(network, songs):
     x, rate = samples_of(songs[0])
     x = x[:rate * 3 + 4000]
@@ -385,3 +349,28 @@ def test_memory_does_not_grow(network, songs):
     before = resident()
     hear(300)
     assert resident() - before < 1 << 20
+
+
+def test_features_stay_on_the_device(songs):
+    x, rate = samples_of(songs[0])
+    there = melgrad.device_features(x, sample_rate=rate, device="cpu", n_mels=40)
+    assert there.__dlpack_device__() == (1, 0)  # of the CPU
+    array = np.from_dlpack(there)
+    del there
+    np.testing.assert_array_equal(array, melgrad.features(x, sample_rate=rate, n_mels=40))
+    melgrad.device_features(x[::-1].copy(), sample_rate=rate, device="cpu", n_mels=40)
+    np.testing.assert_array_equal(array, melgrad.features(songs[0], n_mels=40))
+    np.testing.assert_array_equal(np.from_dlpack(melgrad.device_features(songs[0], device="cpu")), melgrad.features(songs[0]))
+
+
+def test_a_cache_is_a_data_set_of_torch(folder):
+    torch = pytest.importorskip("torch")
+    from melgrad.torch import Tracks
+    tracks = Tracks(folder / "c.h5")
+    loader = torch.utils.data.DataLoader(tracks, batch_size=4, num_workers=2)
+    features = torch.cat([x for x, _ in loader])
+    cache = melgrad.cache(folder / "c.h5")
+    np.testing.assert_array_equal(features.numpy(), np.stack(list(cache)))
+    labels = torch.cat([y for _, y in loader])
+    assert labels.shape == (24, 3) and (labels.sum(1) == 1).all() and [cache.classes[k] for k in labels.argmax(1)] == [
+        cache.labels(k)[0] for k in range(24)]

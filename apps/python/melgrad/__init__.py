@@ -10,13 +10,13 @@ arrays in C order are read where they are; float64 and strided ones are copied; 
 owner knows their full scale. Results are NumPy arrays.
 
 Errors are melgrad.Error and the exception of Python's that fits (ValueError, OSError, RuntimeError), one line each. melgrad
-does not differentiate in Python: networks are trained by the program.
+does not differentiate in Python: train() trains by a recipe, as the program does. What the program would say
+beside its answers goes to the logger "melgrad".
 """
 from __future__ import annotations
 
 import atexit as _atexit
 import functools as _functools
-import json as _json
 import operator as _operator
 import os as _os
 from collections.abc import Iterable as _Iterable
@@ -28,104 +28,25 @@ from typing import Any as _Any
 from typing import Union as _Union
 
 from . import _melgrad, metrics, onnx
+from . import arguments as _arguments
 from ._melgrad import version as __version__
 from .errors import DeviceError, DivergedError, Error, InputError, InternalError, OutputError, UsageError
+from .runs import Run, read_run, train
 
 if _TYPE_CHECKING:
     import numpy as _np
     from numpy.typing import NDArray as _NDArray
 
     _Floats = _NDArray[_np.float32]
-    _Path = _Union[str, bytes, _os.PathLike[str]]
+    _Path = _arguments.Path
     _Sound = _Union[_Path, _NDArray[_Any], _Sequence[float]]
 
 __all__ = ["Cache", "DeviceError", "DivergedError", "Embedding", "Error", "InputError", "InternalError", "Network",
-           "OutputError", "Prediction", "Run", "UsageError", "cache", "features", "load", "metrics", "onnx", "presets", "read",
-           "read_run"]
+           "OutputError", "Prediction", "Run", "UsageError", "cache", "device_features", "features", "load", "metrics", "onnx", "presets", "read",
+           "read_run", "train"]
 
 
-_atexit.register(_melgrad.ending)
-
-
-def _is_path(sound: _Any) -> bool:
-    return isinstance(sound, (str, bytes, _os.PathLike))
-
-
-def _path(path: _Any) -> bytes:
-    if not _is_path(path):
-        raise UsageError(f"{path!r}: a {type(path).__name__}, and no path")
-    encoded = _os.fsencode(path)
-    if b"\0" in encoded:
-        raise UsageError(f"{_os.fsdecode(path)!r}: no path; it holds a zero byte")
-    return encoded
-
-
-def _whole(name: str, value: _Any, least: int, most: int, unit: str = "") -> int:
-    """A whole number within bounds, of any type that is one."""
-    try:
-        number = int(value) if isinstance(value, float) and value.is_integer() else _operator.index(value)
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{name}={value!r}: a whole number{unit} from {least} to {most}") from None
-    if isinstance(value, bool) or not least <= number <= most:
-        raise UsageError(f"{name}={value!r}: a whole number{unit} from {least} to {most}")
-    return number
-
-
-def _rate(value: _Any) -> int:
-    return _whole("sample_rate", value, 1000, 384000, " of Hz")
-
-
-def _samples(sound: _Any, sample_rate: int | None) -> tuple[_Any, int]:
-    """Float32 [frames, channels] in C order, without a copy where it is that already."""
-    import numpy as np
-
-    if sound is None:
-        raise UsageError("None: neither a path nor samples")
-    if sample_rate is None:
-        raise UsageError("samples: say their sample rate, sample_rate=44100 for instance")
-    rate = _rate(sample_rate)
-    array = np.asarray(sound)
-    if array.dtype.kind != "f" or array.dtype.itemsize not in (4, 8):
-        raise UsageError(f"samples: {array.dtype}; give float32 in -1 ... 1 (16-bit integers divided by 32768)")
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim != 2 or array.shape[1] == 0:
-        raise UsageError(f"samples: shape {list(np.shape(sound))}; give [frames] or [frames, channels]")
-    if array.shape[1] > 64:
-        raise UsageError(f"samples: shape {list(np.shape(sound))} is {array.shape[1]} channels, the limit is 64; "
-                         "channels are the last axis")
-    with np.errstate(over="ignore"):  # what float32 cannot hold counts as no number
-        return np.ascontiguousarray(array, dtype=np.float32), rate
-
-
-def _no_rate(sample_rate: int | None) -> None:
-    if sample_rate is not None:
-        raise UsageError("sample_rate: a file says its own")
-
-
-def _value(text: str) -> str | bool | int | float:
-    """A value as TOML has it, whose strings are as JSON's."""
-    if text.startswith('"'):
-        return str(_json.loads(text))
-    if text in ("true", "false"):
-        return text == "true"
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
-
-
-def _settings(toml: str) -> dict[str, _Any]:
-    """What the program prints of a recipe: sections, and lines key = value."""
-    table: dict[str, _Any] = {}
-    section = table
-    for line in toml.splitlines():
-        if line.startswith("["):
-            section = table.setdefault(line.strip("[]"), {})
-        elif " = " in line and not line.startswith("#"):
-            key, _, text = line.partition(" = ")
-            section[key] = _value(text)
-    return table
+_atexit.register(_melgrad.end)
 
 
 @_dataclass(frozen=True, eq=False)
@@ -164,8 +85,8 @@ class Network:
     """A trained network, ready to predict; made by load(). Several threads may use one: they take turns."""
 
     def __init__(self, model: _Path, device: str = "auto", threads: int = 0, mix: str | None = None):
-        self._threads = _whole("threads", threads, 0, 1024)
-        self._network = _melgrad.Network(_path(model), str(device), self._threads, str(mix or ""))
+        self._threads = _arguments.whole_number("threads", threads, 0, 1024)
+        self._network = _melgrad.Network(_arguments.path_of(model), str(device), self._threads, str(mix or ""))
 
     @property
     def classes(self) -> list[str]:
@@ -185,7 +106,7 @@ class Network:
     @property
     def recipe(self) -> dict[str, _Any]:
         """Every setting: recipe["name"], recipe["segment"]["frames"]."""
-        return _settings(self._network.recipe_toml)
+        return _arguments.settings_of(self._network.recipe_toml)
 
     @property
     def device(self) -> str:
@@ -202,20 +123,20 @@ class Network:
     def predict(self, sound: _Sound, *, sample_rate: int | None = None, ffmpeg: bool = False) -> Prediction:
         """The answer to a file, or to samples at `sample_rate` Hz. `ffmpeg`: lets the program of that name decode what
         melgrad does not read itself."""
-        if _is_path(sound):
-            _no_rate(sample_rate)
-            path = _path(sound)
+        if _arguments.is_path(sound):
+            _arguments.no_rate(sample_rate)
+            path = _arguments.path_of(sound)
             return Prediction(_os.fsdecode(path), self.classes, *self._network.predict_file(path, bool(ffmpeg)))
-        return Prediction(None, self.classes, *self._network.predict_samples(*_samples(sound, sample_rate)))
+        return Prediction(None, self.classes, *self._network.predict_samples(*_arguments.samples_of(sound, sample_rate)))
 
     def predict_many(self, paths: _Iterable[_Path], *, threads: int | None = None,
                      ffmpeg: bool = False) -> _Iterator[Prediction]:
         """The answers to many files in their order, decoded by `threads` (0: all cores) while others are heard. A file without
         an answer is a Prediction whose `error` says why."""
-        if _is_path(paths):
+        if _arguments.is_path(paths):
             raise UsageError("predict_many: takes a list of paths; predict takes one")
-        files = [_path(path) for path in paths]
-        decoding = self._threads if threads is None else _whole("threads", threads, 0, 1024)
+        files = [_arguments.path_of(path) for path in paths]
+        decoding = self._threads if threads is None else _arguments.whole_number("threads", threads, 0, 1024)
         return self._answers(files, _melgrad.Many(self._network, files, bool(ffmpeg), decoding))
 
     def _answers(self, files: list[bytes], many: _melgrad.Many) -> _Iterator[Prediction]:
@@ -230,16 +151,16 @@ class Network:
 
     def embed(self, sound: _Sound, *, sample_rate: int | None = None, ffmpeg: bool = False) -> Embedding:
         """What the last layer sees of a file, or of samples at `sample_rate` Hz."""
-        if _is_path(sound):
-            _no_rate(sample_rate)
-            return Embedding(*self._network.embed_file(_path(sound), bool(ffmpeg)))
-        return Embedding(*self._network.embed_samples(*_samples(sound, sample_rate)))
+        if _arguments.is_path(sound):
+            _arguments.no_rate(sample_rate)
+            return Embedding(*self._network.embed_file(_arguments.path_of(sound), bool(ffmpeg)))
+        return Embedding(*self._network.embed_samples(*_arguments.samples_of(sound, sample_rate)))
 
 
     def export(self, path: _Path, *, frontend: str = "conv", segments: str = "all",
                precision: str = "f32") -> None:
         """Writes the network as ONNX, from sound to answer, as `melgrad export` does (its help has the choices)."""
-        self._network.write_onnx(_path(path), frontend, segments, precision)
+        self._network.write_onnx(_arguments.path_of(path), frontend, segments, precision)
 
 
 def load(model: _Path, *, device: str = "auto", threads: int = 0, mix: str | None = None) -> Network:
@@ -259,7 +180,8 @@ def presets() -> list[str]:
 def read(path: _Path, sample_rate: int | None = None, *, mix: str = "mean",
          ffmpeg: bool = False) -> tuple[_Floats, int]:
     """Mono samples in -1 ... 1 of a file, and their sample rate: its own, or the one given, to which it is resampled."""
-    return _melgrad.read_sound(_path(path), 0 if sample_rate is None else _rate(sample_rate), str(mix), bool(ffmpeg))
+    rate = 0 if sample_rate is None else _arguments.rate_of(sample_rate)
+    return _melgrad.read_sound(_arguments.path_of(path), rate, str(mix), bool(ffmpeg))
 
 
 @_functools.lru_cache(maxsize=16)
@@ -274,23 +196,29 @@ def features(sound: _Sound, *, sample_rate: int | None = None, preset: str = "do
     Sound is resampled to the preset's rate, or to target_rate. settings change the preset: n_fft, hop_length, n_mels,
     fmin, fmax, log ... (`melgrad recipes --keys`, features.*).
     """
+    made: _Floats = _extracted(_melgrad.Features.of_file, _melgrad.Features.of_samples, sound, sample_rate, preset,
+                               target_rate, device, ffmpeg, settings)
+    return made
+
+
+def device_features(sound: _Sound, *, sample_rate: int | None = None, preset: str = "dong2018",
+                    target_rate: int | None = None, device: str = "cuda", ffmpeg: bool = False,
+                    **settings: str | bool | int | float) -> _Any:
+    """The same, left where they were computed: an array of DLPack, as torch.from_dlpack takes it without a copy."""
+    return _extracted(_melgrad.Features.of_file_on_device, _melgrad.Features.of_samples_on_device, sound, sample_rate, preset,
+                      target_rate, device, ffmpeg, settings)
+
+
+def _extracted(of_file: _Any, of_samples: _Any, sound: _Sound, sample_rate: int | None, preset: str,
+               target_rate: int | None, device: str, ffmpeg: bool, settings: dict[str, str | bool | int | float]) -> _Any:
     if target_rate is not None:
         settings["sample_rate"] = target_rate
-    fields = [("preset", str(preset))]
-    for name, value in settings.items():
-        fields.append((name, str(value).lower() if isinstance(value, bool) else str(value)))
+    fields = [("preset", str(preset)), *((name, _arguments.setting_text(value)) for name, value in settings.items())]
     extractor = _extractor(tuple(fields), str(device))
-    if _is_path(sound):
-        _no_rate(sample_rate)
-        return extractor.of_file(_path(sound), bool(ffmpeg))
-    return extractor.of_samples(*_samples(sound, sample_rate))
-
-
-def _guessed(text: str) -> str | bool | int | float:
-    try:
-        return _value(text)
-    except ValueError:
-        return text
+    if _arguments.is_path(sound):
+        _arguments.no_rate(sample_rate)
+        return of_file(extractor, _arguments.path_of(sound), bool(ffmpeg))
+    return of_samples(extractor, *_arguments.samples_of(sound, sample_rate))
 
 
 class Cache:
@@ -298,7 +226,7 @@ class Cache:
     for."""
 
     def __init__(self, path: _Path):
-        self._file = _melgrad.FeatureFile(_path(path))
+        self._file = _melgrad.FeatureFile(_arguments.path_of(path))
         self.names: list[str] = self._file.names
         self.classes: list[str] = self._file.classes
 
@@ -319,7 +247,7 @@ class Cache:
     @property
     def settings(self) -> dict[str, str | bool | int | float]:
         """How the features were made."""
-        return {name: _guessed(text) for name, text in self._file.fields}
+        return {name: _arguments.guessed(text) for name, text in self._file.fields}
 
     def __iter__(self) -> _Iterator[_Floats]:
         return (self[k] for k in range(len(self)))
@@ -340,50 +268,3 @@ class Cache:
 def cache(path: _Path) -> Cache:
     """Opens a cache of features."""
     return Cache(path)
-
-
-@_dataclass(frozen=True, eq=False)
-class Run:
-    """What a run folder holds beside the network."""
-
-    metrics: list[dict[str, _Any]]  # a row an epoch: pandas.DataFrame(run.metrics)
-    events: list[dict[str, _Any]]  # skipped steps and spikes of the loss
-    result: dict[str, _Any] | None  # the test; None where there was none
-    about: dict[str, _Any]  # data, commit, device, times
-
-
-def read_run(folder: _Path) -> Run:
-    """The figures of a run. Raises InputError for a folder that is none."""
-    path = _os.fsdecode(_path(folder))
-
-    def read_text(name: str) -> str | None:
-        try:
-            with open(_os.path.join(path, name), encoding="utf-8") as file:
-                return file.read()
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            raise InputError(f"{_os.path.join(path, name)}: cannot be read ({error})") from None
-
-    def read_json(name: str) -> dict[str, _Any] | None:
-        text = read_text(name)
-        try:
-            value = None if text is None else _json.loads(text)
-        except ValueError:
-            value = text
-        if value is not None and not isinstance(value, dict):
-            raise InputError(f"{_os.path.join(path, name)}: is damaged")
-        return value
-
-    about = read_json("run.json")
-    if about is None:
-        raise InputError(f"{path}: no run folder; there is no run.json in it")
-    rows: list[dict[str, _Any]] = []
-    for line in (read_text("metrics.jsonl") or "").splitlines():
-        try:
-            row = _json.loads(line)
-        except ValueError:  # the last line of a run that is being written, or was killed
-            break
-        if isinstance(row, dict):
-            rows.append(row)
-    return Run([r for r in rows if "event" not in r], [r for r in rows if "event" in r], read_json("result.json"), about)
