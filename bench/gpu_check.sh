@@ -2,7 +2,7 @@
 # Everything that can only be seen on a GPU, in 9 minutes or less: each operation against the reference, all tests (a skip
 # is a failure), memory and races under compute-sanitizer, every recipe stopped and resumed, a short training in each
 # precision, the same on ranks, timings, profiles, and PyTorch's timings beside them where this machine's Python has it.
-#   bash bench/gpu_check.sh BUNDLE OUT        BUNDLE: the .tar.xz of bench/bundle.sh, or the folder it unpacks to
+#   bash bench/gpu_check.sh BUNDLE OUT        BUNDLE: the .tar.xz of apps/package/bundle.sh, or the folder it unpacks to
 # OUT gets report.json, log.txt, bench.json, bench-tags.json, peers.json, engines.txt, and where ncu is found profile-*.csv
 # and details-*.txt; the last lines printed are a short table. Exit code 1 if anything failed. Not longer than
 # MELGRAD_CHECK_SECONDS (520); profiles of MELGRAD_CHECK_PROFILES (NETWORK/PRECISION ...). CUDA's and cuDNN's libraries are

@@ -1,5 +1,5 @@
 // Where tests find the project's files: the tree they were built from, or the one that MELGRAD_SOURCE names
-// in the environment, when the programs have travelled (bench/bundle.sh).
+// in the environment, when the programs have travelled (apps/package/bundle.sh).
 #pragma once
 
 #include <cstdlib>

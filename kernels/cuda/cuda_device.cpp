@@ -8,25 +8,29 @@
 #include "kernels/cuda/nccl_communicator.h"
 #include "kernels/cuda/nvidia_libraries.h"
 #include "kernels/decorators/trace.h"
+#include "kernels/devices/cuda_driver.h"
 
 namespace melgrad {
 namespace {
 
-std::string version_text(int version) { return fmt::format("{}.{}", version / 1000, version % 1000 / 10); }
+int driver_version() {
+  int version = 0;
+  cudaDriverGetVersion(&version);
+  return version;
+}
+
+int runtime_version() {
+  int version = 0;
+  cudaRuntimeGetVersion(&version);
+  return version;
+}
 
 // Why no GPU can be used here, or "".
 std::string why_not(int index) {
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
-  int driver = 0, runtime = 0;
-  cudaDriverGetVersion(&driver);
-  cudaRuntimeGetVersion(&runtime);
-  if (driver == 0) return "no NVIDIA driver on this machine; use --device cpu";
-  if (status == cudaErrorInsufficientDriver) {
-    return fmt::format(
-        "the driver supports CUDA {}, this build needs {}; update the driver, or use --device cpu",
-        version_text(driver), version_text(runtime));
-  }
+  const std::string wrong = wrong_with_driver(driver_version(), runtime_version(), driver_release());
+  if (!wrong.empty()) return wrong;
   if (status != cudaSuccess) return text_of(status) + "; use --device cpu";
   if (index >= count)
     return fmt::format("this machine has {} CUDA devices; choose another, or use --device cpu", count);
@@ -193,13 +197,11 @@ class CudaDevice final : public Device {
   std::string description() const override {
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, index_), "cudaGetDeviceProperties");
-    int driver = 0, runtime = 0;
-    cudaDriverGetVersion(&driver);
-    cudaRuntimeGetVersion(&runtime);
     return fmt::format(
         "{}, {} GiB, compute capability {}.{}, precision {}, driver for CUDA {}, runtime {}, {}",
         properties.name, properties.totalGlobalMem >> 30, properties.major, properties.minor,
-        name_of(precision_), version_text(driver), version_text(runtime), libraries_->versions());
+        name_of(precision_), cuda_version_text(driver_version()), cuda_version_text(runtime_version()),
+        libraries_->versions());
   }
   Ops& ops() override { return traced_; }
   Precision precision() const override { return precision_; }
@@ -301,13 +303,23 @@ std::unique_ptr<Device> make_cuda_device(int index, const DeviceOptions& options
   return std::make_unique<CudaDevice>(index, options);
 }
 
+std::string why_no_gpu() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  return status == cudaSuccess || status == cudaErrorNoDevice || driver_version() == 0 ? "" : why_not(0);
+}
+
 std::string describe_cuda() {
-  int runtime = 0;
-  cudaRuntimeGetVersion(&runtime);
-  const std::string reason = why_not(0);
-  return fmt::format("{}, {}, {}, code for {}; {}", version_text(runtime), nvidia_versions(), describe_nccl(),
-                     MELGRAD_CUDA_ARCHITECTURES,
-                     reason.empty() ? fmt::format("{} devices", cuda_device_count()) : reason);
+  const int runtime = runtime_version();
+  std::string state = why_not(0);
+  if (state.empty()) {
+    const std::string release = driver_release();
+    state = fmt::format("driver {}for CUDA {}, {} devices", release.empty() ? "" : release + " ",
+                        cuda_version_text(driver_version()), cuda_device_count());
+  }
+  return fmt::format("{} (driver {} or newer), {}, {}, code for {}; {}", cuda_version_text(runtime),
+                     first_driver_for(runtime), nvidia_versions(), describe_nccl(),
+                     MELGRAD_CUDA_ARCHITECTURES, state);
 }
 
 }  // namespace melgrad

@@ -15,7 +15,8 @@ int cuda_device_count();
 // failed.
 std::unique_ptr<Device> make_cuda_device(int index, const DeviceOptions& options);
 
-// cuda_report (kernels/devices/make_device.h).
+// why_auto_takes_cpu and cuda_report (kernels/devices/make_device.h).
+std::string why_no_gpu();
 std::string describe_cuda();
 
 }  // namespace melgrad

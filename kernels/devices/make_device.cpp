@@ -31,6 +31,7 @@ std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions
   return make_cuda_device(name == "auto" ? 0 : cuda_index(name), options);
 }
 int gpu_count() { return cuda_device_count(); }
+std::string why_auto_takes_cpu() { return why_no_gpu(); }
 std::string cuda_report() { return describe_cuda(); }
 #else
 std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions& options) {
@@ -39,6 +40,7 @@ std::unique_ptr<Device> make_device(const std::string& name, const DeviceOptions
   fail(ErrorKind::device, "device {}: this build has no CUDA backend; use --device cpu", name);
 }
 int gpu_count() { return 0; }
+std::string why_auto_takes_cpu() { return ""; }
 std::string cuda_report() { return "not built (MELGRAD_CUDA)"; }
 #endif
 
