@@ -47,7 +47,7 @@ class Attended {
     if (stops()) return;
     asked_ = std::move(call);
     changed_.notify_all();
-    while (asked_ && !AtWork::ends()) changed_.wait_for(lock, kHeartbeat);
+    changed_.wait(lock, [&] { return !asked_; });
   }
 
  private:
@@ -55,24 +55,31 @@ class Attended {
 
   // Waits a little, then does what is asked and what Python has heard meanwhile. Whether work goes on.
   bool attend() {
+    std::function<void()> call;
     {
       const nb::gil_scoped_release released;
       std::unique_lock lock(mutex_);
       changed_.wait_for(lock, kHeartbeat, [&] { return done_ || asked_; });
       if (done_) return false;
+      call = asked_;
     }
     if (stops_) return true;  // what else is heard while it saves changes nothing
     try {
-      if (asked_) asked_();
+      if (call) call();
       if (PyErr_CheckSignals() != 0) throw nb::python_error();
     } catch (...) {
       raised_ = std::current_exception();
-      stops_ = true;
+      answer(true);
+      return true;
     }
+    if (call) answer(false);
+    return true;
+  }
+  void answer(bool stops) {
     const std::lock_guard lock(mutex_);
+    stops_ = stops;
     asked_ = nullptr;
     changed_.notify_all();
-    return true;
   }
 
   std::mutex mutex_;

@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "apps/python/attended.h"
 #include "io/datasets/open_data_set.h"
@@ -25,7 +26,9 @@ struct Asked : RunRequest {
 };
 
 // Where a training stopped before there was anything to go on from.
-struct Stopped {};
+struct Stopped : std::runtime_error {
+  Stopped() : std::runtime_error("stopped before the first step") {}
+};
 
 class Training {
  public:
