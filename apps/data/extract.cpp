@@ -10,6 +10,7 @@
 #include "apps/terminal/progress.h"
 #include "io/files/atomic_file.h"
 #include "models/recipes/recipe_use.h"
+#include "models/runs/run_opening.h"
 
 namespace melgrad {
 namespace {
@@ -69,7 +70,7 @@ void run_extract(const Settings& settings, const ExtractArguments& args, int& ex
 }  // namespace
 
 std::vector<std::string> tell_of_features(const MelOptions& mel) {
-  const std::string note = mel.preset == "imported" ? "" : note_on_filters(MelTables(mel));
+  const std::string note = note_on_features(mel);
   if (note.empty()) return {};
   say("{}", note);
   return {note};

@@ -109,7 +109,7 @@ for part in "$@"; do
       make_cuda cuda12 -DCMAKE_CUDA_COMPILER="$PWD/build/cuda12-toolkit/bin/nvcc"
       ;;
     cuda13) make_cuda cuda13 ;;
-    *) sed -n 2,9p "$0" >&2 && exit 2 ;;
+    *) sed -n 2,10p "$0" >&2 && exit 2 ;;
   esac
 done
 cd "$dist"

@@ -32,9 +32,10 @@ struct Stopped : std::runtime_error {
 
 class Training {
  public:
-  // `row` hears of every epoch, as JSON, `line` what the program says beside it.
+  // `row` hears of every epoch, as JSON, `line` what the program says beside it, and whether that is of data
+  // that are left out.
   Training(Asked asked, std::function<void(const std::string&)> row,
-           std::function<void(const nb::bytes&)> line)
+           std::function<void(const nb::bytes&, bool)> line)
       : asked_(std::move(asked)), row_(std::move(row)), line_(std::move(line)) {}
 
   // Throws what stopped it, once everything is saved.
@@ -50,9 +51,7 @@ class Training {
     DeviceOptions options{.threads = asked_.threads};
     options.precision = precision_of(asked_.precision);
     const auto device = make_device(asked_.device, options);
-    const Notes notes = [&](const std::string& line) {
-      attended_.call([&] { line_(nb::bytes(line.data(), line.size())); });
-    };
+    const Notes notes = [&](const std::string& line) { tell(line, false); };
     const OpenedRun opened = asked_.resume.empty() ? open_new(*device, notes)
                                                    : open_begun_run(asked_, asked_.resume, *device, notes);
     folder_ = opened.folder.path().string();
@@ -81,7 +80,7 @@ class Training {
     if (names_sound(asked_.data)) {
       sound = open_data_set(asked_.data, options);
       for (const std::string& line : sound->notes) notes(line);
-      if (const std::string unread = not_read(sound->skipped); !unread.empty()) notes(unread);
+      if (const std::string unread = not_read(sound->skipped); !unread.empty()) tell(unread, true);
     }
 
     const auto extract_to = [&](const std::string& cache, const DataSet& set, const MelOptions& mel) {
@@ -99,6 +98,14 @@ class Training {
     const ExtractResult result =
         extract(set, mel, DType::f32, device, asked_.threads, cache, store ? &*store : nullptr, watcher);
     if (result.interrupted) expect_wanted();
+    if (result.skipped > 0)
+      tell(fmt::format("{}: {} of {} files are left out, which cannot be used", asked_.data, result.skipped,
+                       result.items + result.skipped),
+           true);
+  }
+  // `left_out`: that not all of the data is trained on.
+  void tell(const std::string& line, bool left_out) {
+    attended_.call([&] { line_(nb::bytes(line.data(), line.size()), left_out); });
   }
   void expect_wanted() const {
     if (attended_.stops()) throw Stopped{};
@@ -106,7 +113,7 @@ class Training {
 
   Asked asked_;
   std::function<void(const std::string&)> row_;
-  std::function<void(const nb::bytes&)> line_;  // of any bytes, as it may name a file
+  std::function<void(const nb::bytes&, bool)> line_;  // of any bytes, as it may name a file
   Attended attended_;
   std::string folder_;
   std::int64_t saved_step_ = 0;
@@ -146,7 +153,8 @@ void add_training(nb::module_& module) {
   add_path(asked, "out", &Asked::out);
   add_path(asked, "resume", &Asked::resume);
   nb::class_<Training>(module, "Training")
-      .def(nb::init<Asked, std::function<void(const std::string&)>, std::function<void(const nb::bytes&)>>(),
+      .def(nb::init<Asked, std::function<void(const std::string&)>,
+                    std::function<void(const nb::bytes&, bool)>>(),
            "request"_a, "row"_a, "line"_a)
       .def("run", &Training::run, nb::call_guard<AtWork>())
       .def_prop_ro("folder",

@@ -40,7 +40,7 @@ void tell(TrainingRun& run, const OpenedRun& opened, bool done, bool json) {
   const std::string where = opened.folder.path().string();
   if (json) {
     auto notes = nlohmann::ordered_json::array();
-    if (const std::string of_features = opened.note_on_features(); !of_features.empty())
+    if (const std::string of_features = note_on_features(opened.recipe.features); !of_features.empty())
       notes.push_back(of_features);
     const nlohmann::ordered_json result = {{"run", where},
                                            {"finished", done},

@@ -86,6 +86,10 @@ void tell_plan(const TrainingRun& run, const Recipe& recipe, const Notes& notes)
 
 }  // namespace
 
+std::string note_on_features(const MelOptions& mel) {
+  return mel.preset == "imported" ? "" : note_on_filters(MelTables(mel));
+}
+
 OpenedRun open_new_run(const RunRequest& request, const std::string& out, const DataSet* audio,
                        const ExtractTo& extract, const Notes& notes) {
   // Before the folder, which would stay behind if they are refused.
@@ -93,7 +97,8 @@ OpenedRun open_new_run(const RunRequest& request, const std::string& out, const 
   if (audio != nullptr) expect_classes(request.data, audio->classes, recipe);
   expect_startable(request, recipe, audio != nullptr);
   OpenedRun opened{recipe, RunFolder::create(out, recipe.name), request.data, true};
-  if (const std::string line = opened.note_on_features(); !line.empty()) note(notes, "{}", line);
+  if (const std::string line = note_on_features(opened.recipe.features); !line.empty())
+    note(notes, "{}", line);
   if (audio == nullptr) return opened;
   opened.cache = opened.folder.file("features.h5");
   extract(opened.cache, *audio, recipe.features);
@@ -108,7 +113,8 @@ OpenedRun open_begun_run(RunRequest& request, const std::string& path, const Dev
   set_ending(recipe, request.set, notes);
   request.seed = run.seed;
   OpenedRun opened{recipe, folder, run.cache, false};
-  if (const std::string line = opened.note_on_features(); !line.empty()) note(notes, "{}", line);
+  if (const std::string line = note_on_features(opened.recipe.features); !line.empty())
+    note(notes, "{}", line);
   compare_devices(run, device, notes);
   return opened;
 }
@@ -129,10 +135,6 @@ void OpenedRun::start(TrainingRun& run, const RunRequest& request, const Device&
   if (!begins) note_resumption(run, folder, notes);
   if (!request.set.empty()) write_file_atomically(folder.file("recipe.toml"), as_toml(run.recipe()));
   tell_plan(run, recipe, notes);
-}
-
-std::string OpenedRun::note_on_features() const {
-  return recipe.features.preset == "imported" ? "" : note_on_filters(MelTables(recipe.features));
 }
 
 }  // namespace melgrad

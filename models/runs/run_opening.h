@@ -22,14 +22,15 @@ namespace melgrad {
 // Extracts the features of a data set to a file; throws where that was interrupted.
 using ExtractTo = std::function<void(const std::string& cache, const DataSet& set, const MelOptions& mel)>;
 
+// What whoever uses these features should know, as filters that are empty; "" where there is nothing.
+std::string note_on_features(const MelOptions& mel);
+
 struct OpenedRun {
   Recipe recipe;
   RunFolder folder;
   std::string cache;  // of features
   bool begins = true;
 
-  // On filters of the features that are empty; "" where none is.
-  std::string note_on_features() const;
   // The tracks of a run that begins as they are chosen, of another as they were.
 
   Split split(const TrainingData& data, const RunRequest& request, const Notes& notes = {}) const;

@@ -12,16 +12,14 @@ TEST(CudaDriver, ServesOlderVersionsAndItsOwnMajorVersion) {
     EXPECT_EQ(wrong_with_driver(driver, runtime, "1"), "") << driver << " " << runtime;
 }
 
-TEST(CudaDriver, TooOldSaysWhatItIsForWhatIsNeededAndWhatToDo) {
+TEST(CudaDriver, TooOldIsSaidWithTheOneNeeded) {
   EXPECT_EQ(wrong_with_driver(12040, 13000, "550.54.14"),
             "driver 550.54.14 is for CUDA up to 12.4, this build is for CUDA 13.0 and needs driver 580 or "
-            "newer: update it, "
-            "take the build for CUDA 12, or use --device cpu");
+            "newer: update it, take the build for CUDA 12, or use --device cpu");
   // There is no build for CUDA 11; a machine may not say its driver's version.
   EXPECT_EQ(wrong_with_driver(11080, 12040, ""),
             "the driver is for CUDA up to 11.8, this build is for CUDA 12.4 and needs driver 525 or newer: "
-            "update it, or use "
-            "--device cpu");
+            "update it, or use --device cpu");
   EXPECT_NE(wrong_with_driver(13000, 14000, "")
                 .find("14.0 and needs a newer one: update it, take the build for CUDA 13"),
             std::string::npos);

@@ -1,6 +1,7 @@
 """melgrad.train beside `melgrad train`."""
 import logging
 import os
+import shutil
 import signal
 import threading
 
@@ -38,6 +39,15 @@ def test_sound_is_trained_on_while_python_runs(folder, tmp_path, caplog):
     go_on.set()
     assert counted[0] > 20 and run.result is None and run.about["split"] == 4
     assert any("parameters" in line for line in caplog.messages) and any("recipe dong2018-fixed" in line for line in caplog.messages)
+
+
+def test_what_is_left_out_is_a_warning(folder, tmp_path, caplog):
+    shutil.copytree(folder / "music", tmp_path / "music")
+    broken = next((tmp_path / "music").glob("genres/*/*.wav"))
+    broken.write_bytes(b"RIFF")
+    melgrad.train(tmp_path / "music", "dong2018-fixed", out=tmp_path / "run", set={**SHORT, "train.epochs": 1}, test=False)
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 1 and "1 of 24 files" in warnings[0]
 
 
 def test_a_callback_that_raises_ends_it_and_it_goes_on_to_the_same_bits(folder, tmp_path):
@@ -108,6 +118,12 @@ def test_several_train_at_once(folder, tmp_path):
     (dict(data="c.h5", fold="7"), "fold"),
     (dict(data="c.h5", group="artist"), "artist"),
     (dict(data="c.h5", save_every="often"), "often"),
+    (dict(data="c.h5", save_every=-1), "save_every=-1"),
+    (dict(data="c.h5", save_every=float("nan")), "save_every=nan"),
+    (dict(data="c.h5", fold=0), "fold"),
+    (dict(data="c.h5", fold=""), "have a name"),
+    (dict(data="c.h5", fold=0, group="artist"), "split_lists or fold"),
+    (dict(resume="run", seed=3), "are known"),
     (dict(resume="/nowhere"), "/nowhere"),
 ])
 def test_what_cannot_be_trained(folder, tmp_path, monkeypatch, arguments, says):

@@ -64,7 +64,7 @@ def read_run(folder: Path) -> Run:
 
 def train(data: Path | None = None, recipe: str | os.PathLike[str] | None = None, *, out: Path | None = None,
           resume: Path | None = None, set: Mapping[str, str | bool | int | float] | None = None, seed: int = 0,
-          split: int | None = None, split_lists: Path | None = None, fold: str | None = None, group: str | None = None,
+          split: int | None = None, split_lists: Path | None = None, fold: str | int | None = None, group: str | None = None,
           start: Path | None = None, classes_are_folders: bool = False, device: str = "auto", precision: str = "f32",
           threads: int = 0, save_every: float = 60, test: bool = True,
           callback: Callable[[dict[str, Any]], object] | None = None) -> Run:
@@ -84,9 +84,11 @@ def train(data: Path | None = None, recipe: str | os.PathLike[str] | None = None
         raise UsageError("train: data, or resume=RUN")
     if resume is None:
         asked.data = path_of(data)
-    elif any(x is not None for x in (recipe, out, split, split_lists, fold, group, start)):
-        raise UsageError("train: of a run that goes on, recipe, data, split, out and start are known")
-    if sum(x is not None for x in (split, split_lists, fold)) > 1 or (group and (split_lists or fold)):
+    elif seed or classes_are_folders or any(x is not None for x in (recipe, out, split, split_lists, fold, group, start)):
+        raise UsageError("train: of a run that goes on, recipe, data, split, seed, out and start are known")
+    if "" in (fold, group):
+        raise UsageError("train: fold and group have a name")
+    if sum(x is not None for x in (split, split_lists, fold)) > 1 or (group and not (split_lists is None and fold is None)):
         raise UsageError("train: split (with group, if there is one), split_lists or fold")
     for name, path in {"recipe": recipe, "out": out, "resume": resume, "start": start, "split_lists": split_lists}.items():
         if path is not None:
@@ -95,16 +97,20 @@ def train(data: Path | None = None, recipe: str | os.PathLike[str] | None = None
     asked.seed = whole_number("seed", seed, 0, 2**64 - 1)
     asked.random_split = split is not None
     asked.split = 0 if split is None else whole_number("split", split, 0, 2**63 - 1)
-    asked.fold, asked.group = str(fold or ""), str(group or "")
+    asked.fold, asked.group = ("" if one is None else str(one) for one in (fold, group))
     asked.classes_are_folders, asked.test = bool(classes_are_folders), bool(test)
     asked.device, asked.precision = str(device), str(precision)
-    asked.threads, asked.save_every = whole_number("threads", threads, 0, 1024), max(0.0, float(save_every))
+    asked.threads, asked.save_every = whole_number("threads", threads, 0, 1024), float(save_every)
+    if not asked.save_every >= 0:
+        raise UsageError(f"save_every={save_every!r}: seconds, 0 or more")
     log = logging.getLogger("melgrad")
 
     def hear(row: str) -> None:
         if callback:
             callback(json.loads(row))
-    training = _melgrad.Training(asked, hear, lambda line: log.info("%s", os.fsdecode(line)))
+    def tell(line: bytes, left_out: bool) -> None:
+        log.log(logging.WARNING if left_out else logging.INFO, "%s", os.fsdecode(line))
+    training = _melgrad.Training(asked, hear, tell)
     try:
         training.run()
     except KeyboardInterrupt:
